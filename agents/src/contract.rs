@@ -1,0 +1,119 @@
+//! The agent contract: `begin`, `act`, `learn`, `save`, `load`; and the run loop.
+//!
+//! Architecture Invariant: an agent knows spaces, observations and rewards, never which
+//! environment it is playing, and no dataset.
+
+use std::path::Path;
+
+use cgym_env::{Action, Ending, Env, EpisodeRecord, Outcome, ResetOptions};
+
+use crate::AgentError;
+
+/// How an agent chooses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// With exploration; the episode is learned from.
+    Explore,
+    /// The best it knows, without noise and without learning.
+    Exploit,
+}
+
+/// One step as the agent lived it.
+#[derive(Debug, Clone)]
+pub struct Transition<'a> {
+    /// What was seen.
+    pub observation: &'a [f32],
+    /// What the agent asked for.
+    pub action: &'a Action,
+    /// What the environment did instead: clipped and rounded.
+    pub executed: &'a Action,
+    /// What it was worth.
+    pub reward: f64,
+    /// What was seen next.
+    pub next_observation: &'a [f32],
+    /// How the episode ended, if it did.
+    pub ending: Option<Ending>,
+    /// The result, at the last step.
+    pub outcome: Option<&'a Outcome>,
+}
+
+/// Somebody who decides.
+pub trait Agent: Send {
+    /// Name in the registry.
+    fn name(&self) -> &str;
+
+    /// Called before every episode; may ask for reset options.
+    fn begin(&mut self) -> ResetOptions {
+        ResetOptions::default()
+    }
+
+    /// Chooses an action.
+    ///
+    /// # Errors
+    /// When the observation does not fit the agent.
+    fn act(&mut self, observation: &[f32], mode: Mode) -> Result<Action, AgentError>;
+
+    /// Takes in one step; called after every step of an exploring episode, in order.
+    ///
+    /// # Errors
+    /// When learning diverged.
+    fn learn(&mut self, transition: &Transition<'_>) -> Result<(), AgentError>;
+
+    /// Whether the agent has nothing left to try; asked between episodes.
+    fn finished(&self) -> bool {
+        false
+    }
+
+    /// Figures of the last update for a log, like `("losses/critic", 0.01)`.
+    fn diagnostics(&self) -> Vec<(String, f64)> {
+        Vec::new()
+    }
+
+    /// Writes everything that the next decision depends on, random state included, into `directory`.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    fn save(&self, directory: &Path) -> Result<(), AgentError>;
+
+    /// Restores what [`Agent::save`] wrote; the agent then goes on as if never stopped.
+    ///
+    /// # Errors
+    /// When a file is missing, damaged or of another agent.
+    fn load(&mut self, directory: &Path) -> Result<(), AgentError>;
+}
+
+/// Plays one episode.
+///
+/// # Errors
+/// The environment's or the agent's own.
+pub fn run_episode(
+    env: &mut dyn Env,
+    agent: &mut dyn Agent,
+    seed: u64,
+    mode: Mode,
+) -> Result<EpisodeRecord, AgentError> {
+    let options = agent.begin();
+    let mut record = EpisodeRecord::new(&env.spec().id, seed, options);
+    let mut observation = env.reset(seed, &options)?;
+    loop {
+        let action = agent.act(&observation, mode)?;
+        let step = env.step(&action)?;
+        let executed = step.info().executed.clone().unwrap_or_else(|| action.clone());
+        if mode == Mode::Explore {
+            agent.learn(&Transition {
+                observation: &observation,
+                action: &action,
+                executed: &executed,
+                reward: step.reward(),
+                next_observation: step.observation(),
+                ending: step.ending(),
+                outcome: step.info().outcome.as_deref(),
+            })?;
+        }
+        record.push(action, executed, &step);
+        if step.ending().is_some() {
+            return Ok(record);
+        }
+        observation = step.into_observation();
+    }
+}

@@ -1,0 +1,101 @@
+//! Finished episodes as data: what was played, what it was worth, and replaying it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Action, Ending, Env, EnvError, Outcome, ResetOptions, Step};
+
+/// Everything needed to replay one episode, and what it gave.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EpisodeRecord {
+    /// Environment id.
+    pub env: String,
+    /// Seed of the reset.
+    pub seed: u64,
+    /// Options of the reset.
+    #[serde(default)]
+    pub options: ResetOptions,
+    /// What the agent asked for, one a step.
+    pub actions: Vec<Action>,
+    /// What was done.
+    pub executed: Vec<Action>,
+    /// Sum of the rewards.
+    pub episodic_return: f64,
+    /// How it ended.
+    pub ending: Option<Ending>,
+    /// The candidate and its scores.
+    pub outcome: Option<Outcome>,
+}
+
+impl EpisodeRecord {
+    /// An episode that has just been reset.
+    pub fn new(env: &str, seed: u64, options: ResetOptions) -> Self {
+        Self {
+            env: env.to_owned(),
+            seed,
+            options,
+            actions: Vec::new(),
+            executed: Vec::new(),
+            episodic_return: 0.0,
+            ending: None,
+            outcome: None,
+        }
+    }
+
+    /// Adds one step.
+    pub fn push(&mut self, action: Action, executed: Action, step: &Step) {
+        self.actions.push(action);
+        self.executed.push(executed);
+        self.episodic_return += step.reward();
+        self.ending = step.ending();
+        self.outcome = step.info().outcome.as_deref().cloned();
+    }
+
+    /// Plays the recorded actions again and lists every difference; empty when all is as recorded.
+    ///
+    /// # Errors
+    /// When the environment refuses the episode altogether.
+    pub fn validate(&self, env: &mut dyn Env) -> Result<Vec<String>, EnvError> {
+        let mut differences = Vec::new();
+        if env.spec().id != self.env {
+            differences.push(format!("environment `{}`, recorded `{}`", env.spec().id, self.env));
+        }
+        let mut replayed = Self::new(&self.env, self.seed, self.options);
+        env.reset(self.seed, &self.options)?;
+        for action in &self.actions {
+            if replayed.ending.is_some() {
+                break;
+            }
+            let step = env.step(action)?;
+            let executed = step.info().executed.clone().unwrap_or_else(|| action.clone());
+            replayed.push(action.clone(), executed, &step);
+        }
+        let mut compare = |what: &str, same: bool, now: String, then: String| {
+            if !same {
+                differences.push(format!("{what} {now}, recorded {then}"));
+            }
+        };
+        let show = |value: &dyn std::fmt::Debug| format!("{value:?}");
+        compare(
+            "steps",
+            replayed.actions.len() == self.actions.len(),
+            replayed.actions.len().to_string(),
+            self.actions.len().to_string(),
+        );
+        compare(
+            "executed",
+            replayed.executed == self.executed,
+            show(&replayed.executed),
+            show(&self.executed),
+        );
+        compare(
+            "return",
+            replayed.episodic_return == self.episodic_return,
+            replayed.episodic_return.to_string(),
+            self.episodic_return.to_string(),
+        );
+        compare("ending", replayed.ending == self.ending, show(&replayed.ending), show(&self.ending));
+        compare("outcome", replayed.outcome == self.outcome, show(&replayed.outcome), show(&self.outcome));
+        Ok(differences)
+    }
+}
