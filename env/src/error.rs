@@ -17,13 +17,16 @@ pub enum EnvError {
     #[error("the episode is over: call reset before the next step")]
     NeedsReset,
     /// No candidate meets the budget.
-    #[error("a budget of {target:.4} of the {unit} cannot be met: the least that can is {least:.4}")]
+    #[error(
+        "a budget of {target:.4} of the {unit} cannot be met: the least that can is {:.4}",
+        (least * 1e4).ceil() / 1e4
+    )]
     Infeasible {
         /// Share asked for.
         target: f64,
         /// `macs` or `params`.
         unit: String,
-        /// Least reachable share.
+        /// Least reachable share; the message rounds it up, so that it can be met as printed.
         least: f64,
     },
     /// No such environment id.

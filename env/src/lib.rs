@@ -1,11 +1,26 @@
 //! Environments whose world is a trained network and whose game is to make it smaller.
 
+mod amc;
+mod budget;
+mod check;
 mod contract;
+mod cost_model;
 mod error;
+mod evaluator;
+mod names;
 mod record;
+mod registry;
+mod reward;
 mod space;
 
+pub use amc::{AmcEnv, AmcSettings, Decision, FEATURE_NAMES, FEATURES, Scope};
+pub use budget::BudgetUnit;
+pub use check::{CheckError, check_env};
 pub use contract::{Action, Ending, Env, EnvSpec, Info, Outcome, Preview, ResetOptions, Step};
+pub use cost_model::{CostModel, uniform_groups};
 pub use error::EnvError;
+pub use evaluator::{Candidate, Evaluation, Evaluator, Exact, Memoised, Surrogate};
 pub use record::EpisodeRecord;
+pub use registry::{DEFAULT_ID, EnvConfig, EnvOverrides, RegisteredEnv, registered};
+pub use reward::Reward;
 pub use space::Space;

@@ -1,9 +1,18 @@
-//! Networks as data, and everything that can be computed from them.
+//! Networks as data, and everything that can be computed from them: shapes, costs, coupling,
+//! surgery, training and fast evaluation.
+//!
+//! Architecture Invariant: nothing here knows of reinforcement learning.
 
-/// What can go wrong with a network, its weights or its data.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// x
-    #[error("x")]
-    X,
-}
+pub mod cost;
+pub mod coupling;
+pub mod data;
+pub mod engine;
+mod error;
+pub mod graph;
+pub mod pruner;
+pub mod reconstruct;
+pub mod surgery;
+pub mod weights;
+pub mod zoo;
+
+pub use error::{Error, nearest};

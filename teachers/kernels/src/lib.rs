@@ -1,1 +1,58 @@
-//! x
+//! Compute kernels of a fused inference engine for small images, in single precision.
+//!
+//! # Layout
+//! An activation holds as many images as the vector unit is wide ([`Isa::lanes`]), the image index
+//! innermost: `[channels][height][width][lanes]`. Every shape then vectorises without padding or
+//! masks, and an image's result depends neither on its lane nor on its neighbours.
+//! [`interleave`] and [`deinterleave`] convert. Keep activations in a [`Buffer`]: its data starts on
+//! a cache line, without which each vector load touches two.
+//!
+//! # Reproducibility
+//! Every output is summed in one fixed order (input channel, kernel row, kernel column), whichever
+//! register tile it falls in. Instruction sets differ from each other: the portable one rounds
+//! after each multiplication where the processor has no fused multiply-add in its baseline.
+//!
+//! # Example
+//! ```
+//! use cgym_kernels::{Activation, Buffer, Conv2d, ConvShape, Isa, interleave};
+//! # fn main() -> Result<(), cgym_kernels::KernelError> {
+//! let isa = Isa::best();
+//! let shape = ConvShape::square(1, 2, 3, 1, 1, [8, 8]);
+//! let weight = vec![0.1; shape.weight_len()];
+//! let conv = Conv2d::new(shape, &weight, None, Activation::Relu, isa)?;
+//! let images = vec![1.0; 3 * 64];
+//! let mut input = Buffer::zeros(conv.input_len());
+//! interleave(&images, 64, isa.lanes(), &mut input)?;
+//! let mut output = Buffer::zeros(conv.output_len());
+//! conv.run(&input, None, &mut output)?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod buffer;
+mod conv;
+mod dense;
+mod depthwise;
+mod elementwise;
+mod error;
+mod gather;
+mod geometry;
+mod isa;
+mod lanes;
+mod linear;
+pub mod matrix;
+mod pool;
+mod shape;
+mod tile;
+mod vector;
+
+pub use buffer::Buffer;
+pub use conv::Conv2d;
+pub use elementwise::{activate, add, affine};
+pub use error::KernelError;
+pub use gather::ChannelGather;
+pub use isa::Isa;
+pub use lanes::{deinterleave, interleave};
+pub use linear::Linear;
+pub use pool::{Pool, PoolKind, PoolShape};
+pub use shape::{Activation, ConvShape};

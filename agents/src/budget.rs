@@ -1,0 +1,44 @@
+//! Fitting families of action sequences to a budget by bisection on [`Env::preview`].
+
+use cgym_env::{Action, Env, ResetOptions};
+
+use crate::AgentError;
+
+/// Halvings of a bisection: beyond the precision of an `f32` action.
+const HALVINGS: usize = 32;
+
+/// The greatest value in [`low`, `high`] that `fits`, where lesser ones fit wherever greater do;
+/// `None` where not even `low` does.
+pub(crate) fn largest(
+    low: f64,
+    high: f64,
+    mut fits: impl FnMut(f64) -> Result<bool, AgentError>,
+) -> Result<Option<f64>, AgentError> {
+    if fits(high)? {
+        return Ok(Some(high));
+    }
+    if !fits(low)? {
+        return Ok(None);
+    }
+    let (mut good, mut bad) = (low, high);
+    for _ in 0..HALVINGS {
+        let middle = 0.5 * (good + bad);
+        if fits(middle)? { good = middle } else { bad = middle }
+    }
+    Ok(Some(good))
+}
+
+/// Whether the environment's own budget leaves `actions` as they are.
+pub(crate) fn fits_unclipped(env: &dyn Env, actions: &[Action]) -> Result<bool, AgentError> {
+    Ok(!env.preview(&ResetOptions::default(), actions)?.clipped)
+}
+
+/// What `actions` cost as a share of the teacher's cost when no budget clips them.
+pub(crate) fn cost(env: &dyn Env, actions: &[Action]) -> Result<f64, AgentError> {
+    Ok(env.preview(&ResetOptions { target: Some(1.0) }, actions)?.preserve_ratio)
+}
+
+/// The action for step `step` of a fixed sequence.
+pub(crate) fn at(actions: &[Action], step: usize) -> Result<Action, AgentError> {
+    Ok(actions.get(step).cloned().ok_or(cgym_env::EnvError::NeedsReset)?)
+}

@@ -1,0 +1,245 @@
+//! Cross-entropy search over the whole sequence of actions (Rubinstein & Kroese, 2004).
+//!
+//! Sequences are drawn from a normal distribution, one mean and deviation a number; the best of a
+//! population move both. It sees no observations: what it learns is one sequence, not a policy.
+//! Unless told otherwise a drawn sequence is first shifted, all its numbers alike, until it uses
+//! the whole budget: otherwise what the budget does to late decisions drowns the differences.
+
+use std::path::Path;
+
+use cgym_env::{Action, Env, ResetOptions};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Agent, AgentContext, AgentError, Mode, Transition,
+    bounds::Bounds,
+    budget::{at, fits_unclipped, largest},
+    checkpoint::{self, Checkpoint},
+    profile,
+    settings::require,
+    truncated_normal,
+};
+
+const NAME: &str = "cem";
+
+/// Hyper-parameters of [`Cem`]; deviations are in widths of the action range.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CemSettings {
+    /// Sequences drawn between two moves of the distribution; 16 by default.
+    pub population: usize,
+    /// Share of a population that the distribution moves to, in (0, 1]; 0.25 by default.
+    pub elite_fraction: f64,
+    /// How far the distribution moves to its elite, in (0, 1]; 0.7 by default.
+    pub smoothing: f64,
+    /// Where it starts, as a share of the action range, in [0, 1]; by default at the highest
+    /// uniform sequence that the budget does not clip.
+    pub initial_mean: Option<f64>,
+    /// Deviation at the start; 0.2 by default.
+    pub initial_deviation: f64,
+    /// Deviation that is always kept; 0.02 by default.
+    pub deviation_floor: f64,
+    /// Whether a drawn sequence is shifted until it uses the whole budget; on by default. Off, the
+    /// distribution follows what the environment executed.
+    pub fill_budget: bool,
+}
+
+impl Default for CemSettings {
+    fn default() -> Self {
+        Self {
+            population: 16,
+            elite_fraction: 0.25,
+            smoothing: 0.7,
+            initial_mean: None,
+            initial_deviation: 0.2,
+            deviation_floor: 0.02,
+            fill_budget: true,
+        }
+    }
+}
+
+impl CemSettings {
+    pub(crate) fn check(&self) -> Result<(), AgentError> {
+        let share = |x: f64| x > 0.0 && x <= 1.0;
+        require(self.population >= 2, "population", "must be at least 2")?;
+        require(share(self.elite_fraction), "elite_fraction", "must lie in (0, 1]")?;
+        require(share(self.smoothing), "smoothing", "must lie in (0, 1]")?;
+        let mean = self.initial_mean.unwrap_or(0.5);
+        require((0.0..=1.0).contains(&mean), "initial_mean", "must lie in [0, 1]")?;
+        require(share(self.initial_deviation), "initial_deviation", "must lie in (0, 1]")?;
+        require((0.0..=1.0).contains(&self.deviation_floor), "deviation_floor", "must lie in [0, 1]")
+    }
+
+    fn elites(&self) -> usize {
+        ((self.elite_fraction * self.population as f64).ceil() as usize).clamp(1, self.population)
+    }
+}
+
+/// Plays drawn sequences; exploits by playing the best so far, or the mean before there is one.
+pub struct Cem {
+    settings: CemSettings,
+    env: Box<dyn Env>,
+    bounds: Bounds,
+    state: State,
+}
+
+/// A sequence of actions in unit coordinates, and what it returned.
+#[derive(Clone, Serialize, Deserialize)]
+struct Scored {
+    units: Vec<f32>,
+    episodic_return: f64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct State {
+    rng: ChaCha8Rng,
+    mean: Vec<f32>,
+    deviation: Vec<f32>,
+    /// What is played next or now.
+    candidate: Vec<f32>,
+    population: Vec<Scored>,
+    best: Option<Scored>,
+    /// What was executed so far in this episode, in unit coordinates.
+    executed: Vec<f32>,
+    episodic_return: f64,
+    step: usize,
+}
+
+impl Cem {
+    /// A search of the whole action sequence of `context`'s environment.
+    ///
+    /// # Errors
+    /// A setting out of its range, a discrete action space, or a failed preview.
+    pub fn new(settings: &CemSettings, context: &AgentContext<'_>) -> Result<Self, AgentError> {
+        settings.check()?;
+        let bounds = Bounds::new(NAME, context.env.action_space())?;
+        let mean = match settings.initial_mean {
+            Some(mean) => mean,
+            None => profile::fit(context.env, &bounds, 0.0)?.0,
+        };
+        let length = bounds.length() * context.env.spec().steps();
+        let state = State {
+            rng: ChaCha8Rng::seed_from_u64(context.seed),
+            mean: vec![mean as f32; length],
+            deviation: vec![settings.initial_deviation as f32; length],
+            candidate: Vec::new(),
+            population: Vec::new(),
+            best: None,
+            executed: Vec::new(),
+            episodic_return: 0.0,
+            step: 0,
+        };
+        let mut agent = Self { settings: settings.clone(), env: context.env.fork(), bounds, state };
+        agent.draw()?;
+        Ok(agent)
+    }
+
+    /// Draws the next candidate.
+    fn draw(&mut self) -> Result<(), AgentError> {
+        let State { rng, mean, deviation, .. } = &mut self.state;
+        let numbers = mean.iter().zip(deviation.iter());
+        let drawn: Vec<f32> = numbers
+            .map(|(&mean, &deviation)| truncated_normal::sample(mean.into(), deviation.into(), rng) as f32)
+            .collect();
+        self.state.candidate = if self.settings.fill_budget { self.filled(&drawn)? } else { drawn };
+        Ok(())
+    }
+
+    /// `units` shifted and clamped to [0, 1], as high as the budget does not clip.
+    fn filled(&self, units: &[f32]) -> Result<Vec<f32>, AgentError> {
+        let shifted = |shift: f64| -> Vec<f32> {
+            units.iter().map(|unit| (unit + shift as f32).clamp(0.0, 1.0)).collect()
+        };
+        let fits = |shift: f64| fits_unclipped(&*self.env, &self.bounds.actions(&shifted(shift)));
+        Ok(shifted(largest(-1.0, 1.0, fits)?.unwrap_or(0.0)))
+    }
+
+    /// Moves the distribution towards the elite of the population, which is then spent.
+    fn move_distribution(&mut self) {
+        let state = &mut self.state;
+        // A stable sort: of equals the earlier goes first.
+        state.population.sort_by(|a, b| b.episodic_return.total_cmp(&a.episodic_return));
+        let elite = &state.population[..self.settings.elites()];
+        let count = elite.len() as f64;
+        let smoothing = self.settings.smoothing;
+        let blend = |old: f32, new: f64| ((1.0 - smoothing) * f64::from(old) + smoothing * new) as f32;
+        for i in 0..state.mean.len() {
+            let average = elite.iter().map(|scored| f64::from(scored.units[i])).sum::<f64>() / count;
+            let variance =
+                elite.iter().map(|scored| (f64::from(scored.units[i]) - average).powi(2)).sum::<f64>() / count;
+            state.mean[i] = blend(state.mean[i], average).clamp(0.0, 1.0);
+            state.deviation[i] = blend(state.deviation[i], variance.sqrt())
+                .max(self.settings.deviation_floor as f32);
+        }
+        state.population.clear();
+    }
+
+    /// Takes in the return of the episode just ended, and draws the next candidate.
+    fn score(&mut self) -> Result<(), AgentError> {
+        let state = &mut self.state;
+        let units = if self.settings.fill_budget { &state.candidate } else { &state.executed };
+        let scored = Scored { units: units.clone(), episodic_return: state.episodic_return };
+        if state.best.as_ref().is_none_or(|best| scored.episodic_return > best.episodic_return) {
+            state.best = Some(scored.clone());
+        }
+        state.population.push(scored);
+        if state.population.len() == self.settings.population {
+            self.move_distribution();
+        }
+        self.draw()
+    }
+}
+
+impl Agent for Cem {
+    fn name(&self) -> &str {
+        NAME
+    }
+
+    fn begin(&mut self) -> ResetOptions {
+        self.state.step = 0;
+        self.state.executed.clear();
+        self.state.episodic_return = 0.0;
+        ResetOptions::default()
+    }
+
+    fn act(&mut self, _observation: &[f32], mode: Mode) -> Result<Action, AgentError> {
+        self.state.step += 1;
+        let units = match (mode, &self.state.best) {
+            (Mode::Explore, _) => &self.state.candidate,
+            (Mode::Exploit, Some(best)) => &best.units,
+            (Mode::Exploit, None) => &self.state.mean,
+        };
+        at(&self.bounds.actions(units), self.state.step - 1)
+    }
+
+    fn learn(&mut self, transition: &Transition<'_>) -> Result<(), AgentError> {
+        self.state.executed.extend(self.bounds.units(NAME, transition.executed)?);
+        self.state.episodic_return += transition.reward;
+        if transition.ending.is_some() { self.score() } else { Ok(()) }
+    }
+
+    fn diagnostics(&self) -> Vec<(String, f64)> {
+        let deviation = &self.state.deviation;
+        let average = deviation.iter().sum::<f32>() / deviation.len().max(1) as f32;
+        let best = self.state.best.iter().map(|best| ("charts/best_return".to_owned(), best.episodic_return));
+        [("charts/cem_deviation".to_owned(), f64::from(average))].into_iter().chain(best).collect()
+    }
+
+    fn save(&self, directory: &Path) -> Result<(), AgentError> {
+        checkpoint::write(directory, NAME, &self.state, &[])
+    }
+
+    fn load(&mut self, directory: &Path) -> Result<(), AgentError> {
+        let read = Checkpoint::<State>::read(directory, NAME)?;
+        let length = self.state.mean.len();
+        let State { mean, deviation, candidate, .. } = &read.state;
+        let all = [mean, deviation, candidate].into_iter().chain(read.state.best.iter().map(|best| &best.units));
+        if let Some(other) = all.map(Vec::len).find(|&other| other != length) {
+            return Err(read.refuse(format!("holds sequences of {other} numbers, this agent's have {length}")));
+        }
+        self.state = read.state;
+        Ok(())
+    }
+}

@@ -1,0 +1,106 @@
+//! Hyper-parameters of DDPG.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{AgentContext, AgentError, settings::require};
+
+/// What the critic learns the value of a step to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Target {
+    /// The discounted return from the step on, less the baseline: with the reward at the end and
+    /// no discount the same R − b at every step, with nothing bootstrapped.
+    MonteCarlo,
+    /// As AMC's released code: the episode's return at every step, less the baseline, plus the
+    /// discounted value that the target networks give the next state; Q grows with the steps to go.
+    Bootstrap,
+}
+
+/// Hyper-parameters of [`Ddpg`](super::Ddpg); the defaults are AMC's where it gives any.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DdpgSettings {
+    /// Widths of the two hidden layers of actor and critic; 300 and 300.
+    pub hidden: [usize; 2],
+    /// Adam's learning rate for the actor; 1e-4.
+    pub actor_learning_rate: f64,
+    /// Adam's learning rate for the critic; 1e-3.
+    pub critic_learning_rate: f64,
+    /// What the critic learns; `monte-carlo` (AMC: `bootstrap`).
+    pub target: Target,
+    /// Discount γ in [0, 1]; 1.
+    pub discount: f64,
+    /// Share of the way that target networks move at each update, in (0, 1]; 0.01. Only
+    /// `bootstrap` has target networks.
+    pub tau: f64,
+    /// Transitions in a minibatch; 64.
+    pub batch: usize,
+    /// Transitions remembered; 100 episodes' worth by default, at least 2000.
+    pub replay: Option<usize>,
+    /// Episodes of uniform actions before anything is learned; the lesser of 100 and a quarter of
+    /// the episodes by default (AMC: 100).
+    pub warmup: Option<u64>,
+    /// Whether the critic alone learns during warm-up; off.
+    pub warmup_critic: bool,
+    /// Updates for each new transition, done after the episode; 1.
+    pub updates_per_step: usize,
+    /// First deviation of the truncated normal exploration, in widths of the action range; 0.5.
+    pub sigma: f64,
+    /// Least deviation; 0.02 (AMC: none, so that late episodes repeat each other).
+    pub sigma_floor: f64,
+    /// Share of the episodes after warm-up at whose end the deviation reaches its floor; 0.75.
+    pub sigma_share: f64,
+    /// Factor on the deviation at each episode after warm-up; by default what `sigma_share` asks
+    /// for (AMC: 0.95, whatever the number of episodes).
+    pub sigma_decay: Option<f64>,
+    /// Weight of the past in the moving average of returns that is the baseline, in [0, 1); 0.95
+    /// over episodes (AMC: 0.5 over minibatches).
+    pub baseline_decay: f64,
+}
+
+impl Default for DdpgSettings {
+    fn default() -> Self {
+        Self {
+            hidden: [300, 300],
+            actor_learning_rate: 1e-4,
+            critic_learning_rate: 1e-3,
+            target: Target::MonteCarlo,
+            discount: 1.0,
+            tau: 0.01,
+            batch: 64,
+            replay: None,
+            warmup: None,
+            warmup_critic: false,
+            updates_per_step: 1,
+            sigma: 0.5,
+            sigma_floor: 0.02,
+            sigma_share: 0.75,
+            sigma_decay: None,
+            baseline_decay: 0.95,
+        }
+    }
+}
+
+impl DdpgSettings {
+    /// Checks every range and fills the defaults in that hang on environment and episodes.
+    pub(crate) fn resolve(mut self, context: &AgentContext<'_>) -> Result<Self, AgentError> {
+        let rate = |x: f64| x > 0.0 && x.is_finite();
+        require(self.hidden.iter().all(|&width| width > 0), "hidden", "widths must be at least 1")?;
+        require(rate(self.actor_learning_rate), "actor_learning_rate", "must be above 0")?;
+        require(rate(self.critic_learning_rate), "critic_learning_rate", "must be above 0")?;
+        require((0.0..=1.0).contains(&self.discount), "discount", "must lie in [0, 1]")?;
+        require(self.tau > 0.0 && self.tau <= 1.0, "tau", "must lie in (0, 1]")?;
+        require(self.batch > 0, "batch", "must be at least 1")?;
+        require(rate(self.sigma), "sigma", "must be above 0")?;
+        require(self.sigma_floor >= 0.0 && self.sigma_floor.is_finite(), "sigma_floor", "must be at least 0")?;
+        require((0.0..=1.0).contains(&self.sigma_share), "sigma_share", "must lie in [0, 1]")?;
+        let decay = self.sigma_decay.unwrap_or(1.0);
+        require(decay > 0.0 && decay <= 1.0, "sigma_decay", "must lie in (0, 1]")?;
+        require((0.0..1.0).contains(&self.baseline_decay), "baseline_decay", "must lie in [0, 1)")?;
+        let replay = self.replay.unwrap_or((100 * context.env.spec().steps()).max(2000));
+        require(replay > 0, "replay", "must be at least 1")?;
+        self.replay = Some(replay);
+        self.warmup = Some(self.warmup.unwrap_or((context.episodes / 4).min(100)));
+        Ok(self)
+    }
+}

@@ -1,0 +1,223 @@
+//! Greedy search after NetAdapt (Yang et al., ECCV 2018): from everything kept, round by round,
+//! lower the one decision whose lowering costs least.
+//!
+//! A round has a budget, between everything and the environment's own. Each decision in turn is
+//! lowered just enough to meet it, found by bisection on [`Env::preview`] and played as an
+//! episode under the round's budget; the best is adopted. Decisions that cannot meet it alone are
+//! left out; where none can, all are scaled down together.
+
+use std::path::Path;
+
+use cgym_env::{Action, Env, ResetOptions};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Agent, AgentContext, AgentError, Mode, Transition,
+    bounds::Bounds,
+    budget::{at, cost, largest},
+    checkpoint::{self, Checkpoint},
+    settings::require,
+};
+
+const NAME: &str = "greedy";
+
+/// Hyper-parameters of [`Greedy`].
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GreedySettings {
+    /// Budgets walked through, evenly spaced; the number of episodes over the number of
+    /// decisions by default, at least 1, which spends about all episodes.
+    pub rounds: Option<u64>,
+}
+
+impl GreedySettings {
+    /// Fills the defaults in that hang on the environment and the number of episodes.
+    pub(crate) fn resolve(mut self, context: &AgentContext<'_>) -> Result<Self, AgentError> {
+        let decisions = context.env.spec().steps().max(1) as u64;
+        let rounds = self.rounds.unwrap_or((context.episodes / decisions).max(1));
+        require(rounds > 0, "rounds", "must be at least 1")?;
+        self.rounds = Some(rounds);
+        Ok(self)
+    }
+}
+
+/// Searches without learning a policy; finished after its last round.
+pub struct Greedy {
+    env: Box<dyn Env>,
+    bounds: Bounds,
+    rounds: u64,
+    state: State,
+}
+
+#[derive(Serialize, Deserialize)]
+struct State {
+    /// Round being played, from 1; above the last when finished.
+    round: u64,
+    /// Units of the adopted policy, decision after decision.
+    adopted: Vec<f32>,
+    /// Policies of this round.
+    candidates: Vec<Vec<f32>>,
+    /// Returns of the candidates played so far.
+    returns: Vec<f64>,
+    episodic_return: f64,
+    step: usize,
+}
+
+impl Greedy {
+    /// Starts from every decision at its greatest.
+    ///
+    /// # Errors
+    /// No rounds, a discrete action space, or a failed preview.
+    pub fn new(settings: &GreedySettings, context: &AgentContext<'_>) -> Result<Self, AgentError> {
+        let settings = settings.clone().resolve(context)?;
+        let bounds = Bounds::new(NAME, context.env.action_space())?;
+        let adopted = vec![1.0; bounds.length() * context.env.spec().steps()];
+        let state = State {
+            round: 0,
+            adopted,
+            candidates: Vec::new(),
+            returns: Vec::new(),
+            episodic_return: 0.0,
+            step: 0,
+        };
+        let rounds = settings.rounds.unwrap_or(1);
+        let mut agent = Self { env: context.env.fork(), bounds, rounds, state };
+        agent.next_round()?;
+        Ok(agent)
+    }
+
+    /// Budget of the round being played; the environment's own from the last round on.
+    fn target(&self) -> f64 {
+        let last = self.env.spec().target;
+        if self.state.round >= self.rounds {
+            return last;
+        }
+        1.0 - self.state.round as f64 / self.rounds as f64 * (1.0 - last)
+    }
+
+    fn meets_target(&self, units: &[f32]) -> Result<bool, AgentError> {
+        Ok(cost(&*self.env, &self.bounds.actions(units))? <= self.target())
+    }
+
+    /// Moves on to the next round that the adopted policy does not meet yet.
+    fn next_round(&mut self) -> Result<(), AgentError> {
+        self.state.candidates.clear();
+        self.state.returns.clear();
+        while self.state.candidates.is_empty() && self.state.round < self.rounds {
+            self.state.round += 1;
+            let met = self.meets_target(&self.state.adopted)?;
+            if !met {
+                self.state.candidates = self.candidates()?;
+            } else if self.state.round == self.rounds {
+                // Nothing left to lower: play the adopted policy, so that its return is known.
+                self.state.candidates = vec![self.state.adopted.clone()];
+            }
+        }
+        if self.state.candidates.is_empty() {
+            self.state.round = self.rounds + 1;
+        }
+        Ok(())
+    }
+
+    /// The adopted policy with one decision lowered, for each decision that suffices alone;
+    /// else all lowered together.
+    fn candidates(&self) -> Result<Vec<Vec<f32>>, AgentError> {
+        let adopted = &self.state.adopted;
+        let width = self.bounds.length();
+        let mut candidates: Vec<Vec<f32>> = Vec::new();
+        for first in (0..adopted.len()).step_by(width) {
+            let own = first..first + width;
+            // Scales this decision alone, or with `others` the rest, this one being at its least.
+            let lowered = |factor: f64, others: bool| -> Vec<f32> {
+                let scale = |(i, unit): (usize, &f32)| match (own.contains(&i), others) {
+                    (true, true) => 0.0,
+                    (true, false) | (false, true) => unit * factor as f32,
+                    (false, false) => *unit,
+                };
+                adopted.iter().enumerate().map(scale).collect()
+            };
+            let mut candidate = None;
+            for others in [false, true] {
+                if candidate.is_none() {
+                    let meets = |factor| self.meets_target(&lowered(factor, others));
+                    candidate = largest(0.0, 1.0, meets)?.map(|factor| lowered(factor, others));
+                }
+            }
+            candidates.extend(candidate.filter(|candidate| !candidates.contains(candidate)));
+        }
+        if candidates.is_empty() {
+            candidates.push(vec![0.0; adopted.len()]);
+        }
+        Ok(candidates)
+    }
+
+    fn adopt_best(&mut self) {
+        let returns = &self.state.returns;
+        let best = (1..returns.len()).fold(0, |best, i| if returns[i] > returns[best] { i } else { best });
+        self.state.adopted = self.state.candidates[best].clone();
+    }
+}
+
+impl Agent for Greedy {
+    fn name(&self) -> &str {
+        NAME
+    }
+
+    fn begin(&mut self) -> ResetOptions {
+        self.state.step = 0;
+        self.state.episodic_return = 0.0;
+        if self.finished() || self.state.round == self.rounds {
+            ResetOptions::default()
+        } else {
+            ResetOptions { target: Some(self.target()) }
+        }
+    }
+
+    fn act(&mut self, _observation: &[f32], mode: Mode) -> Result<Action, AgentError> {
+        let state = &mut self.state;
+        state.step += 1;
+        let units = match (mode, state.candidates.get(state.returns.len())) {
+            (Mode::Explore, Some(candidate)) => candidate,
+            _ => &state.adopted,
+        };
+        at(&self.bounds.actions(units), state.step - 1)
+    }
+
+    fn learn(&mut self, transition: &Transition<'_>) -> Result<(), AgentError> {
+        self.state.episodic_return += transition.reward;
+        if transition.ending.is_some() && !self.finished() {
+            self.state.returns.push(self.state.episodic_return);
+            if self.state.returns.len() == self.state.candidates.len() {
+                self.adopt_best();
+                self.next_round()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn finished(&self) -> bool {
+        self.state.round > self.rounds
+    }
+
+    fn diagnostics(&self) -> Vec<(String, f64)> {
+        vec![
+            ("charts/round".to_owned(), self.state.round.min(self.rounds) as f64),
+            ("charts/round_target".to_owned(), self.target()),
+        ]
+    }
+
+    fn save(&self, directory: &Path) -> Result<(), AgentError> {
+        checkpoint::write(directory, NAME, &self.state, &[])
+    }
+
+    fn load(&mut self, directory: &Path) -> Result<(), AgentError> {
+        let read = Checkpoint::<State>::read(directory, NAME)?;
+        let length = self.state.adopted.len();
+        let all = read.state.candidates.iter().chain([&read.state.adopted]);
+        if let Some(other) = all.map(Vec::len).find(|&other| other != length) {
+            return Err(read.refuse(format!("holds policies of {other} numbers, this agent's have {length}")));
+        }
+        self.state = read.state;
+        Ok(())
+    }
+}

@@ -1,0 +1,157 @@
+//! Hand-crafted profiles over depth: `uniform`, `shallow` and `deep`.
+//!
+//! AMC's names for its baselines: `shallow` removes most from early layers, `deep` from late
+//! ones. Here each is a family with one parameter, its level, and plays the highest level that
+//! the budget does not clip.
+
+use std::path::Path;
+
+use cgym_env::{Action, Env, ResetOptions};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Agent, AgentContext, AgentError, Mode, Transition,
+    bounds::Bounds,
+    budget::{at, fits_unclipped, largest},
+    checkpoint,
+    settings::require,
+};
+
+/// Where a profile removes most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// The same everywhere.
+    Uniform,
+    /// Early layers are cut hardest: actions rise with depth.
+    Shallow,
+    /// Late layers are cut hardest: actions fall with depth.
+    Deep,
+}
+
+impl Shape {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Uniform => "uniform",
+            Self::Shallow => "shallow",
+            Self::Deep => "deep",
+        }
+    }
+
+    fn sign(self) -> f64 {
+        match self {
+            Self::Uniform => 0.0,
+            Self::Shallow => 1.0,
+            Self::Deep => -1.0,
+        }
+    }
+}
+
+/// The hyper-parameter of `shallow` and `deep`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProfileSettings {
+    /// Difference between the first and the last action, in widths of the action range, in
+    /// [0, 1]; 0.5 by default (the papers give no number). `uniform` has none.
+    pub slope: f64,
+}
+
+impl Default for ProfileSettings {
+    fn default() -> Self {
+        Self { slope: 0.5 }
+    }
+}
+
+/// Plays one fixed profile; finished after one episode.
+pub struct Profile {
+    shape: Shape,
+    actions: Vec<Action>,
+    level: f64,
+    state: State,
+}
+
+#[derive(Serialize, Deserialize)]
+struct State {
+    step: usize,
+    played: bool,
+}
+
+impl Profile {
+    /// Fits the profile to the budget of `context`'s environment.
+    ///
+    /// # Errors
+    /// A slope outside [0, 1], a discrete action space, or a failed preview.
+    pub fn new(
+        shape: Shape,
+        settings: &ProfileSettings,
+        context: &AgentContext<'_>,
+    ) -> Result<Self, AgentError> {
+        settings.check()?;
+        let bounds = Bounds::new(shape.name(), context.env.action_space())?;
+        let (level, actions) = fit(context.env, &bounds, shape.sign() * settings.slope)?;
+        Ok(Self { shape, actions, level, state: State { step: 0, played: false } })
+    }
+}
+
+impl ProfileSettings {
+    pub(crate) fn check(&self) -> Result<(), AgentError> {
+        require((0.0..=1.0).contains(&self.slope), "slope", "must lie in [0, 1]")
+    }
+}
+
+/// Units rising by `slope` from the first decision to the last around `level`, clamped to [0, 1].
+fn ramp(bounds: &Bounds, steps: usize, level: f64, slope: f64) -> Vec<Action> {
+    let depth = |step: usize| if steps > 1 { step as f64 / (steps - 1) as f64 - 0.5 } else { 0.0 };
+    (0..steps).map(|step| bounds.even_action(level + slope * depth(step))).collect()
+}
+
+/// The highest level of the ramp of `slope` that the budget does not clip, and its actions.
+pub(crate) fn fit(
+    env: &dyn Env,
+    bounds: &Bounds,
+    slope: f64,
+) -> Result<(f64, Vec<Action>), AgentError> {
+    let steps = env.spec().steps();
+    // At the lower end every action is at its least, at the upper every one at its greatest.
+    let (low, high) = (-0.5 * slope.abs(), 1.0 + 0.5 * slope.abs());
+    let level = largest(low, high, |level| fits_unclipped(env, &ramp(bounds, steps, level, slope)))?;
+    let level = level.unwrap_or(low);
+    Ok((level, ramp(bounds, steps, level, slope)))
+}
+
+impl Agent for Profile {
+    fn name(&self) -> &str {
+        self.shape.name()
+    }
+
+    fn begin(&mut self) -> ResetOptions {
+        self.state.step = 0;
+        ResetOptions::default()
+    }
+
+    fn act(&mut self, _observation: &[f32], _mode: Mode) -> Result<Action, AgentError> {
+        self.state.step += 1;
+        at(&self.actions, self.state.step - 1)
+    }
+
+    fn learn(&mut self, transition: &Transition<'_>) -> Result<(), AgentError> {
+        self.state.played |= transition.ending.is_some();
+        Ok(())
+    }
+
+    fn finished(&self) -> bool {
+        self.state.played
+    }
+
+    fn diagnostics(&self) -> Vec<(String, f64)> {
+        vec![("charts/level".to_owned(), self.level)]
+    }
+
+    fn save(&self, directory: &Path) -> Result<(), AgentError> {
+        checkpoint::write(directory, self.name(), &self.state, &[])
+    }
+
+    fn load(&mut self, directory: &Path) -> Result<(), AgentError> {
+        self.state = checkpoint::Checkpoint::read(directory, self.shape.name())?.state;
+        Ok(())
+    }
+}

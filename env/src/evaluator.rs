@@ -1,0 +1,191 @@
+//! What turns a finished candidate into an accuracy.
+//!
+//! A candidate is a list of coupling groups with the number of atoms kept of each; groups that are
+//! not listed stay whole. Agents cannot tell which evaluator they play against, except by speed.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use cgym_teachers::{
+    Error,
+    cost::Cost,
+    coupling::Coupling,
+    engine::{Engine, Images},
+    graph::Graph,
+    pruner::Pruner,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::cost_model::{CostModel, uniform_groups};
+
+/// What a candidate scored.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Evaluation {
+    /// Share of the reward split classified right, in [0, 1].
+    pub top1: f64,
+    /// Cost of the pruned network.
+    pub cost: Cost,
+}
+
+/// Scores candidates; the same candidate always gets the same answer.
+pub trait Evaluator: Send + Sync {
+    /// Scores the network with `kept` atoms of each listed coupling group.
+    ///
+    /// # Errors
+    /// A group or count that the network does not allow; a network that gives no number.
+    fn evaluate(&self, kept: &[(usize, usize)]) -> Result<Evaluation, Error>;
+}
+
+impl<E: Evaluator + ?Sized> Evaluator for Arc<E> {
+    fn evaluate(&self, kept: &[(usize, usize)]) -> Result<Evaluation, Error> {
+        (**self).evaluate(kept)
+    }
+}
+
+/// Prunes the network physically and runs it on the whole reward split.
+pub struct Exact {
+    pruner: Arc<Pruner>,
+    images: Arc<Images>,
+}
+
+impl Exact {
+    /// Scores what `pruner` leaves on `images`, the reward split.
+    pub fn new(pruner: Arc<Pruner>, images: Arc<Images>) -> Self {
+        Self { pruner, images }
+    }
+}
+
+impl Evaluator for Exact {
+    fn evaluate(&self, kept: &[(usize, usize)]) -> Result<Evaluation, Error> {
+        let (graph, weights) = self.pruner.prune(kept)?;
+        let top1 = Engine::new(&graph, &weights)?.top1(&self.images)?;
+        Ok(Evaluation { top1, cost: graph.cost()? })
+    }
+}
+
+/// A candidate: coupling groups and the atoms kept of each.
+pub type Candidate = Vec<(usize, usize)>;
+
+/// Remembers every answer, so that no candidate is evaluated twice, by any number of threads.
+/// Refusals are not remembered.
+pub struct Memoised<E> {
+    inner: E,
+    known: Mutex<HashMap<Candidate, Arc<Mutex<Option<Evaluation>>>>>,
+    hits: AtomicU64,
+    evaluations: AtomicU64,
+}
+
+impl<E: Evaluator> Memoised<E> {
+    /// An empty memory in front of `inner`.
+    pub fn new(inner: E) -> Self {
+        Self::with_known(inner, [])
+    }
+
+    /// A memory that already holds `known`, as [`Memoised::known`] gave it in an earlier run.
+    pub fn with_known(inner: E, known: impl IntoIterator<Item = (Candidate, Evaluation)>) -> Self {
+        let filled = |(candidate, evaluation)| (candidate, Arc::new(Mutex::new(Some(evaluation))));
+        Self {
+            inner,
+            known: Mutex::new(known.into_iter().map(filled).collect()),
+            hits: AtomicU64::new(0),
+            evaluations: AtomicU64::new(0),
+        }
+    }
+
+    /// Answers given from memory.
+    pub fn hits(&self) -> u64 {
+        self.hits.load(Ordering::Relaxed)
+    }
+
+    /// Answers that had to be computed.
+    pub fn evaluations(&self) -> u64 {
+        self.evaluations.load(Ordering::Relaxed)
+    }
+
+    /// Every candidate known, sorted.
+    pub fn known(&self) -> Vec<(Candidate, Evaluation)> {
+        let slots: Vec<_> =
+            lock(&self.known).iter().map(|(candidate, slot)| (candidate.clone(), slot.clone())).collect();
+        let mut known: Vec<_> =
+            slots.into_iter().filter_map(|(candidate, slot)| Some((candidate, (*lock(&slot))?))).collect();
+        known.sort_by(|a, b| a.0.cmp(&b.0));
+        known
+    }
+}
+
+impl<E: Evaluator> Evaluator for Memoised<E> {
+    fn evaluate(&self, kept: &[(usize, usize)]) -> Result<Evaluation, Error> {
+        let slot = lock(&self.known).entry(kept.to_vec()).or_default().clone();
+        // Whoever asks for the same candidate meanwhile waits here and finds the answer.
+        let mut slot = lock(&slot);
+        if let Some(known) = *slot {
+            self.hits.fetch_add(1, Ordering::Relaxed);
+            return Ok(known);
+        }
+        let evaluation = self.inner.evaluate(kept)?;
+        self.evaluations.fetch_add(1, Ordering::Relaxed);
+        *slot = Some(evaluation);
+        Ok(evaluation)
+    }
+}
+
+/// A panic elsewhere leaves a slot empty or full, never half written.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A smooth made-up accuracy, for tests and benchmarks: no images, no weights, true costs.
+///
+/// top1 = 0.1 + 0.85 · exp(−Σ sᵢ·(1 − rᵢ)²) over the preserve ratios rᵢ of all removable groups.
+/// The sensitivities sᵢ differ from group to group (in [0.05, 1], scattered by the golden ratio),
+/// so that the best allocation of a budget is not the uniform one.
+pub struct Surrogate {
+    model: CostModel,
+    sensitivities: Vec<f64>,
+    variable_of: Vec<Option<usize>>,
+}
+
+impl Surrogate {
+    /// The surrogate of `graph`.
+    ///
+    /// # Errors
+    /// When shapes do not fit.
+    pub fn new(graph: &Graph, coupling: &Coupling) -> Result<Self, Error> {
+        let uniform = uniform_groups(coupling);
+        let groups: Vec<usize> =
+            (0..coupling.groups.len()).filter(|&g| coupling.groups[g].removable && uniform[g]).collect();
+        let golden = (5.0_f64.sqrt() - 1.0) / 2.0;
+        let sensitivities = (1..=groups.len()).map(|i| 0.05 + 0.95 * (i as f64 * golden).fract()).collect();
+        let mut variable_of = vec![None; coupling.groups.len()];
+        groups.iter().enumerate().for_each(|(variable, &group)| variable_of[group] = Some(variable));
+        Ok(Self { model: CostModel::new(graph, coupling, &groups)?, sensitivities, variable_of })
+    }
+}
+
+impl Evaluator for Surrogate {
+    fn evaluate(&self, kept: &[(usize, usize)]) -> Result<Evaluation, Error> {
+        let mut counts = self.model.atoms().to_vec();
+        for &(group, atoms) in kept {
+            let variable = self.variable_of.get(group).copied().flatten();
+            match variable.filter(|&v| (1..=self.model.atoms()[v]).contains(&(atoms as u64))) {
+                Some(variable) => counts[variable] = atoms as u64,
+                None => {
+                    return Err(Error::Channels {
+                        group: format!("#{group}"),
+                        reason: format!("{atoms} atoms of it cannot be kept"),
+                    });
+                }
+            }
+        }
+        let harm: f64 = (counts.iter().zip(self.model.atoms()).zip(&self.sensitivities))
+            .map(|((&count, &all), s)| s * (1.0 - count as f64 / all as f64).powi(2))
+            .sum();
+        Ok(Evaluation { top1: 0.1 + 0.85 * (-harm).exp(), cost: self.model.cost(&counts) })
+    }
+}

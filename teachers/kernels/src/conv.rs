@@ -1,0 +1,134 @@
+//! Convolution: what every kind of kernel shares.
+#![expect(unsafe_code, reason = "hands checked slices to the kernels as pointers")]
+
+use crate::dense::Dense;
+use crate::depthwise::Depthwise;
+use crate::error::check_length;
+use crate::{Activation, ConvShape, Isa, KernelError};
+
+/// A convolution with its weights packed for one instruction set.
+#[derive(Debug, Clone)]
+pub struct Conv2d {
+    shape: ConvShape,
+    isa: Isa,
+    method: Method,
+}
+
+#[derive(Debug, Clone)]
+enum Method {
+    Dense(Dense),
+    Depthwise(Depthwise),
+}
+
+/// What follows the sum of products.
+#[derive(Debug, Clone)]
+pub(crate) struct Epilogue {
+    /// One number for each output channel.
+    pub bias: Vec<f32>,
+    /// The activation's least and greatest value.
+    pub range: [f32; 2],
+}
+
+/// Pointers to what a run reads and writes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tensors {
+    pub input: *const f32,
+    /// As `output`, or null.
+    pub residual: *const f32,
+    pub output: *mut f32,
+}
+
+impl Tensors {
+    /// The residual that goes with an output, or null.
+    ///
+    /// # Safety
+    /// `offset` lies in the output.
+    #[inline(always)]
+    pub unsafe fn residual_at(&self, offset: usize) -> *const f32 {
+        if self.residual.is_null() {
+            self.residual
+        } else {
+            // SAFETY: a residual is as long as the output.
+            unsafe { self.residual.add(offset) }
+        }
+    }
+}
+
+impl Conv2d {
+    /// Packs a weight `[out_channels][in_channels / groups][kernel height][kernel width]` and a
+    /// bias `[out_channels]`.
+    ///
+    /// # Errors
+    /// [`KernelError::Shape`] names the field that cannot be, [`KernelError::Length`] the slice of
+    /// another length; [`KernelError::Unavailable`] where the processor lacks the instruction set.
+    pub fn new(
+        shape: ConvShape,
+        weight: &[f32],
+        bias: Option<&[f32]>,
+        activation: Activation,
+        isa: Isa,
+    ) -> Result<Self, KernelError> {
+        isa.require()?;
+        shape.validate()?;
+        check_length("weight", weight.len(), shape.weight_len())?;
+        if let Some(bias) = bias {
+            check_length("bias", bias.len(), shape.out_channels)?;
+        }
+        let bias = bias.map_or_else(|| vec![0.0; shape.out_channels], <[f32]>::to_vec);
+        let epilogue = Epilogue { bias, range: activation.range() };
+        let method = match Depthwise::function(&shape, isa) {
+            Some(function) => Method::Depthwise(Depthwise::new(shape, weight, epilogue, isa, function)),
+            None => Method::Dense(Dense::new(shape, weight, epilogue, isa)),
+        };
+        Ok(Self { shape, isa, method })
+    }
+
+    /// The shape.
+    pub fn shape(&self) -> &ConvShape {
+        &self.shape
+    }
+
+    /// Elements of the input, lanes included.
+    pub fn input_len(&self) -> usize {
+        self.shape.in_channels * self.shape.input_pixels() * self.isa.lanes()
+    }
+
+    /// Elements of the output, lanes included.
+    pub fn output_len(&self) -> usize {
+        self.shape.out_channels * self.shape.output_pixels() * self.isa.lanes()
+    }
+
+    /// Computes `activation(convolution(input) + bias + residual)`.
+    ///
+    /// `input` is `[in_channels][height][width][lanes]`; `residual` and `output` have the output's
+    /// shape.
+    ///
+    /// # Errors
+    /// [`KernelError::Length`] when a slice has another length.
+    pub fn run(
+        &self,
+        input: &[f32],
+        residual: Option<&[f32]>,
+        output: &mut [f32],
+    ) -> Result<(), KernelError> {
+        check_length("input", input.len(), self.input_len())?;
+        check_length("output", output.len(), self.output_len())?;
+        if let Some(residual) = residual {
+            check_length("residual", residual.len(), self.output_len())?;
+        }
+        let tensors = Tensors {
+            input: input.as_ptr(),
+            residual: residual.map_or(std::ptr::null(), <[f32]>::as_ptr),
+            output: output.as_mut_ptr(),
+        };
+        // SAFETY: the slices have the lengths of the shape, the output is borrowed exclusively,
+        // and `new` has checked the instruction set.
+        unsafe {
+            match &self.method {
+                Method::Dense(dense) => dense.run(tensors),
+                Method::Depthwise(depthwise) => depthwise.run(tensors),
+            }
+        }
+        Ok(())
+    }
+}

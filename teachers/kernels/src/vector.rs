@@ -1,0 +1,205 @@
+//! The few vector operations that every kernel is written over, and the choice among their
+//! instruction sets.
+#![expect(unsafe_code, reason = "vector instructions, loads and stores through pointers")]
+
+use crate::{Isa, KernelError};
+
+/// One number of each image of a group.
+///
+/// # Safety
+/// Every method may be called only where the processor has the type's instruction set, and must be
+/// inlined into a function compiled for it.
+pub(crate) trait Vector: Copy {
+    /// Images in a vector.
+    const LANES: usize;
+
+    /// Reads `LANES` numbers, aligned or not.
+    unsafe fn load(from: *const f32) -> Self;
+    /// Writes `LANES` numbers, aligned or not.
+    unsafe fn store(self, to: *mut f32);
+    /// The same number for every image.
+    unsafe fn splat(value: f32) -> Self;
+    /// `self * factor + addend`.
+    unsafe fn mul_add(self, factor: Self, addend: Self) -> Self;
+    /// `self + other`.
+    unsafe fn add(self, other: Self) -> Self;
+    /// `self > other ? self : other`: a `NaN` in `other` comes through.
+    unsafe fn max(self, other: Self) -> Self;
+    /// `self < other ? self : other`: a `NaN` in `other` comes through.
+    unsafe fn min(self, other: Self) -> Self;
+
+    /// Limits the value to `low..=high`; a `NaN` comes through.
+    #[inline(always)]
+    unsafe fn clamp(self, low: Self, high: Self) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe { high.min(low.max(self)) }
+    }
+}
+
+/// Eight lanes that the compiler maps onto what its target has.
+#[derive(Clone, Copy)]
+pub(crate) struct Portable([f32; 8]);
+
+impl Portable {
+    #[inline(always)]
+    fn zip(self, other: Self, operation: impl Fn(f32, f32) -> f32) -> Self {
+        Self(std::array::from_fn(|lane| operation(self.0[lane], other.0[lane])))
+    }
+}
+
+impl Vector for Portable {
+    const LANES: usize = 8;
+
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        // SAFETY: the caller gives eight readable numbers; an array's alignment is that of f32.
+        Self(unsafe { from.cast::<[f32; 8]>().read() })
+    }
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        // SAFETY: the caller gives room for eight numbers.
+        unsafe { to.cast::<[f32; 8]>().write(self.0) }
+    }
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> Self {
+        Self([value; 8])
+    }
+    #[inline(always)]
+    unsafe fn mul_add(self, factor: Self, addend: Self) -> Self {
+        // Without the instruction, `f32::mul_add` is a slow library call.
+        const FUSED: bool = cfg!(any(target_arch = "aarch64", target_feature = "fma"));
+        Self(std::array::from_fn(|lane| {
+            let (value, factor, addend) = (self.0[lane], factor.0[lane], addend.0[lane]);
+            if FUSED { value.mul_add(factor, addend) } else { value * factor + addend }
+        }))
+    }
+    #[inline(always)]
+    unsafe fn add(self, other: Self) -> Self {
+        self.zip(other, |left, right| left + right)
+    }
+    #[inline(always)]
+    unsafe fn max(self, other: Self) -> Self {
+        self.zip(other, |left, right| if left > right { left } else { right })
+    }
+    #[inline(always)]
+    unsafe fn min(self, other: Self) -> Self {
+        self.zip(other, |left, right| if left < right { left } else { right })
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod x86 {
+    //! AVX2 and AVX-512. `max` and `min` return their second operand when one is `NaN`.
+    use super::Vector;
+    use std::arch::x86_64::*;
+
+    #[derive(Clone, Copy)]
+    pub(crate) struct Avx2(__m256);
+
+    #[derive(Clone, Copy)]
+    pub(crate) struct Avx512(__m512);
+
+    macro_rules! vector {
+        ($name:ident, $lanes:literal, $load:ident, $store:ident, $splat:ident, $mul_add:ident,
+         $add:ident, $max:ident, $min:ident) => {
+            // SAFETY of every block: the caller has the instruction set, and gives `LANES`
+            // readable or writable numbers to `load` and `store`, which ask for no alignment.
+            impl Vector for $name {
+                const LANES: usize = $lanes;
+
+                #[inline(always)]
+                unsafe fn load(from: *const f32) -> Self {
+                    Self(unsafe { $load(from) })
+                }
+                #[inline(always)]
+                unsafe fn store(self, to: *mut f32) {
+                    unsafe { $store(to, self.0) }
+                }
+                #[inline(always)]
+                unsafe fn splat(value: f32) -> Self {
+                    Self(unsafe { $splat(value) })
+                }
+                #[inline(always)]
+                unsafe fn mul_add(self, factor: Self, addend: Self) -> Self {
+                    Self(unsafe { $mul_add(self.0, factor.0, addend.0) })
+                }
+                #[inline(always)]
+                unsafe fn add(self, other: Self) -> Self {
+                    Self(unsafe { $add(self.0, other.0) })
+                }
+                #[inline(always)]
+                unsafe fn max(self, other: Self) -> Self {
+                    Self(unsafe { $max(self.0, other.0) })
+                }
+                #[inline(always)]
+                unsafe fn min(self, other: Self) -> Self {
+                    Self(unsafe { $min(self.0, other.0) })
+                }
+            }
+        };
+    }
+
+    vector!(
+        Avx2,
+        8,
+        _mm256_loadu_ps,
+        _mm256_storeu_ps,
+        _mm256_set1_ps,
+        _mm256_fmadd_ps,
+        _mm256_add_ps,
+        _mm256_max_ps,
+        _mm256_min_ps
+    );
+    vector!(
+        Avx512,
+        16,
+        _mm512_loadu_ps,
+        _mm512_storeu_ps,
+        _mm512_set1_ps,
+        _mm512_fmadd_ps,
+        _mm512_add_ps,
+        _mm512_max_ps,
+        _mm512_min_ps
+    );
+}
+
+/// A computation written once for every vector type.
+pub(crate) trait Kernel {
+    /// Computes; must be `#[inline(always)]`.
+    ///
+    /// # Safety
+    /// The processor has the instruction set of `V`.
+    unsafe fn run<V: Vector>(self);
+}
+
+/// Runs a kernel compiled for the instruction set, or says that the processor lacks it.
+pub(crate) fn dispatch(isa: Isa, kernel: impl Kernel) -> Result<(), KernelError> {
+    isa.require()?;
+    match isa {
+        // SAFETY: the portable vector needs no more than the target has.
+        Isa::Portable => unsafe { kernel.run::<Portable>() },
+        // SAFETY: `require` has found the instruction set.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => unsafe { on_avx2(kernel) },
+        // SAFETY: `require` has found the instruction set.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => unsafe { on_avx512(kernel) },
+        #[cfg(not(target_arch = "x86_64"))]
+        Isa::Avx2 | Isa::Avx512 => return Err(KernelError::Unavailable(isa)),
+    }
+    Ok(())
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+fn on_avx2(kernel: impl Kernel) {
+    // SAFETY: this function is entered only where the processor has AVX2 and FMA.
+    unsafe { kernel.run::<x86::Avx2>() }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+fn on_avx512(kernel: impl Kernel) {
+    // SAFETY: this function is entered only where the processor has AVX-512 Foundation.
+    unsafe { kernel.run::<x86::Avx512>() }
+}

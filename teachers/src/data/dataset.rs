@@ -1,0 +1,230 @@
+//! One part of a dataset in memory, and how its bytes become normalised numbers.
+
+use serde::{Deserialize, Serialize};
+
+use super::DataError;
+
+/// Per-channel mean and deviation of pixels scaled to the range 0 to 1.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Normalization {
+    /// One mean a channel.
+    pub mean: Vec<f32>,
+    /// One standard deviation a channel, above 0.
+    pub deviation: Vec<f32>,
+}
+
+impl Normalization {
+    /// From slices that hold one value a channel.
+    pub fn new(mean: &[f32], deviation: &[f32]) -> Self {
+        Self { mean: mean.to_vec(), deviation: deviation.to_vec() }
+    }
+}
+
+/// Images of one size with their classes, as raw bytes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dataset {
+    name: String,
+    classes: usize,
+    shape: [usize; 3],
+    pixels: Vec<u8>,
+    labels: Vec<u16>,
+    scale: f32,
+    normalization: Normalization,
+    /// What each raw value of each channel is normalised to, 256 values a channel.
+    table: Vec<f32>,
+}
+
+/// The two parts of a dataset's official split.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DataSource {
+    /// What may be learned from.
+    pub train: Dataset,
+    /// What results are reported on.
+    pub test: Dataset,
+}
+
+impl Dataset {
+    /// Puts a dataset together from its parts.
+    ///
+    /// `shape` is channels, height, width; `pixels` holds the images one after another in that
+    /// order; `scale` is the raw value that means 1.0 (255, or 16 for the digits).
+    ///
+    /// # Errors
+    /// No images, lengths that do not agree, a label that is no class, or a normalisation that
+    /// does not fit the channels.
+    pub fn new(
+        name: impl Into<String>,
+        classes: usize,
+        shape: [usize; 3],
+        pixels: Vec<u8>,
+        labels: Vec<u16>,
+        scale: f32,
+        normalization: Normalization,
+    ) -> Result<Self, DataError> {
+        let name = name.into();
+        let fail = |problem: String| Err(DataError::Dataset { name: name.clone(), problem });
+        if labels.is_empty() {
+            return fail("there are no images".to_owned());
+        }
+        let bytes =
+            [labels.len(), shape[0], shape[1], shape[2]].into_iter().try_fold(1_usize, usize::checked_mul);
+        if shape.contains(&0) || bytes != Some(pixels.len()) {
+            return fail(format!(
+                "{} pixel bytes are not {} images of {}x{}x{}",
+                pixels.len(),
+                labels.len(),
+                shape[0],
+                shape[1],
+                shape[2]
+            ));
+        }
+        if let Some(i) = labels.iter().position(|&l| usize::from(l) >= classes) {
+            return fail(format!("image {i} has class {} of {classes} classes", labels[i]));
+        }
+        if !(scale.is_finite() && scale > 0.0) {
+            return fail(format!("the scale {scale} is not above 0"));
+        }
+        let table = match table(shape[0], scale, &normalization) {
+            Ok(table) => table,
+            Err(problem) => return fail(problem),
+        };
+        Ok(Self { name, classes, shape, pixels, labels, scale, normalization, table })
+    }
+
+    /// The same images under another normalisation.
+    ///
+    /// # Errors
+    /// A normalisation that has not one finite mean and one deviation above 0 for each channel.
+    pub fn with_normalization(mut self, normalization: Normalization) -> Result<Self, DataError> {
+        match table(self.shape[0], self.scale, &normalization) {
+            Ok(table) => self.table = table,
+            Err(problem) => {
+                return Err(DataError::Dataset { name: self.name, problem });
+            }
+        }
+        self.normalization = normalization;
+        Ok(self)
+    }
+
+    /// What the dataset is called in messages.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The number of images.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Never true of a dataset that was put together by [`Dataset::new`].
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// Channels, height, width.
+    pub fn shape(&self) -> [usize; 3] {
+        self.shape
+    }
+
+    /// The number of values in one image: channels x height x width.
+    pub fn image_len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// The number of classes, also of those that no image here has.
+    pub fn classes(&self) -> usize {
+        self.classes
+    }
+
+    /// The raw value that means 1.0.
+    pub fn scale(&self) -> f32 {
+        self.scale
+    }
+
+    /// What images are normalised with.
+    pub fn normalization(&self) -> &Normalization {
+        &self.normalization
+    }
+
+    /// The class of each image, below [`classes`](Self::classes).
+    pub fn labels(&self) -> &[u16] {
+        &self.labels
+    }
+
+    /// The class of image `i`.
+    ///
+    /// # Panics
+    /// Where `i` is not below [`len`](Self::len).
+    pub fn label(&self, i: usize) -> usize {
+        usize::from(self.labels[i])
+    }
+
+    /// The classes of the images at `indices`, in their order.
+    ///
+    /// # Panics
+    /// Where an index is not below [`len`](Self::len).
+    pub fn labels_of(&self, indices: &[usize]) -> Vec<usize> {
+        indices.iter().map(|&i| self.label(i)).collect()
+    }
+
+    /// The raw bytes of image `i`, `C x H x W`.
+    ///
+    /// # Panics
+    /// Where `i` is not below [`len`](Self::len).
+    pub fn image(&self, i: usize) -> &[u8] {
+        let size = self.image_len();
+        &self.pixels[i * size..(i + 1) * size]
+    }
+
+    /// Writes image `i` to `target`, normalised, `C x H x W`.
+    ///
+    /// # Panics
+    /// Where `i` is not below [`len`](Self::len) or `target` has another length than
+    /// [`image_len`](Self::image_len).
+    pub fn write_normalized(&self, i: usize, target: &mut [f32]) {
+        assert_eq!(target.len(), self.image_len(), "one image is written");
+        let plane = self.shape[1] * self.shape[2];
+        let channels = self.table.chunks_exact(256);
+        let planes = self.image(i).chunks_exact(plane);
+        for ((table, raw), out) in channels.zip(planes).zip(target.chunks_exact_mut(plane)) {
+            for (out, &raw) in out.iter_mut().zip(raw) {
+                *out = table[usize::from(raw)];
+            }
+        }
+    }
+
+    /// The images at `indices` as one normalised batch, `N x C x H x W`.
+    ///
+    /// # Panics
+    /// Where an index is not below [`len`](Self::len).
+    pub fn normalized(&self, indices: &[usize]) -> Vec<f32> {
+        let size = self.image_len();
+        let mut batch = vec![0.0; indices.len() * size];
+        for (&i, target) in indices.iter().zip(batch.chunks_exact_mut(size)) {
+            self.write_normalized(i, target);
+        }
+        batch
+    }
+}
+
+/// What every raw value of every channel is normalised to, or why nothing can be.
+fn table(channels: usize, scale: f32, normalization: &Normalization) -> Result<Vec<f32>, String> {
+    let Normalization { mean, deviation } = normalization;
+    if mean.len() != channels || deviation.len() != channels {
+        return Err(format!(
+            "a normalization of {} means and {} deviations is given for {channels} channels",
+            mean.len(),
+            deviation.len()
+        ));
+    }
+    let sound = |(m, d): (&f32, &f32)| m.is_finite() && d.is_finite() && *d > 0.0;
+    if !mean.iter().zip(deviation).all(sound) {
+        return Err("every mean must be finite and every deviation above 0".to_owned());
+    }
+    Ok(mean
+        .iter()
+        .zip(deviation)
+        .flat_map(|(m, d)| (0..=255_u8).map(move |raw| (f32::from(raw) / scale - m) / d))
+        .collect())
+}

@@ -1,0 +1,214 @@
+//! A folder of images, one folder to a class.
+//!
+//! `DIR/train/<class>/` beside `DIR/test/<class>/` (or `val`) is taken as it is; from
+//! `DIR/<class>/` alone a fifth of each class is split off for the test, always the same one.
+//! Classes and files are in the order of their names; names that begin with a dot, and files that
+//! are neither PNG nor JPEG, are passed over. Images become RGB and are resized bilinearly.
+
+use std::path::{Path, PathBuf};
+
+use image::imageops::FilterType;
+use image::io::Reader;
+use rayon::prelude::*;
+
+use super::splits::by_class;
+use super::{DataError, DataSource, Dataset, DatasetName, Normalization};
+
+/// The split belongs to the data, not to a run: it does not follow any run's seed.
+const SPLIT_SEED: u64 = 0;
+/// Larger sides are refused before anything is allocated for them.
+const LARGEST_SIDE: u32 = 16_384;
+const LARGEST_TARGET: usize = 4096;
+
+/// Image files with their classes.
+struct Listing {
+    files: Vec<PathBuf>,
+    labels: Vec<u16>,
+}
+
+/// Reads both parts, each image resized to `size` (height, width).
+pub(super) fn load(root: &Path, size: [usize; 2]) -> Result<DataSource, DataError> {
+    if size.iter().any(|side| !(1..=LARGEST_TARGET).contains(side)) {
+        return Err(DataError::Option {
+            dataset: DatasetName::ImageFolder,
+            problem: format!(
+                "an image size of {}x{} is not between 1x1 and {LARGEST_TARGET}x{LARGEST_TARGET}",
+                size[0], size[1]
+            ),
+        });
+    }
+    if !root.is_dir() {
+        return Err(DataError::Missing {
+            dataset: DatasetName::ImageFolder,
+            directory: root.to_owned(),
+            missing: "everything, for there is no such folder".to_owned(),
+        });
+    }
+    let train = root.join("train");
+    let test = ["test", "val"].map(|name| root.join(name));
+    let (classes, train, test) = match test.into_iter().find(|path| path.is_dir()) {
+        Some(test) if train.is_dir() => {
+            let classes = class_folders(&train)?;
+            reject_unknown_classes(&test, &classes, &train)?;
+            let (train, test) = (list(&train, &classes)?, list(&test, &classes)?);
+            (classes, train, test)
+        }
+        _ if train.is_dir() && !entries(&train, Path::is_dir)?.is_empty() => {
+            return Err(DataError::Missing {
+                dataset: DatasetName::ImageFolder,
+                directory: root.to_owned(),
+                missing: "a test or val folder beside train".to_owned(),
+            });
+        }
+        _ => {
+            let classes = class_folders(root)?;
+            let (train, test) = split(list(root, &classes)?, classes.len());
+            (classes, train, test)
+        }
+    };
+    for (listing, part) in [(&train, "train"), (&test, "test")] {
+        if listing.files.is_empty() {
+            let problem = format!("leaves the {part} part without images: give it more");
+            return Err(DataError::malformed(root, problem));
+        }
+    }
+    Ok(DataSource {
+        train: decode(&train, classes.len(), size, "folder/train")?,
+        test: decode(&test, classes.len(), size, "folder/test")?,
+    })
+}
+
+/// The visible entries of a folder that `keep` keeps, by name.
+fn entries(folder: &Path, keep: impl Fn(&Path) -> bool) -> Result<Vec<PathBuf>, DataError> {
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(DataError::io(folder))? {
+        let entry = entry.map_err(DataError::io(folder))?;
+        let hidden = entry.file_name().to_string_lossy().starts_with('.');
+        if !hidden && keep(&entry.path()) {
+            paths.push(entry.path());
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+fn base_name(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
+}
+
+/// The names of the folders in `folder`, in order: the classes.
+fn class_folders(folder: &Path) -> Result<Vec<String>, DataError> {
+    let classes: Vec<String> = entries(folder, Path::is_dir)?.iter().map(|path| base_name(path)).collect();
+    if classes.len() < 2 || classes.len() > usize::from(u16::MAX) {
+        return Err(DataError::malformed(
+            folder,
+            format!(
+                "has {} class folders, not 2 to {}; {}",
+                classes.len(),
+                u16::MAX,
+                DatasetName::ImageFolder.layout()
+            ),
+        ));
+    }
+    for class in &classes {
+        let path = folder.join(class);
+        if entries(&path, is_image)?.is_empty() {
+            let problem = "has no png or jpg image: add some or remove the folder";
+            return Err(DataError::malformed(&path, problem));
+        }
+    }
+    Ok(classes)
+}
+
+fn reject_unknown_classes(test: &Path, classes: &[String], train: &Path) -> Result<(), DataError> {
+    for path in entries(test, Path::is_dir)? {
+        if !classes.contains(&base_name(&path)) {
+            let problem = format!("is a class that {} does not have", train.display());
+            return Err(DataError::malformed(&path, problem));
+        }
+    }
+    Ok(())
+}
+
+fn is_image(path: &Path) -> bool {
+    let extension = path.extension().unwrap_or_default().to_string_lossy();
+    path.is_file() && ["png", "jpg", "jpeg"].contains(&extension.to_lowercase().as_str())
+}
+
+/// All images of all classes; a class without a folder here has none.
+fn list(folder: &Path, classes: &[String]) -> Result<Listing, DataError> {
+    let (mut files, mut labels) = (Vec::new(), Vec::new());
+    for (label, class) in (0_u16..).zip(classes) {
+        let path = folder.join(class);
+        if path.is_dir() {
+            files.extend(entries(&path, is_image)?);
+            labels.resize(files.len(), label);
+        }
+    }
+    Ok(Listing { files, labels })
+}
+
+/// Splits a fifth of each class, rounded, off for the test.
+fn split(all: Listing, classes: usize) -> (Listing, Listing) {
+    let mut in_test = vec![false; all.files.len()];
+    for class in by_class(&all.labels, classes, SPLIT_SEED) {
+        for &i in &class[..(class.len() + 2) / 5] {
+            in_test[i] = true;
+        }
+    }
+    let pick = |wanted: bool| {
+        let all = all.files.iter().zip(&all.labels).zip(&in_test);
+        let (files, labels) = all
+            .filter(|(_, in_test)| **in_test == wanted)
+            .map(|((file, label), _)| (file.clone(), *label))
+            .unzip();
+        Listing { files, labels }
+    };
+    (pick(false), pick(true))
+}
+
+fn decode(listing: &Listing, classes: usize, size: [usize; 2], name: &str) -> Result<Dataset, DataError> {
+    let image_len = 3 * size[0] * size[1];
+    let mut pixels = vec![0_u8; listing.files.len() * image_len];
+    // Collected in order, so that the first broken file is named at any number of threads.
+    let results: Vec<Result<(), DataError>> = pixels
+        .par_chunks_exact_mut(image_len)
+        .zip(&listing.files)
+        .map(|(target, path)| {
+            decode_one(path, size, target)
+                .map_err(|problem| DataError::malformed(path, format!("{problem}: mend or remove the file")))
+        })
+        .collect();
+    results.into_iter().collect::<Result<(), _>>()?;
+    let labels = listing.labels.clone();
+    // ImageNet's figures, as is usual for photographs.
+    let normalization = Normalization::new(&[0.485, 0.456, 0.406], &[0.229, 0.224, 0.225]);
+    let shape = [3, size[0], size[1]];
+    Dataset::new(name, classes, shape, pixels, labels, 255.0, normalization)
+}
+
+/// Decodes one file into `target`, channel first; its content, not its name, says what it is.
+fn decode_one(path: &Path, size: [usize; 2], target: &mut [u8]) -> Result<(), String> {
+    let open = || {
+        let reader = Reader::open(path).and_then(Reader::with_guessed_format);
+        reader.map_err(|error| error.to_string())
+    };
+    let (width, height) = open()?.into_dimensions().map_err(|error| error.to_string())?;
+    if [width, height].iter().any(|side| !(1..=LARGEST_SIDE).contains(side)) {
+        return Err(format!("is {width}x{height}, not between 1x1 and {LARGEST_SIDE}x{LARGEST_SIDE}"));
+    }
+    let decoded = open()?.decode().map_err(|error| error.to_string())?;
+    let mut rgb = decoded.to_rgb8();
+    let [rows, columns] = size.map(|side| side as u32);
+    if rgb.dimensions() != (columns, rows) {
+        rgb = image::imageops::resize(&rgb, columns, rows, FilterType::Triangle);
+    }
+    let plane = size[0] * size[1];
+    for (i, pixel) in rgb.pixels().enumerate() {
+        for (channel, &value) in pixel.0.iter().enumerate() {
+            target[channel * plane + i] = value;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,112 @@
+//! Image datasets: five classification sets, image folders, and the splits cut from them.
+//!
+//! [`load`] reads the official train/test split of one dataset; [`Splits`] cuts a calibration
+//! split and a reward split out of the train part. Images are kept as raw bytes, channel first
+//! (`C x H x W`), and normalised when they are read out: `(raw / scale - mean) / deviation`.
+//!
+//! | name | images | where they come from |
+//! |---|---|---|
+//! | `digits` | 1437 + 360, 1x8x8, 10 classes | embedded in the library |
+//! | `mnist`, `fashion-mnist` | 60000 + 10000, 1x28x28, 10 classes | IDX files, gzipped or not |
+//! | `cifar10`, `cifar100` | 50000 + 10000, 3x32x32, 10 or 100 classes | the "binary version" |
+//! | `folder` | the user's, 3 x height x width | `train/<class>/*.png` and `test/<class>/*.jpg` |
+//!
+//! A dataset is read from [`LoadOptions::directory`], or, where that is not given, from a cache
+//! folder that the official archive is downloaded to once (cargo feature `download`).
+//!
+//! The digits are "Optical Recognition of Handwritten Digits" by E. Alpaydin and C. Kaynak (1998),
+//! UCI Machine Learning Repository, <https://doi.org/10.24432/C50P49>, under CC BY 4.0.
+//!
+//! Architecture Invariant: malformed files end in a [`DataError`] that names the file, never in a
+//! panic; and nothing here draws from a random generator that is not seeded by its caller.
+
+mod cache;
+mod cifar;
+mod dataset;
+mod digits;
+#[cfg(feature = "download")]
+mod download;
+mod error;
+mod files;
+mod folder;
+mod idx;
+mod name;
+#[cfg(feature = "download")]
+mod recipes;
+mod splits;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+pub use dataset::{DataSource, Dataset, Normalization};
+pub use error::DataError;
+pub use name::DatasetName;
+pub use splits::{SplitSizes, Splits};
+
+/// Where a dataset lies and how its images are to be read.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LoadOptions {
+    /// The folder that holds the files; not given, the official archive is downloaded once into
+    /// the cache. An image folder must be given; the embedded digits do not look at it.
+    pub directory: Option<PathBuf>,
+    /// Height and width that the images of a folder are resized to (32 x 32 where not given); for
+    /// every other dataset it must be left out.
+    pub image_size: Option<[usize; 2]>,
+    /// Takes the place of the dataset's own per-channel mean and deviation.
+    pub normalization: Option<Normalization>,
+}
+
+/// Reads the official train/test split of a dataset.
+///
+/// `progress(done, total)` counts bytes and is called only while an archive is downloaded.
+///
+/// # Errors
+/// A missing, truncated or malformed file, a failed download, or an option that does not fit the
+/// dataset; the message names the file and says what would mend it.
+pub fn load(
+    name: DatasetName,
+    options: &LoadOptions,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<DataSource, DataError> {
+    if options.image_size.is_some() && name != DatasetName::ImageFolder {
+        return Err(DataError::Option {
+            dataset: name,
+            problem: "an image size can only be given for an image folder".to_owned(),
+        });
+    }
+    let mut source = match (name, &options.directory) {
+        (DatasetName::Digits, _) => digits::load()?,
+        (DatasetName::ImageFolder, None) => {
+            return Err(DataError::Option {
+                dataset: name,
+                problem: format!("no folder is given; {}", name.layout()),
+            });
+        }
+        (_, Some(directory)) => read(name, directory, options.image_size)?,
+        (_, None) => {
+            let directory = cache::obtain(name, progress)?;
+            read(name, &directory, None)
+                .map_err(|error| DataError::Cache { directory, problem: Box::new(error) })?
+        }
+    };
+    if let Some(normalization) = &options.normalization {
+        source.train = source.train.with_normalization(normalization.clone())?;
+        source.test = source.test.with_normalization(normalization.clone())?;
+    }
+    Ok(source)
+}
+
+/// Reads a dataset that lies in a folder.
+fn read(
+    name: DatasetName,
+    directory: &Path,
+    image_size: Option<[usize; 2]>,
+) -> Result<DataSource, DataError> {
+    match name {
+        DatasetName::Digits => digits::load(),
+        DatasetName::Mnist | DatasetName::FashionMnist => idx::load(name, directory),
+        DatasetName::Cifar10 | DatasetName::Cifar100 => cifar::load(name, directory),
+        DatasetName::ImageFolder => folder::load(directory, image_size.unwrap_or([32, 32])),
+    }
+}

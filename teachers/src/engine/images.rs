@@ -1,0 +1,110 @@
+//! A split of a dataset, normalised and laid out once.
+
+use cgym_kernels::{Buffer, Isa, interleave};
+use rayon::prelude::*;
+
+use crate::{Error, data::Dataset};
+
+/// Images side by side in blocks of as many as the vector unit is wide, with their labels.
+pub struct Images {
+    lanes: usize,
+    block_length: usize,
+    blocks: Vec<Buffer>,
+    labels: Vec<u16>,
+}
+
+impl Images {
+    /// The images `indices` of `dataset`, normalised, for the widest instruction set here.
+    ///
+    /// # Errors
+    /// When an index is outside the dataset.
+    pub fn new(dataset: &Dataset, indices: &[usize]) -> Result<Self, Error> {
+        Self::for_isa(dataset, indices, Isa::best())
+    }
+
+    /// The same for the instruction set `isa`.
+    ///
+    /// # Errors
+    /// When an index is outside the dataset.
+    pub fn for_isa(dataset: &Dataset, indices: &[usize], isa: Isa) -> Result<Self, Error> {
+        if let Some(index) = indices.iter().find(|&&index| index >= dataset.len()) {
+            return Err(Error::Setting {
+                key: "images".to_owned(),
+                reason: format!("image {index} of {}", dataset.len()),
+            });
+        }
+        let (lanes, length) = (isa.lanes(), dataset.image_len());
+        let blocks = indices
+            .par_chunks(lanes)
+            .map(|chunk| Self::block_of(&dataset.normalized(chunk), length, lanes))
+            .collect::<Result<_, Error>>()?;
+        let labels = indices.iter().map(|&index| dataset.label(index) as u16).collect();
+        Ok(Self { lanes, block_length: length * lanes, blocks, labels })
+    }
+
+    /// Raw pixels `[images][length]`, as they are, with labels; for tests and benchmarks.
+    ///
+    /// # Errors
+    /// When the pixels are not a whole number of images or not as many as the labels.
+    pub fn from_values(values: &[f32], length: usize, labels: &[u16], isa: Isa) -> Result<Self, Error> {
+        if length == 0 || values.len() != length * labels.len() {
+            return Err(Error::Setting {
+                key: "images".to_owned(),
+                reason: format!("{} values are not {} images of {length}", values.len(), labels.len()),
+            });
+        }
+        let lanes = isa.lanes();
+        let blocks = values
+            .chunks(lanes * length)
+            .map(|chunk| Self::block_of(chunk, length, lanes))
+            .collect::<Result<_, Error>>()?;
+        Ok(Self { lanes, block_length: length * lanes, blocks, labels: labels.to_vec() })
+    }
+
+    fn block_of(values: &[f32], length: usize, lanes: usize) -> Result<Buffer, Error> {
+        let mut buffer = Buffer::zeros(length * lanes);
+        interleave(values, length, lanes, &mut buffer)
+            .map_err(|source| Error::Kernel { node: "input".to_owned(), source })?;
+        Ok(buffer)
+    }
+
+    /// Number of images.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// The right classes.
+    pub fn labels(&self) -> &[u16] {
+        &self.labels
+    }
+
+    /// Images in a block.
+    pub fn lanes(&self) -> usize {
+        self.lanes
+    }
+
+    /// Number of blocks.
+    pub fn blocks(&self) -> usize {
+        self.blocks.len()
+    }
+
+    /// Values of one block.
+    pub fn block_length(&self) -> usize {
+        self.block_length
+    }
+
+    /// `[channels][height][width][lanes]`; the last block is filled up with zero images.
+    pub fn block(&self, block: usize) -> &[f32] {
+        &self.blocks[block]
+    }
+
+    /// True images of a block: `lanes`, fewer in the last one.
+    pub fn images_in(&self, block: usize) -> usize {
+        self.lanes.min(self.len() - block * self.lanes)
+    }
+}

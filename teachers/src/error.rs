@@ -1,0 +1,114 @@
+//! What can go wrong with a network, its weights or its data.
+
+use std::path::PathBuf;
+
+use crate::data::DataError;
+
+/// A refusal that names the file, node or tensor and what would mend it.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A node whose inputs do not fit it.
+    #[error("node `{node}`: {reason}")]
+    Node {
+        /// Name of the node.
+        node: String,
+        /// What does not fit.
+        reason: String,
+    },
+    /// A graph that is not one: no input, a name twice, an unknown input.
+    #[error("graph: {0}")]
+    Graph(String),
+    /// No such model, or one that cannot be built as asked.
+    #[error("model `{model}`: {reason}")]
+    Model {
+        /// The name asked for.
+        model: String,
+        /// What is wrong, with the nearest name where there is one.
+        reason: String,
+    },
+    /// A tensor that is missing or of the wrong shape.
+    #[error("tensor `{tensor}`: expected shape {expected:?}, found {found}")]
+    Tensor {
+        /// Name of the tensor.
+        tensor: String,
+        /// Shape that the graph needs.
+        expected: Vec<usize>,
+        /// Shape that was there, or `nothing`.
+        found: String,
+    },
+    /// A file that cannot be read, written or understood.
+    #[error("{}: {reason}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong and what would mend it.
+        reason: String,
+    },
+    /// A choice of channels that the graph does not allow.
+    #[error("channel group `{group}`: {reason}")]
+    Channels {
+        /// Name of the group: its first producer.
+        group: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A setting outside its range.
+    #[error("setting `{key}`: {reason}")]
+    Setting {
+        /// Name of the setting.
+        key: String,
+        /// What is wrong and what would mend it.
+        reason: String,
+    },
+    /// A computation that gave no number.
+    #[error("{0} is not finite")]
+    NotFinite(String),
+    /// A dataset problem.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// A kernel's refusal.
+    #[error("node `{node}`: {source}")]
+    Kernel {
+        /// Name of the node.
+        node: String,
+        /// The kernel's reason.
+        source: cgym_kernels::KernelError,
+    },
+}
+
+impl Error {
+    pub(crate) fn node(node: &str, reason: impl Into<String>) -> Self {
+        Self::Node { node: node.to_owned(), reason: reason.into() }
+    }
+
+    pub(crate) fn file(path: &std::path::Path, reason: impl ToString) -> Self {
+        Self::File { path: path.to_owned(), reason: reason.to_string() }
+    }
+}
+
+/// The nearest of `candidates` to `word`, as a hint for an error message, else the whole list.
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str> + Clone) -> String {
+    let best = candidates.clone().into_iter().map(|c| (edit_distance(word, c), c)).min();
+    match best {
+        Some((distance, candidate)) if distance <= word.len().max(4) / 2 => {
+            format!("; did you mean `{candidate}`?")
+        }
+        _ => format!("; known: {}", candidates.into_iter().collect::<Vec<_>>().join(", ")),
+    }
+}
+
+/// Levenshtein distance, letter case ignored.
+fn edit_distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.to_lowercase().chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, ca) in a.to_lowercase().chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, cb) in b.iter().enumerate() {
+            let substitution = diagonal + usize::from(ca != *cb);
+            diagonal = row[j + 1];
+            row[j + 1] = substitution.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}

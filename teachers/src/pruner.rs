@@ -1,0 +1,145 @@
+//! Channel pruning: how many channels of which group stay, in; a smaller network, out.
+
+use crate::{
+    Error,
+    coupling::{Atom, Coupling},
+    engine::Images,
+    graph::{Graph, NodeIndex, Op},
+    reconstruct::{Sampling, Statistics},
+    surgery::{Keep, slice},
+    weights::Weights,
+};
+
+/// A teacher with everything that pruning it needs, computed once.
+pub struct Pruner {
+    graph: Graph,
+    weights: Weights,
+    coupling: Coupling,
+    /// For each group, its atoms from the greatest magnitude to the least.
+    ranking: Vec<Vec<Atom>>,
+    statistics: Option<Statistics>,
+}
+
+impl Pruner {
+    /// Prepares a teacher for pruning without reconstruction.
+    ///
+    /// # Errors
+    /// When weights and graph do not fit each other.
+    pub fn new(graph: Graph, weights: Weights) -> Result<Self, Error> {
+        weights.check(&graph)?;
+        let coupling = Coupling::of(&graph)?;
+        let ranking = rank(&graph, &weights, &coupling)?;
+        Ok(Self { graph, weights, coupling, ranking, statistics: None })
+    }
+
+    /// Adds least-squares reconstruction from a calibration split for every layer that reads a
+    /// removable group.
+    ///
+    /// # Errors
+    /// When the images do not fit the network.
+    pub fn with_reconstruction(mut self, calibration: &Images, sampling: Sampling) -> Result<Self, Error> {
+        let mut layers: Vec<NodeIndex> = self
+            .coupling
+            .groups
+            .iter()
+            .filter(|group| group.removable)
+            .flat_map(|group| group.consumers.clone())
+            .collect();
+        layers.sort_unstable();
+        layers.dedup();
+        self.statistics =
+            Some(Statistics::collect(&self.graph, &self.weights, calibration, &layers, sampling)?);
+        Ok(self)
+    }
+
+    /// The teacher's graph.
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// The teacher's weights.
+    pub fn weights(&self) -> &Weights {
+        &self.weights
+    }
+
+    /// Which channels go together.
+    pub fn coupling(&self) -> &Coupling {
+        &self.coupling
+    }
+
+    /// Keeps the `kept` atoms of greatest magnitude of each named group, all of every other, and
+    /// refits the layers that lost inputs. `kept` pairs an index into the coupling's groups with
+    /// a number of atoms.
+    ///
+    /// # Errors
+    /// [`Error::Channels`] for a choice that the graph does not allow.
+    pub fn prune(&self, kept: &[(usize, usize)]) -> Result<(Graph, Weights), Error> {
+        let keep = self.choose(kept)?;
+        let (graph, mut weights) = slice(&self.graph, &self.weights, &self.coupling, &keep)?;
+        let Some(statistics) = &self.statistics else { return Ok((graph, weights)) };
+        for (index, node) in self.graph.nodes().iter().enumerate().filter(|(_, node)| node.is_dense()) {
+            let read = &self.coupling.channels[node.inputs[0]];
+            let inputs = keep.positions(read);
+            if inputs.len() == read.len() {
+                continue;
+            }
+            let outputs = keep.positions(&self.coupling.channels[index]);
+            if let Some((weight, bias)) = statistics.refit(&self.graph, &self.weights, index, &inputs, &outputs)? {
+                weights.insert(format!("{}.weight", node.name), weight);
+                if let Some(bias) = bias {
+                    weights.insert(format!("{}.bias", node.name), bias);
+                }
+            }
+        }
+        Ok((graph, weights))
+    }
+
+    /// The atoms that [`Pruner::prune`] keeps.
+    ///
+    /// # Errors
+    /// [`Error::Channels`] for a choice that the graph does not allow.
+    pub fn choose(&self, kept: &[(usize, usize)]) -> Result<Keep, Error> {
+        let mut keep = Keep::all(&self.coupling);
+        for &(group, count) in kept {
+            let ranking = self.ranking.get(group).map(Vec::as_slice).unwrap_or_default();
+            if count > ranking.len() {
+                return Err(Error::Channels {
+                    group: format!("#{group}"),
+                    reason: format!("{count} channels of {}", ranking.len()),
+                });
+            }
+            keep.set(&self.graph, &self.coupling, group, &ranking[..count])?;
+        }
+        Ok(keep)
+    }
+}
+
+/// Ranks the atoms of every group by Σ|w| over the weights that read them, all consumers together;
+/// by those that produce them where no dense layer reads them. Ties keep the earlier channel.
+fn rank(graph: &Graph, weights: &Weights, coupling: &Coupling) -> Result<Vec<Vec<Atom>>, Error> {
+    let mut magnitude = vec![0.0f64; coupling.atoms];
+    let dense = |index: &NodeIndex| graph.nodes()[*index].is_dense();
+    for index in (0..graph.nodes().len()).filter(dense) {
+        let node = &graph.nodes()[index];
+        let weight = weights.get(&format!("{}.weight", node.name))?;
+        let read = &coupling.channels[node.inputs[0]];
+        let cell = match &node.op {
+            Op::Conv(conv) => conv.kernel[0] * conv.kernel[1],
+            _ => 1,
+        };
+        for row in weight.data.chunks_exact(read.len() * cell) {
+            for (values, &atom) in row.chunks_exact(cell).zip(read) {
+                magnitude[atom] += values.iter().map(|value| f64::from(value.abs())).sum::<f64>();
+            }
+        }
+    }
+    Ok(coupling
+        .groups
+        .iter()
+        .map(|group| {
+            let mut atoms = group.atoms.clone();
+            atoms.sort_by(|&a, &b| magnitude[b].total_cmp(&magnitude[a]).then(a.cmp(&b)));
+            atoms
+        })
+        .collect())
+}
