@@ -14,9 +14,8 @@ pub(crate) struct Bounds {
 impl Bounds {
     /// The bounds of `space`, which must be a box with finite ones.
     pub(crate) fn new(agent: &str, space: &Space) -> Result<Self, AgentError> {
-        let refuse = |reason: &str| {
-            Err(AgentError::Spaces { agent: agent.to_owned(), reason: reason.to_owned() })
-        };
+        let refuse =
+            |reason: &str| Err(AgentError::Spaces { agent: agent.to_owned(), reason: reason.to_owned() });
         match space {
             Space::Discrete { .. } => {
                 refuse("it needs a continuous action space (a box), this one is discrete")
@@ -76,11 +75,7 @@ impl Bounds {
 }
 
 /// Checks that `observation` has the `expected` length and is finite.
-pub(crate) fn check_observation(
-    agent: &str,
-    observation: &[f32],
-    expected: usize,
-) -> Result<(), AgentError> {
+pub(crate) fn check_observation(agent: &str, observation: &[f32], expected: usize) -> Result<(), AgentError> {
     let refuse = |reason: String| Err(AgentError::Spaces { agent: agent.to_owned(), reason });
     if observation.len() != expected {
         return refuse(format!("an observation has {} numbers, expected {expected}", observation.len()));

@@ -32,14 +32,14 @@ pub struct CemSettings {
     pub population: usize,
     /// Share of a population that the distribution moves to, in (0, 1]; 0.25 by default.
     pub elite_fraction: f64,
-    /// How far the distribution moves to its elite, in (0, 1]; 0.7 by default.
+    /// How far the distribution moves to its elite, in (0, 1]; 0.9 by default.
     pub smoothing: f64,
     /// Where it starts, as a share of the action range, in [0, 1]; by default at the highest
     /// uniform sequence that the budget does not clip.
     pub initial_mean: Option<f64>,
-    /// Deviation at the start; 0.2 by default.
+    /// Deviation at the start; 0.3 by default.
     pub initial_deviation: f64,
-    /// Deviation that is always kept; 0.02 by default.
+    /// Deviation that is always kept; 0.05 by default.
     pub deviation_floor: f64,
     /// Whether a drawn sequence is shifted until it uses the whole budget; on by default. Off, the
     /// distribution follows what the environment executed.
@@ -51,10 +51,10 @@ impl Default for CemSettings {
         Self {
             population: 16,
             elite_fraction: 0.25,
-            smoothing: 0.7,
+            smoothing: 0.9,
             initial_mean: None,
-            initial_deviation: 0.2,
-            deviation_floor: 0.02,
+            initial_deviation: 0.3,
+            deviation_floor: 0.05,
             fill_budget: true,
         }
     }
@@ -168,10 +168,11 @@ impl Cem {
         for i in 0..state.mean.len() {
             let average = elite.iter().map(|scored| f64::from(scored.units[i])).sum::<f64>() / count;
             let variance =
-                elite.iter().map(|scored| (f64::from(scored.units[i]) - average).powi(2)).sum::<f64>() / count;
+                elite.iter().map(|scored| (f64::from(scored.units[i]) - average).powi(2)).sum::<f64>()
+                    / count;
             state.mean[i] = blend(state.mean[i], average).clamp(0.0, 1.0);
-            state.deviation[i] = blend(state.deviation[i], variance.sqrt())
-                .max(self.settings.deviation_floor as f32);
+            state.deviation[i] =
+                blend(state.deviation[i], variance.sqrt()).max(self.settings.deviation_floor as f32);
         }
         state.population.clear();
     }
@@ -235,9 +236,12 @@ impl Agent for Cem {
         let read = Checkpoint::<State>::read(directory, NAME)?;
         let length = self.state.mean.len();
         let State { mean, deviation, candidate, .. } = &read.state;
-        let all = [mean, deviation, candidate].into_iter().chain(read.state.best.iter().map(|best| &best.units));
+        let all =
+            [mean, deviation, candidate].into_iter().chain(read.state.best.iter().map(|best| &best.units));
         if let Some(other) = all.map(Vec::len).find(|&other| other != length) {
-            return Err(read.refuse(format!("holds sequences of {other} numbers, this agent's have {length}")));
+            return Err(
+                read.refuse(format!("holds sequences of {other} numbers, this agent's have {length}"))
+            );
         }
         self.state = read.state;
         Ok(())

@@ -9,6 +9,7 @@ mod adam;
 mod exploration;
 mod network;
 mod replay;
+mod saving;
 mod settings;
 
 use std::path::Path;
@@ -17,17 +18,16 @@ use burn::tensor::{Device, Tensor, TensorData};
 use cgym_env::{Action, Ending, ResetOptions};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use serde::{Deserialize, Serialize};
 
 use crate::{
     Agent, AgentContext, AgentError, Mode, Transition,
     bounds::{Bounds, check_observation},
-    checkpoint::{self, Checkpoint},
 };
 use adam::Adam;
 use exploration::Exploration;
 use network::Network;
 use replay::{Replay, Row};
+use saving::State;
 pub use settings::{DdpgSettings, Target};
 
 const NAME: &str = "ddpg";
@@ -52,22 +52,6 @@ pub struct Ddpg {
     state: State,
     /// Mean critic and actor loss of the last episode with updates.
     losses: Option<[f64; 2]>,
-}
-
-/// What a checkpoint holds beside arrays.
-#[derive(Serialize, Deserialize)]
-struct State {
-    rng: ChaCha8Rng,
-    /// Exploring episodes finished.
-    episodes: u64,
-    updates: u64,
-    /// Moving average of returns.
-    baseline: Option<f64>,
-    /// Steps of the running episode; `value` is the step's own reward until the episode ends.
-    pending: Vec<Row>,
-    replay_next: usize,
-    actor_time: u64,
-    critic_time: u64,
 }
 
 impl Ddpg {
@@ -167,8 +151,7 @@ impl Ddpg {
         let baseline = self.state.baseline.unwrap_or(0.0) as f32;
         let observations = self.tensor(batch.observations, self.observation);
         let actions = self.tensor(batch.actions, self.bounds.length());
-        let mut targets =
-            self.tensor(batch.values.iter().map(|value| value - baseline).collect(), 1);
+        let mut targets = self.tensor(batch.values.iter().map(|value| value - baseline).collect(), 1);
         if let Some([actor, critic]) = &self.targets {
             let next = self.tensor(batch.next_observations, self.observation);
             let next_values = critic.constant().value(next.clone(), actor.constant().policy(next));
@@ -270,58 +253,10 @@ impl Agent for Ddpg {
     }
 
     fn save(&self, directory: &Path) -> Result<(), AgentError> {
-        let state = &self.state;
-        let state = State {
-            rng: state.rng.clone(),
-            pending: state.pending.clone(),
-            replay_next: self.replay.next,
-            actor_time: self.actor_adam.time,
-            critic_time: self.critic_adam.time,
-            ..*state
-        };
-        let [actor_first, actor_second] = &self.actor_adam.moments;
-        let [critic_first, critic_second] = &self.critic_adam.moments;
-        let mut arrays: Vec<(&str, &[f32])> = vec![
-            ("actor", self.actor.parameters()),
-            ("critic", self.critic.parameters()),
-            ("actor_first_moment", actor_first),
-            ("actor_second_moment", actor_second),
-            ("critic_first_moment", critic_first),
-            ("critic_second_moment", critic_second),
-            ("replay", &self.replay.rows),
-        ];
-        if let Some([actor, critic]) = &self.targets {
-            arrays.extend([("actor_target", actor.parameters()), ("critic_target", critic.parameters())]);
-        }
-        checkpoint::write(directory, NAME, &state, &arrays)
+        self.write(directory)
     }
 
     fn load(&mut self, directory: &Path) -> Result<(), AgentError> {
-        let mut read = Checkpoint::<State>::read(directory, NAME)?;
-        let (actor_size, critic_size) = (self.actor.parameters().len(), self.critic.parameters().len());
-        // Everything is read before anything is changed: a refused checkpoint leaves no trace.
-        let actor = read.array("actor", actor_size)?;
-        let critic = read.array("critic", critic_size)?;
-        let actor_moments =
-            [read.array("actor_first_moment", actor_size)?, read.array("actor_second_moment", actor_size)?];
-        let critic_moments =
-            [read.array("critic_first_moment", critic_size)?, read.array("critic_second_moment", critic_size)?];
-        let rows = read.array_of_any_length("replay")?;
-        if !self.replay.accepts(&rows, read.state.replay_next) {
-            return Err(read.refuse("`replay` does not fit: other settings or another environment".to_owned()));
-        }
-        if let Some([target_actor, target_critic]) = &mut self.targets {
-            let actor = read.array("actor_target", actor_size)?;
-            let critic = read.array("critic_target", critic_size)?;
-            target_actor.change(|parameters| parameters.copy_from_slice(&actor));
-            target_critic.change(|parameters| parameters.copy_from_slice(&critic));
-        }
-        self.actor.change(|parameters| parameters.copy_from_slice(&actor));
-        self.critic.change(|parameters| parameters.copy_from_slice(&critic));
-        self.actor_adam = Adam { moments: actor_moments, time: read.state.actor_time };
-        self.critic_adam = Adam { moments: critic_moments, time: read.state.critic_time };
-        (self.replay.rows, self.replay.next) = (rows, read.state.replay_next);
-        self.state = read.state;
-        Ok(())
+        self.read(directory)
     }
 }

@@ -3,8 +3,9 @@
 //!
 //! A round has a budget, between everything and the environment's own. Each decision in turn is
 //! lowered just enough to meet it, found by bisection on [`Env::preview`] and played as an
-//! episode under the round's budget; the best is adopted. Decisions that cannot meet it alone are
-//! left out; where none can, all are scaled down together.
+//! episode under the round's budget; the best is adopted. NetAdapt leaves out a decision that
+//! cannot meet the budget alone. Here it is lowered to its least and all others are scaled down
+//! together for the rest: with few rounds cheap small layers would else never be touched.
 
 use std::path::Path;
 
@@ -119,8 +120,8 @@ impl Greedy {
         Ok(())
     }
 
-    /// The adopted policy with one decision lowered, for each decision that suffices alone;
-    /// else all lowered together.
+    /// For each decision the adopted policy with it lowered to the round's budget, and the others
+    /// with it only where it does not suffice; equal ones once.
     fn candidates(&self) -> Result<Vec<Vec<f32>>, AgentError> {
         let adopted = &self.state.adopted;
         let width = self.bounds.length();

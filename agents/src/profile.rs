@@ -105,11 +105,7 @@ fn ramp(bounds: &Bounds, steps: usize, level: f64, slope: f64) -> Vec<Action> {
 }
 
 /// The highest level of the ramp of `slope` that the budget does not clip, and its actions.
-pub(crate) fn fit(
-    env: &dyn Env,
-    bounds: &Bounds,
-    slope: f64,
-) -> Result<(f64, Vec<Action>), AgentError> {
+pub(crate) fn fit(env: &dyn Env, bounds: &Bounds, slope: f64) -> Result<(f64, Vec<Action>), AgentError> {
     let steps = env.spec().steps();
     // At the lower end every action is at its least, at the upper every one at its greatest.
     let (low, high) = (-0.5 * slope.abs(), 1.0 + 0.5 * slope.abs());

@@ -56,9 +56,7 @@ impl Resolved {
                 settings.check()?;
                 Ok(Self::Cem(settings))
             }
-            _ => {
-                Err(AgentError::Unknown { name: name.to_owned(), suggestion: suggest(name, names()) })
-            }
+            _ => Err(AgentError::Unknown { name: name.to_owned(), suggestion: suggest(name, names()) }),
         }
     }
 }
@@ -76,17 +74,11 @@ pub fn names() -> &'static [&'static str] {
 /// # Errors
 /// [`AgentError::Unknown`] for a name not in [`names`], [`AgentError::Setting`] for an unknown
 /// or wrong setting, [`AgentError::Spaces`] where the agent cannot play the environment.
-pub fn make(
-    name: &str,
-    settings: &Value,
-    context: &AgentContext<'_>,
-) -> Result<Box<dyn Agent>, AgentError> {
+pub fn make(name: &str, settings: &Value, context: &AgentContext<'_>) -> Result<Box<dyn Agent>, AgentError> {
     Ok(match Resolved::new(name, settings, context)? {
         Resolved::Ddpg(settings) => Box::new(Ddpg::new(&settings, context)?),
         Resolved::Random(_) => Box::new(Random::new(context)),
-        Resolved::Uniform(_) => {
-            Box::new(Profile::new(Shape::Uniform, &ProfileSettings::default(), context)?)
-        }
+        Resolved::Uniform(_) => Box::new(Profile::new(Shape::Uniform, &ProfileSettings::default(), context)?),
         Resolved::Profile(shape, settings) => Box::new(Profile::new(shape, &settings, context)?),
         Resolved::Greedy(settings) => Box::new(Greedy::new(&settings, context)?),
         Resolved::Cem(settings) => Box::new(Cem::new(&settings, context)?),

@@ -2,11 +2,17 @@
 //!
 //! Anyone's new environment is tested with it in a few lines:
 //!
-//! ```ignore
-//! #[test]
-//! fn my_environment_keeps_the_contract() {
-//!     cgym_env::check_env(|| Box::new(MyEnv::new())).unwrap();
-//! }
+//! ```
+//! # use std::sync::Arc;
+//! # use cgym_env::{DEFAULT_ID, Env, EnvConfig, Surrogate, check_env};
+//! # use cgym_teachers::{coupling::Coupling, zoo::{self, ModelOptions}};
+//! # let config = EnvConfig::from_id(DEFAULT_ID)?;
+//! # let graph = zoo::build(&config.model, &ModelOptions::new([1, 8, 8], 10))?;
+//! # let coupling = Coupling::of(&graph)?;
+//! # let surrogate = Arc::new(Surrogate::new(&graph, &coupling)?);
+//! let my_env = config.make(&graph, &coupling, surrogate)?;
+//! check_env(|| my_env.fork())?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 use rand::SeedableRng;

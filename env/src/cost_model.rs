@@ -8,7 +8,7 @@
 use cgym_teachers::{
     Error,
     cost::Cost,
-    coupling::Coupling,
+    coupling::{Coupling, Group},
     graph::{Graph, Node, Op, Shape},
 };
 
@@ -117,10 +117,13 @@ impl CostModel {
         let uniform = uniform_groups(coupling);
         let mut variable_of = vec![None; coupling.atoms];
         for (variable, &group) in groups.iter().enumerate() {
-            let Some(of) = coupling.groups.get(group).filter(|of| of.removable && uniform[group]) else {
+            let repeated = groups[..variable].contains(&group);
+            let allowed = |of: &&Group| of.removable && uniform[group] && !repeated;
+            let Some(of) = coupling.groups.get(group).filter(allowed) else {
                 return Err(Error::Channels {
                     group: format!("#{group}"),
-                    reason: "its cost does not follow from how many atoms are kept".to_owned(),
+                    reason: "it cannot vary: fixed, listed twice, or made of atoms that are not alike"
+                        .to_owned(),
                 });
             };
             of.atoms.iter().for_each(|&atom| variable_of[atom] = Some(variable));

@@ -23,14 +23,16 @@ pub struct Group {
     pub producers: Vec<NodeIndex>,
     /// Dense convolutions and linear layers that read them.
     pub consumers: Vec<NodeIndex>,
+    /// Nodes that the atoms come from: the producers, and shortcuts that pad channels.
+    pub sources: usize,
     /// False where image channels, class scores or channels without a layer are among them.
     pub removable: bool,
 }
 
 impl Group {
-    /// Whether one layer alone produces the group, so that no residual sum passes through it.
+    /// Whether one layer alone is the source of the group, so that no residual sum passes through it.
     pub fn is_inner(&self) -> bool {
-        self.producers.len() == 1
+        self.sources == 1 && self.producers.len() == 1
     }
 }
 

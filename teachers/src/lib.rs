@@ -11,7 +11,9 @@ mod error;
 pub mod graph;
 pub mod pruner;
 pub mod reconstruct;
+pub mod shipped;
 pub mod surgery;
+pub mod train;
 pub mod weights;
 pub mod zoo;
 

@@ -84,7 +84,9 @@ impl Pruner {
                 continue;
             }
             let outputs = keep.positions(&self.coupling.channels[index]);
-            if let Some((weight, bias)) = statistics.refit(&self.graph, &self.weights, index, &inputs, &outputs)? {
+            if let Some((weight, bias)) =
+                statistics.refit(&self.graph, &self.weights, index, &inputs, &outputs)?
+            {
                 weights.insert(format!("{}.weight", node.name), weight);
                 if let Some(bias) = bias {
                     weights.insert(format!("{}.bias", node.name), bias);

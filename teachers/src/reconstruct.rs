@@ -84,7 +84,13 @@ impl Patch {
     }
 
     /// One row: what the window over output pixel (`row`, `column`) sees of image `lane`.
-    fn gather(&self, values: &[f32], [lanes, lane]: [usize; 2], [row, column]: [usize; 2], target: &mut Vec<f32>) {
+    fn gather(
+        &self,
+        values: &[f32],
+        [lanes, lane]: [usize; 2],
+        [row, column]: [usize; 2],
+        target: &mut Vec<f32>,
+    ) {
         let [channels, height, width] = self.input;
         for channel in 0..channels {
             for ky in 0..self.kernel[0] {
@@ -161,7 +167,8 @@ impl Statistics {
             return Err(Error::NotFinite(format!("the reconstruction of `{name}`")));
         }
         let (rows, columns) = (kept_outputs.len(), kept.len());
-        let data = (0..rows * columns).map(|at| solution[at % columns * rows + at / columns] as f32).collect();
+        let data =
+            (0..rows * columns).map(|at| solution[at % columns * rows + at / columns] as f32).collect();
         let mut shape = weight.shape.clone();
         shape[0] = rows;
         shape[1] = kept_inputs.len();
@@ -256,8 +263,10 @@ impl Moments {
         cholesky(&mut system, n)?;
         let cross: Vec<f64> =
             kept.iter().flat_map(|&a| removed.iter().map(move |&b| self.moment(a, b, centred))).collect();
-        let lost: Vec<f64> =
-            removed.iter().flat_map(|&feature| outputs.iter().map(move |&output| of(output, feature))).collect();
+        let lost: Vec<f64> = removed
+            .iter()
+            .flat_map(|&feature| outputs.iter().map(move |&output| of(output, feature)))
+            .collect();
         let mut solution = multiply(&cross, &lost, [n, removed.len(), m])?;
         cholesky_solve(&system, n, &mut solution, m)?;
         for (row, &feature) in kept.iter().enumerate() {
@@ -269,7 +278,14 @@ impl Moments {
     }
 
     /// The intercept that goes with a fit on centred statistics: equal means.
-    fn refit_bias(&self, weight: &Tensor, bias: &[f32], fitted: &Tensor, kept: &[usize], outputs: &[usize]) -> Tensor {
+    fn refit_bias(
+        &self,
+        weight: &Tensor,
+        bias: &[f32],
+        fitted: &Tensor,
+        kept: &[usize],
+        outputs: &[usize],
+    ) -> Tensor {
         let mean = |feature: usize| self.sum[feature] / self.samples.max(1) as f64;
         let data = outputs.iter().enumerate().map(|(row, &output)| {
             let teacher = &weight.data[output * self.features..(output + 1) * self.features];

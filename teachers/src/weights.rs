@@ -53,6 +53,11 @@ impl Weights {
         self.0.get(&format!("{node}.{kind}"))
     }
 
+    /// The tensor called `name`, to change.
+    pub fn get_mut(&mut self, name: &str) -> Option<&mut Tensor> {
+        self.0.get_mut(name)
+    }
+
     /// Adds or replaces a tensor.
     pub fn insert(&mut self, name: impl Into<String>, tensor: Tensor) {
         self.0.insert(name.into(), tensor);
@@ -138,6 +143,20 @@ impl Weights {
             graph.parameters().into_iter().map(|p| p.name).collect();
         weights.check(graph)?;
         weights.0.retain(|name, _| needed.contains(name));
+        Ok(weights)
+    }
+
+    /// Reads a safetensors file that holds the same names and shapes as `pattern`.
+    ///
+    /// # Errors
+    /// As [`Weights::load`].
+    pub fn load_like(path: &Path, pattern: &Self) -> Result<Self, Error> {
+        let weights = Self(read_safetensors(path)?.into_iter().collect());
+        for (name, tensor) in pattern.iter() {
+            if weights.get(name)?.shape != tensor.shape {
+                return Err(Error::file(path, format!("tensor `{name}` is not {:?}", tensor.shape)));
+            }
+        }
         Ok(weights)
     }
 

@@ -127,9 +127,9 @@ impl Tensors {
         let tensors = layers.iter().map(|layer| {
             let shape = [layer.inputs, layer.outputs];
             let weight = Tensor::from_data(TensorData::new(take(shape[0] * shape[1]), shape), device);
-            let bias = layer.bias.then(|| {
-                Tensor::from_data(TensorData::new(take(layer.outputs), [layer.outputs]), device)
-            });
+            let bias = layer
+                .bias
+                .then(|| Tensor::from_data(TensorData::new(take(layer.outputs), [layer.outputs]), device));
             (weight, bias)
         });
         Self(tensors.collect())

@@ -92,7 +92,11 @@ impl DdpgSettings {
         require(self.tau > 0.0 && self.tau <= 1.0, "tau", "must lie in (0, 1]")?;
         require(self.batch > 0, "batch", "must be at least 1")?;
         require(rate(self.sigma), "sigma", "must be above 0")?;
-        require(self.sigma_floor >= 0.0 && self.sigma_floor.is_finite(), "sigma_floor", "must be at least 0")?;
+        require(
+            self.sigma_floor >= 0.0 && self.sigma_floor.is_finite(),
+            "sigma_floor",
+            "must be at least 0",
+        )?;
         require((0.0..=1.0).contains(&self.sigma_share), "sigma_share", "must lie in [0, 1]")?;
         let decay = self.sigma_decay.unwrap_or(1.0);
         require(decay > 0.0 && decay <= 1.0, "sigma_decay", "must lie in (0, 1]")?;

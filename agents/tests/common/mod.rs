@@ -1,6 +1,7 @@
 //! A world small enough to know the best answer of: every test of an agent plays it.
 
-#![allow(dead_code, clippy::unwrap_used, missing_docs)]
+#![allow(dead_code, reason = "every test file uses another part")]
+#![allow(clippy::unwrap_used, missing_docs)]
 
 use cgym_agents::{Agent, AgentContext, Mode, make, run_episode};
 use cgym_env::{Action, Env, EnvError, EnvSpec, Info, Outcome, Preview, ResetOptions, Space, Step};

@@ -20,39 +20,23 @@ mod decision;
 mod episode;
 mod observation;
 mod settings;
+mod world;
 
 use std::sync::Arc;
 
 use cgym_teachers::{coupling::Coupling, graph::Graph};
 
 pub use decision::Decision;
-use episode::{Episode, Executed};
+use episode::Episode;
 pub use observation::{FEATURE_NAMES, FEATURES};
-use observation::{PREVIOUS, REDUCED};
 pub use settings::{AmcSettings, Scope};
+use world::World;
 
 use crate::{
     Action, Env, EnvError, EnvSpec, Info, Outcome, Preview, ResetOptions, Space, Step,
-    budget::limit,
-    cost_model::{CostModel, Form},
+    cost_model::CostModel,
     evaluator::{Candidate, Evaluation, Evaluator},
 };
-
-/// What all episodes and forks share.
-struct World {
-    spec: EnvSpec,
-    observation_space: Space,
-    action_space: Space,
-    settings: AmcSettings,
-    decisions: Vec<Decision>,
-    model: CostModel,
-    features: Vec<[f32; FEATURES]>,
-    /// The teacher's cost in the budget's unit.
-    total: u64,
-    /// The least reachable cost in the budget's unit.
-    least: u64,
-    evaluator: Arc<dyn Evaluator>,
-}
 
 /// AMC channel pruning of one network. Nothing in it is random: the seed of a reset is ignored.
 #[derive(Clone)]
@@ -166,79 +150,6 @@ impl AmcEnv {
             )));
         }
         Ok((world.candidate(&kept), Evaluation { top1: outcome.top1, cost }))
-    }
-}
-
-impl World {
-    fn cost(&self) -> &Form {
-        self.model.form(self.settings.budget)
-    }
-
-    fn share(&self, cost: u64) -> f64 {
-        cost as f64 / self.total as f64
-    }
-
-    /// The whole cost that an episode with `options` may reach.
-    fn limit(&self, options: &ResetOptions) -> Result<u64, EnvError> {
-        let target = options.target.unwrap_or(self.settings.target);
-        let limit = limit(target, self.total)?;
-        if limit < self.least {
-            return Err(EnvError::Infeasible {
-                target,
-                unit: self.spec.budget.clone(),
-                least: self.share(self.least),
-            });
-        }
-        Ok(limit)
-    }
-
-    /// Works out what `action` comes to at the next decision of `episode`.
-    fn execute(&self, episode: &Episode, action: &Action) -> Result<Executed, EnvError> {
-        let decision = &self.decisions[episode.taken];
-        let ratio = match action {
-            Action::Continuous(values) if self.action_space.contains(values) => values[0],
-            _ => {
-                return Err(EnvError::IllegalAction {
-                    action: format!("{action:?}"),
-                    decision: decision.name.clone(),
-                    expected: format!(
-                        "one preserve ratio in [{}, 1], as `Continuous`",
-                        self.settings.lower_bound
-                    ),
-                });
-            }
-        };
-        Ok(episode.execute(decision, self.cost(), ratio, self.settings.fill_budget))
-    }
-
-    /// The preserve ratio that keeps `atoms`; within the action space, so that it can be played.
-    fn preserve_ratio(&self, decision: usize, atoms: usize) -> f32 {
-        let ratio = atoms as f32 / self.decisions[decision].atoms as f32;
-        ratio.max(self.settings.lower_bound as f32)
-    }
-
-    fn observe(&self, row: usize, cost: u64, previous: f32) -> Vec<f32> {
-        let mut observation = self.features[row];
-        observation[REDUCED] = (1.0 - self.share(cost)) as f32;
-        observation[PREVIOUS] = previous;
-        observation.to_vec()
-    }
-
-    fn candidate(&self, kept: &[u64]) -> Candidate {
-        self.decisions.iter().zip(kept).map(|(decision, &atoms)| (decision.group, atoms as usize)).collect()
-    }
-
-    /// Scores the finished `episode`.
-    fn outcome(&self, episode: &Episode) -> Result<Outcome, EnvError> {
-        let evaluation = self.evaluator.evaluate(&self.candidate(episode.kept()))?;
-        let channels = |(decision, &atoms): (&Decision, &u64)| atoms as usize * decision.channels_per_atom;
-        Ok(Outcome {
-            top1: evaluation.top1,
-            macs: evaluation.cost.macs,
-            parameters: evaluation.cost.parameters,
-            preserve_ratio: self.share(episode.cost()),
-            kept: self.decisions.iter().zip(episode.kept()).map(channels).collect(),
-        })
     }
 }
 

@@ -30,8 +30,8 @@ pub const FEATURES: usize = 11;
 ///
 /// Features 0 to 7 are the teacher's own and scaled by minimum and maximum over the decisions; one
 /// that is the same everywhere is 0. Features 8 and 9 are shares of the teacher's cost in the
-/// budget's unit. `reduced` falls short of the truth by nothing: each decision counts with the
-/// channels that its neighbours then have. `rest` counts the teacher's layers as they were.
+/// budget's unit: `reduced` is the exact cost that the decisions taken have removed, coupled layers
+/// included, and `rest` counts the layers still to come as the teacher has them.
 ///
 /// The observation after the last decision repeats that decision's features 0 to 7 and 9, with the
 /// final `reduced` and with its own executed preserve ratio as `previous`.

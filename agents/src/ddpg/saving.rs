@@ -1,0 +1,92 @@
+//! DDPG's checkpoint: both networks, their twins and moments, the replay memory and the state.
+
+use std::path::Path;
+
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use super::{Ddpg, NAME, adam::Adam, replay::Row};
+use crate::{
+    AgentError,
+    checkpoint::{self, Checkpoint},
+};
+
+/// What a checkpoint holds beside arrays.
+#[derive(Serialize, Deserialize)]
+pub(super) struct State {
+    pub(super) rng: ChaCha8Rng,
+    /// Exploring episodes finished.
+    pub(super) episodes: u64,
+    pub(super) updates: u64,
+    /// Moving average of returns.
+    pub(super) baseline: Option<f64>,
+    /// Steps of the running episode; `value` is the step's own reward until the episode ends.
+    pub(super) pending: Vec<Row>,
+    pub(super) replay_next: usize,
+    pub(super) actor_time: u64,
+    pub(super) critic_time: u64,
+}
+
+impl Ddpg {
+    /// Writes all that learning and playing go on from.
+    pub(super) fn write(&self, directory: &Path) -> Result<(), AgentError> {
+        let state = &self.state;
+        let state = State {
+            rng: state.rng.clone(),
+            pending: state.pending.clone(),
+            replay_next: self.replay.next,
+            actor_time: self.actor_adam.time,
+            critic_time: self.critic_adam.time,
+            ..*state
+        };
+        let [actor_first, actor_second] = &self.actor_adam.moments;
+        let [critic_first, critic_second] = &self.critic_adam.moments;
+        let mut arrays: Vec<(&str, &[f32])> = vec![
+            ("actor", self.actor.parameters()),
+            ("critic", self.critic.parameters()),
+            ("actor_first_moment", actor_first),
+            ("actor_second_moment", actor_second),
+            ("critic_first_moment", critic_first),
+            ("critic_second_moment", critic_second),
+            ("replay", &self.replay.rows),
+        ];
+        if let Some([actor, critic]) = &self.targets {
+            arrays.extend([("actor_target", actor.parameters()), ("critic_target", critic.parameters())]);
+        }
+        checkpoint::write(directory, NAME, &state, &arrays)
+    }
+
+    /// Restores what [`Ddpg::write`] wrote.
+    pub(super) fn read(&mut self, directory: &Path) -> Result<(), AgentError> {
+        let mut read = Checkpoint::<State>::read(directory, NAME)?;
+        let (actor_size, critic_size) = (self.actor.parameters().len(), self.critic.parameters().len());
+        // Everything is read before anything is changed: a refused checkpoint leaves no trace.
+        let actor = read.array("actor", actor_size)?;
+        let critic = read.array("critic", critic_size)?;
+        let actor_moments =
+            [read.array("actor_first_moment", actor_size)?, read.array("actor_second_moment", actor_size)?];
+        let critic_moments = [
+            read.array("critic_first_moment", critic_size)?,
+            read.array("critic_second_moment", critic_size)?,
+        ];
+        let rows = read.array_of_any_length("replay")?;
+        if !self.replay.accepts(&rows, read.state.replay_next) {
+            return Err(
+                read.refuse("`replay` does not fit: other settings or another environment".to_owned())
+            );
+        }
+        if let Some([target_actor, target_critic]) = &mut self.targets {
+            let actor = read.array("actor_target", actor_size)?;
+            let critic = read.array("critic_target", critic_size)?;
+            target_actor.change(|parameters| parameters.copy_from_slice(&actor));
+            target_critic.change(|parameters| parameters.copy_from_slice(&critic));
+        }
+        self.actor.change(|parameters| parameters.copy_from_slice(&actor));
+        self.critic.change(|parameters| parameters.copy_from_slice(&critic));
+        self.actor_adam = Adam { moments: actor_moments, time: read.state.actor_time };
+        self.critic_adam = Adam { moments: critic_moments, time: read.state.critic_time };
+        (self.replay.rows, self.replay.next) = (rows, read.state.replay_next);
+        self.state = read.state;
+        Ok(())
+    }
+}

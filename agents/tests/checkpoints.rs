@@ -1,0 +1,179 @@
+//! A stopped agent goes on as if it had never been stopped; a damaged checkpoint is refused.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+mod common;
+
+use cgym_agents::{Agent, AgentError, Mode, names, run_episode};
+use cgym_env::EpisodeRecord;
+use common::{Toy, agent};
+use serde_json::{Value, json};
+
+fn settings(name: &str) -> Value {
+    match name {
+        "ddpg" => json!({ "hidden": [40, 24], "batch": 16, "replay": 60 }),
+        "cem" => json!({ "population": 5 }),
+        "greedy" => json!({ "rounds": 4 }),
+        _ => Value::Null,
+    }
+}
+
+fn episodes(agent: &mut dyn Agent, toy: &Toy, range: std::ops::Range<u64>) -> Vec<EpisodeRecord> {
+    let mut env = toy.clone();
+    let mut play = |agent: &mut dyn Agent, seed, mode| run_episode(&mut env, agent, seed, mode).unwrap();
+    range.flat_map(|seed| [play(agent, seed, Mode::Explore), play(agent, seed, Mode::Exploit)]).collect()
+}
+
+fn goes_on_as_if_never_stopped(name: &str, settings: &Value) {
+    let toy = Toy::new(6);
+    for stop in [0, 1, 6, 11, 17] {
+        let directory = tempfile::tempdir().unwrap();
+        let mut original = agent(&toy, name, settings, 20, 5);
+        episodes(&mut *original, &toy, 0..stop);
+        original.save(directory.path()).unwrap();
+        // Made from another seed: all that matters comes from the checkpoint.
+        let mut restored = agent(&toy, name, settings, 20, 6);
+        restored.load(directory.path()).unwrap();
+        assert_eq!(restored.finished(), original.finished());
+        let (then, now) = (stop..stop + 8, stop..stop + 8);
+        assert_eq!(
+            episodes(&mut *original, &toy, then),
+            episodes(&mut *restored, &toy, now),
+            "{name} stopped after {stop} episodes"
+        );
+        let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        original.save(first.path()).unwrap();
+        restored.save(second.path()).unwrap();
+        let read = |directory: &tempfile::TempDir| std::fs::read(directory.path().join("agent.bin")).unwrap();
+        assert!(read(&first) == read(&second), "{name}: checkpoints differ later on");
+    }
+}
+
+#[test]
+fn every_agent_goes_on_as_if_never_stopped() {
+    for name in names() {
+        goes_on_as_if_never_stopped(name, &settings(name));
+    }
+}
+
+#[test]
+fn ddpg_with_target_networks_goes_on_as_if_never_stopped() {
+    let mut settings = settings("ddpg");
+    settings["target"] = json!("bootstrap");
+    goes_on_as_if_never_stopped("ddpg", &settings);
+}
+
+#[test]
+fn ddpg_can_be_stopped_in_the_middle_of_an_episode() {
+    use cgym_agents::Transition;
+    use cgym_env::Env;
+    let toy = Toy::new(6);
+    let directory = tempfile::tempdir().unwrap();
+    let mut original = agent(&toy, "ddpg", &settings("ddpg"), 20, 5);
+    episodes(&mut *original, &toy, 0..8);
+    let mut env = toy.clone();
+    let options = original.begin();
+    let mut observation = env.reset(0, &options).unwrap();
+    let step_of = |agent: &mut dyn Agent, env: &mut Toy, observation: &[f32]| {
+        let action = agent.act(observation, Mode::Explore).unwrap();
+        let step = env.step(&action).unwrap();
+        let transition = Transition {
+            observation,
+            action: &action,
+            executed: step.info().executed.as_ref().unwrap(),
+            reward: step.reward(),
+            next_observation: step.observation(),
+            ending: step.ending(),
+            outcome: step.info().outcome.as_deref(),
+        };
+        agent.learn(&transition).unwrap();
+        (action, step.into_observation())
+    };
+    for _ in 0..3 {
+        observation = step_of(&mut *original, &mut env, &observation).1;
+    }
+    original.save(directory.path()).unwrap();
+    let mut restored = agent(&toy, "ddpg", &settings("ddpg"), 20, 6);
+    restored.load(directory.path()).unwrap();
+    let (mut other_env, mut other_observation) = (env.clone(), observation.clone());
+    for _ in 3..6 {
+        let (action, next) = step_of(&mut *original, &mut env, &observation);
+        let (other_action, other_next) = step_of(&mut *restored, &mut other_env, &other_observation);
+        assert_eq!(action, other_action);
+        (observation, other_observation) = (next, other_next);
+    }
+    assert_eq!(episodes(&mut *original, &toy, 9..12), episodes(&mut *restored, &toy, 9..12));
+}
+
+/// The refusal of `name` to load `directory`, which must name the file.
+fn refusal(name: &str, directory: &std::path::Path) -> String {
+    let error = agent(&Toy::new(6), name, &settings(name), 20, 5).load(directory).unwrap_err();
+    assert!(matches!(&error, AgentError::Checkpoint { path, .. } if path.ends_with("agent.bin")), "{error}");
+    error.to_string()
+}
+
+fn saved(name: &str) -> tempfile::TempDir {
+    let toy = Toy::new(6);
+    let directory = tempfile::tempdir().unwrap();
+    let mut agent = agent(&toy, name, &settings(name), 20, 5);
+    episodes(&mut *agent, &toy, 0..7);
+    agent.save(directory.path()).unwrap();
+    directory
+}
+
+#[test]
+fn rejects_a_missing_checkpoint() {
+    let directory = tempfile::tempdir().unwrap();
+    for name in names() {
+        assert!(refusal(name, directory.path()).contains("cannot be read"));
+    }
+}
+
+#[test]
+fn rejects_a_cut_or_changed_checkpoint_wherever_it_is_damaged() {
+    for name in ["ddpg", "cem"] {
+        let directory = saved(name);
+        let path = directory.path().join("agent.bin");
+        let whole = std::fs::read(&path).unwrap();
+        for place in [0, 20, whole.len() / 2, whole.len() - 1] {
+            let mut changed = whole.clone();
+            changed[place] ^= 4;
+            std::fs::write(&path, &changed).unwrap();
+            assert!(refusal(name, directory.path()).contains("damaged"));
+            std::fs::write(&path, &whole[..place]).unwrap();
+            assert!(refusal(name, directory.path()).contains("damaged"));
+        }
+    }
+}
+
+#[test]
+fn rejects_a_checkpoint_of_another_agent() {
+    assert!(refusal("cem", saved("greedy").path()).contains("is of agent `greedy`, not of `cem`"));
+}
+
+#[test]
+fn rejects_a_checkpoint_of_another_size_and_keeps_playing_as_before() {
+    let directory = saved("ddpg");
+    let toy = Toy::new(6);
+    let mut other_settings = settings("ddpg");
+    other_settings["hidden"] = json!([40, 25]);
+    let mut other = agent(&toy, "ddpg", &other_settings, 20, 5);
+    let error = other.load(directory.path()).unwrap_err().to_string();
+    assert!(error.contains("`actor` has"), "{error}");
+    let mut untouched = agent(&toy, "ddpg", &other_settings, 20, 5);
+    assert_eq!(episodes(&mut *other, &toy, 0..3), episodes(&mut *untouched, &toy, 0..3));
+    for name in ["greedy", "cem"] {
+        let mut longer = agent(&Toy::new(7), name, &settings(name), 20, 5);
+        let error = longer.load(saved(name).path()).unwrap_err().to_string();
+        assert!(error.contains("numbers, this agent's have 7"), "{error}");
+    }
+}
+
+#[test]
+fn a_later_checkpoint_replaces_an_earlier_one_and_leaves_nothing_else() {
+    let directory = saved("ddpg");
+    agent(&Toy::new(6), "ddpg", &settings("ddpg"), 20, 5).save(directory.path()).unwrap();
+    let files: Vec<_> =
+        std::fs::read_dir(directory.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
+    assert_eq!(files, ["agent.bin"]);
+}

@@ -1,0 +1,248 @@
+//! The resolved configuration of a run: every setting has a value and was checked.
+
+use std::path::{Path, PathBuf};
+
+use cgym_env::{DEFAULT_ID, EnvConfig, EnvOverrides};
+use cgym_teachers::data::LoadOptions;
+use serde_json::Value;
+
+use crate::{
+    Error,
+    agent_choice::AgentChoice,
+    settings::{Budget, Device, ImageSize, Settings},
+};
+
+/// AMC's points an image.
+const POINTS: usize = 10;
+const AGENT: &str = "ddpg";
+const EPISODES: u64 = 400;
+const SEED: u64 = 1;
+const CHECKPOINT_EVERY: u64 = 25;
+
+/// Everything that decides what a run does.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// Network, data and rules.
+    pub environment: EnvConfig,
+    /// The teacher's weights; the shipped ones where absent.
+    pub weights: Option<PathBuf>,
+    /// The dataset's folder.
+    pub data: Option<PathBuf>,
+    /// Size of the images of a folder.
+    pub image_size: Option<[usize; 2]>,
+    /// Output pixels sampled from each calibration image.
+    pub points: usize,
+    /// Name of the agent.
+    pub agent: String,
+    /// Its hyper-parameters, a JSON object.
+    pub agent_settings: Value,
+    /// Exploring episodes, at least 1.
+    pub episodes: u64,
+    /// Seed of all randomness.
+    pub seed: u64,
+    /// Episodes from one checkpoint to the next.
+    pub checkpoint_every: u64,
+    /// Threads, one a core where absent.
+    pub threads: Option<usize>,
+    /// Where agents and training compute.
+    pub device: Device,
+}
+
+impl Config {
+    /// The configuration of `flags` over the file at `file`, where there is one, over the id.
+    ///
+    /// # Errors
+    /// A file that cannot be read, an unknown name, or a setting outside its range.
+    pub fn resolve(flags: Settings, file: Option<&Path>) -> Result<Self, Error> {
+        let settings = match file {
+            Some(path) => flags.over(Settings::read(path)?),
+            None => flags,
+        };
+        Self::from_settings(settings)
+    }
+
+    /// The configuration that `settings` ask for, defaults filled in.
+    ///
+    /// # Errors
+    /// An unknown name or a setting outside its range.
+    pub fn from_settings(settings: Settings) -> Result<Self, Error> {
+        let device = settings.device.unwrap_or_default();
+        check_device(device)?;
+        let environment = environment(&settings)?;
+        let Settings { agent, agent_set, .. } = settings;
+        let choice = agent.unwrap_or_default();
+        let mut agent_settings = choice.settings;
+        agent_settings.extend(agent_set);
+        let config = Self {
+            environment,
+            weights: settings.weights.map(absolute).transpose()?,
+            data: settings.data.map(absolute).transpose()?,
+            image_size: settings.image_size.map(|size| size.0),
+            points: settings.points.unwrap_or(POINTS),
+            agent: choice.name.unwrap_or_else(|| AGENT.to_owned()),
+            agent_settings: serde_json::to_value(agent_settings)
+                .map_err(|error| Error::Input(format!("agent: {error}")))?,
+            episodes: settings.episodes.unwrap_or(EPISODES),
+            seed: settings.seed.unwrap_or(SEED),
+            checkpoint_every: settings.checkpoint_every.unwrap_or(CHECKPOINT_EVERY),
+            threads: settings.threads,
+            device,
+        };
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        let counts = [
+            ("episodes", self.episodes),
+            ("points", self.points as u64),
+            ("checkpoint-every", self.checkpoint_every),
+            ("threads", self.threads.unwrap_or(1) as u64),
+        ];
+        if let Some((name, _)) = counts.iter().find(|(_, count)| *count == 0) {
+            return Err(Error::Input(format!("{name}: 0 is too few, give at least 1")));
+        }
+        if i64::try_from(self.seed).is_err() {
+            return Err(Error::Input(format!("seed: {} does not fit TOML; the most is {}", self.seed, i64::MAX)));
+        }
+        Ok(())
+    }
+
+    /// How the dataset is to be read.
+    pub fn load_options(&self) -> LoadOptions {
+        LoadOptions { directory: self.data.clone(), image_size: self.image_size, normalization: None }
+    }
+
+    /// The same as settings, none left out: [`Config::from_settings`] gives this again.
+    pub fn to_settings(&self) -> Settings {
+        let environment = &self.environment;
+        let mut agent = without_nulls(&self.agent_settings);
+        agent.remove("name");
+        Settings {
+            env: None,
+            model: Some(environment.model.clone()),
+            weights: self.weights.clone(),
+            dataset: Some(environment.dataset),
+            data: self.data.clone(),
+            image_size: self.image_size.map(ImageSize),
+            budget: Some(Budget { unit: environment.budget, share: environment.target }),
+            reward: Some(environment.reward),
+            scope: Some(environment.scope),
+            lower_bound: Some(environment.lower_bound),
+            channel_multiple: Some(environment.channel_multiple),
+            fill_budget: Some(environment.fill_budget),
+            no_reconstruction: Some(!environment.reconstruction),
+            calibration_images: environment.calibration_size,
+            reward_images: environment.reward_size,
+            points: Some(self.points),
+            episodes: Some(self.episodes),
+            seed: Some(self.seed),
+            checkpoint_every: Some(self.checkpoint_every),
+            threads: self.threads,
+            device: Some(self.device),
+            agent: Some(AgentChoice { name: Some(self.agent.clone()), settings: agent }),
+            agent_set: Vec::new(),
+        }
+    }
+
+    /// The text of `config.toml`.
+    ///
+    /// # Errors
+    /// When a value has no spelling in TOML.
+    pub fn to_toml(&self) -> Result<String, Error> {
+        let text = toml::to_string(&self.to_settings())
+            .map_err(|error| Error::Input(format!("the configuration cannot be written as TOML: {error}")))?;
+        Ok(format!("# {}\n{text}", self.environment.id()))
+    }
+}
+
+/// The environment of `settings`; what an id spells comes from the id asked for, or the default.
+fn environment(settings: &Settings) -> Result<EnvConfig, Error> {
+    let base = EnvConfig::from_id(settings.env.as_deref().unwrap_or(DEFAULT_ID))?;
+    let budget = settings.budget.unwrap_or(Budget { unit: base.budget, share: base.target });
+    let model = settings.model.as_deref().unwrap_or(&base.model);
+    let dataset = settings.dataset.unwrap_or(base.dataset);
+    let overrides = EnvOverrides {
+        reward: settings.reward,
+        scope: settings.scope,
+        lower_bound: settings.lower_bound,
+        channel_multiple: settings.channel_multiple,
+        fill_budget: settings.fill_budget,
+        reconstruction: settings.no_reconstruction.map(|without| !without),
+        calibration_size: settings.calibration_images,
+        reward_size: settings.reward_images,
+        ..EnvOverrides::default()
+    };
+    Ok(EnvConfig::new(model, dataset, budget.unit, budget.share).with(&overrides)?)
+}
+
+fn check_device(device: Device) -> Result<(), Error> {
+    let feature = match device {
+        Device::Flex => return Ok(()),
+        Device::Ndarray => "ndarray",
+        Device::Cuda => "cuda",
+    };
+    Err(Error::Input(format!("device `{feature}` is not in this build; `flex` is")))
+}
+
+/// Paths are written down, and a resumed run may start elsewhere.
+fn absolute(path: PathBuf) -> Result<PathBuf, Error> {
+    std::path::absolute(&path).map_err(|error| Error::file(&path, error))
+}
+
+/// A JSON object as a TOML table; TOML has no null.
+fn without_nulls(settings: &Value) -> toml::Table {
+    let entries = settings.as_object().into_iter().flatten();
+    entries
+        .filter(|(_, value)| !value.is_null())
+        .filter_map(|(key, value)| Some((key.clone(), toml::Value::try_from(value).ok()?)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_configuration_is_the_same_after_a_round_trip_through_toml() {
+        let settings = Settings {
+            agent: "ddpg".parse().ok(),
+            agent_set: vec![("hidden".to_owned(), toml::Value::Array(vec![4.into(), 4.into()]))],
+            reward_images: Some(30),
+            ..Settings::default()
+        };
+        let config = Config::from_settings(settings).expect("sound settings");
+        let text = config.to_toml().expect("TOML");
+        let read: Settings = toml::from_str(&text).expect("settings");
+        assert_eq!(Config::from_settings(read).expect("sound settings"), config);
+    }
+
+    #[test]
+    fn settings_win_over_the_id() {
+        let settings = Settings {
+            env: Some("AMC-ResNet56-CIFAR10-MACs50-v0".to_owned()),
+            model: Some("mobilenet-v1".to_owned()),
+            budget: "params=0.6".parse().ok(),
+            ..Settings::default()
+        };
+        let config = Config::from_settings(settings).expect("sound settings");
+        assert_eq!(config.environment.id(), "AMC-MobileNetV1-CIFAR10-Params60-v0");
+        assert_eq!(config.environment.channel_multiple, 8);
+    }
+
+    #[test]
+    fn numbers_that_mean_nothing_are_refused() {
+        let refused = [
+            Settings { episodes: Some(0), ..Settings::default() },
+            Settings { seed: Some(u64::MAX), ..Settings::default() },
+            Settings { lower_bound: Some(f64::NAN), ..Settings::default() },
+            Settings { reward_images: Some(0), ..Settings::default() },
+        ];
+        for settings in refused {
+            assert!(Config::from_settings(settings.clone()).is_err(), "{settings:?}");
+        }
+        for budget in ["macs=nan", "macs=inf", "macs=0", "macs=1.5", "flops=0.5", "0.5"] {
+            assert!(budget.parse::<Budget>().is_err(), "{budget}");
+        }
+    }
+}

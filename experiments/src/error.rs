@@ -1,0 +1,61 @@
+//! What can go wrong in a command, and the exit code that says so.
+
+use std::path::{Path, PathBuf};
+
+use cgym_agents::AgentError;
+use cgym_env::EnvError;
+
+/// A command's refusal.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A flag, key or name that cannot be used; the text says what would mend it.
+    #[error("{0}")]
+    Input(String),
+    /// A file or folder that cannot be read, written or used.
+    #[error("{}: {reason}", path.display())]
+    File {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong and what would mend it.
+        reason: String,
+    },
+    /// The command was carried out, and what it checked is not as it should be.
+    #[error("{0}")]
+    Check(String),
+    /// A network, weights or data problem.
+    #[error(transparent)]
+    Teacher(#[from] cgym_teachers::Error),
+    /// The environment's refusal.
+    #[error(transparent)]
+    Env(#[from] EnvError),
+    /// The agent's refusal.
+    #[error(transparent)]
+    Agent(#[from] AgentError),
+}
+
+impl Error {
+    /// An error about one file or folder.
+    pub fn file(path: &Path, reason: impl ToString) -> Self {
+        Self::File { path: path.to_owned(), reason: reason.to_string() }
+    }
+
+    /// 1 where the run itself failed, 2 where its input, or the disk it was given, was wrong.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Check(_)
+            | Self::Teacher(cgym_teachers::Error::NotFinite(_))
+            | Self::Env(EnvError::Teacher(cgym_teachers::Error::NotFinite(_)))
+            | Self::Agent(
+                AgentError::Diverged { .. }
+                | AgentError::Env(EnvError::Teacher(cgym_teachers::Error::NotFinite(_))),
+            ) => 1,
+            _ => 2,
+        }
+    }
+}
+
+impl From<cgym_teachers::data::DataError> for Error {
+    fn from(error: cgym_teachers::data::DataError) -> Self {
+        Self::Teacher(error.into())
+    }
+}

@@ -1,0 +1,68 @@
+//! Reading and writing files so that a stop at any moment leaves old or new bytes, never half.
+
+use std::{
+    fs::{self, File},
+    io::Write,
+    path::Path,
+};
+
+use serde::{Serialize, de::DeserializeOwned};
+use sha2::{Digest, Sha256};
+
+use crate::Error;
+
+/// Replaces the file at `path` as a whole: a temporary file beside it, synced, then renamed.
+///
+/// # Errors
+/// [`Error::File`] when it cannot be written; the old file is then still there.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(".tmp");
+    let temporary = Path::new(&temporary);
+    let written = || -> std::io::Result<()> {
+        let mut file = File::create(temporary)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(temporary, path)
+    };
+    written().map_err(|error| {
+        fs::remove_file(temporary).ok();
+        Error::file(path, format!("cannot be written: {error}"))
+    })
+}
+
+/// [`write_atomically`] of `value` as indented JSON and a newline.
+///
+/// # Errors
+/// As [`write_atomically`].
+pub fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), Error> {
+    let mut bytes = serde_json::to_vec_pretty(value).map_err(|error| Error::file(path, error))?;
+    bytes.push(b'\n');
+    write_atomically(path, &bytes)
+}
+
+/// Reads a JSON file.
+///
+/// # Errors
+/// [`Error::File`] with the line that does not fit.
+pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
+    let bytes = fs::read(path).map_err(|error| Error::file(path, error))?;
+    serde_json::from_slice(&bytes).map_err(|error| Error::file(path, error))
+}
+
+/// SHA-256 in hexadecimal.
+pub fn sha256(bytes: &[u8]) -> String {
+    hexadecimal(&Sha256::digest(bytes))
+}
+
+/// Two lower-case digits a byte.
+pub fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Asks the system to put a folder's entries on the disk; not every file system can.
+pub fn sync_folder(path: &Path) {
+    if let Ok(folder) = File::open(path) {
+        folder.sync_all().ok();
+    }
+}

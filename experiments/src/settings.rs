@@ -1,0 +1,217 @@
+//! What a user may set, as flags or in a TOML file: the same names in both.
+//!
+//! Architecture Invariant: everything here is optional and unchecked against the rest; defaults
+//! and checks are [`crate::config`]'s.
+
+use std::path::{Path, PathBuf};
+
+use cgym_env::{BudgetUnit, EnvError, Reward, Scope};
+use cgym_teachers::data::DatasetName;
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, agent_choice::AgentChoice};
+
+/// Settings of an environment and a run; flags win over the file, the file over the id.
+#[derive(Debug, Clone, Default, PartialEq, clap::Args, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Settings {
+    /// Versioned id of the environment, as `cgym envs` lists them; the other settings change it
+    #[arg(long, value_name = "ID")]
+    pub env: Option<String>,
+    /// Model of the zoo
+    #[arg(long, value_name = "NAME")]
+    pub model: Option<String>,
+    /// The teacher's weights: .th, .pt, .pth or .safetensors [default: the shipped teacher]
+    #[arg(long, value_name = "FILE")]
+    pub weights: Option<PathBuf>,
+    /// digits, mnist, fashion-mnist, cifar10, cifar100 or folder
+    #[arg(long, value_name = "NAME")]
+    pub dataset: Option<DatasetName>,
+    /// Folder with the dataset's files [default: downloaded once; the digits need none]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Height and width that images of a folder are resized to, like 64x64
+    #[arg(long, value_name = "HxW")]
+    pub image_size: Option<ImageSize>,
+    /// Share of the teacher's cost that a candidate may keep: macs=0.5 or params=0.6
+    #[arg(long, value_name = "UNIT=SHARE")]
+    pub budget: Option<Budget>,
+    /// err, err-log-macs or err-log-params
+    #[arg(long, value_name = "NAME")]
+    pub reward: Option<Reward>,
+    /// Channels that are decided about: inner (of one layer) or all (residual sums too)
+    #[arg(long, value_name = "NAME")]
+    pub scope: Option<Scope>,
+    /// Least preserve ratio of every decision, in (0, 1]
+    #[arg(long, value_name = "RATIO")]
+    pub lower_bound: Option<f64>,
+    /// Kept channels are a multiple of this, or all
+    #[arg(long, value_name = "N")]
+    pub channel_multiple: Option<usize>,
+    /// Raise decisions so that the budget is used up
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub fill_budget: Option<bool>,
+    /// Leave pruned layers as they are instead of refitting them to their original outputs
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub no_reconstruction: Option<bool>,
+    /// Images that pruned layers are refitted on
+    #[arg(long, value_name = "N")]
+    pub calibration_images: Option<usize>,
+    /// Images that rewards are measured on
+    #[arg(long, value_name = "N")]
+    pub reward_images: Option<usize>,
+    /// Output pixels sampled from each calibration image
+    #[arg(long, value_name = "N")]
+    pub points: Option<usize>,
+    /// Exploring episodes
+    #[arg(long, value_name = "N")]
+    pub episodes: Option<u64>,
+    /// Seed of all randomness
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Episodes from one checkpoint to the next
+    #[arg(long, value_name = "N")]
+    pub checkpoint_every: Option<u64>,
+    /// Threads [default: one a core]; results do not depend on it
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+    /// Where agents and training compute
+    #[arg(long, value_name = "NAME")]
+    pub device: Option<Device>,
+    /// ddpg, random, uniform, shallow, deep, greedy or cem
+    #[arg(long, value_name = "NAME")]
+    pub agent: Option<AgentChoice>,
+    /// A hyper-parameter of the agent; may be given many times
+    #[arg(long, value_name = "KEY=VALUE", value_parser = crate::agent_choice::parse_setting)]
+    #[serde(skip)]
+    pub agent_set: Vec<(String, toml::Value)>,
+}
+
+impl Settings {
+    /// Reads a TOML file.
+    ///
+    /// # Errors
+    /// [`Error::File`] with the line of an unknown key or a wrong value.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let text = std::fs::read_to_string(path).map_err(|error| Error::file(path, error))?;
+        let mut settings: Self = toml::from_str(&text).map_err(|error| Error::file(path, error))?;
+        // Paths in a file are relative to the file.
+        let folder = path.parent().unwrap_or(Path::new(""));
+        for inner in [&mut settings.weights, &mut settings.data].into_iter().flatten() {
+            *inner = folder.join(&inner);
+        }
+        Ok(settings)
+    }
+
+    /// These settings, and `base`'s where these say nothing.
+    pub fn over(self, base: Self) -> Self {
+        Self {
+            env: self.env.or(base.env),
+            model: self.model.or(base.model),
+            weights: self.weights.or(base.weights),
+            dataset: self.dataset.or(base.dataset),
+            data: self.data.or(base.data),
+            image_size: self.image_size.or(base.image_size),
+            budget: self.budget.or(base.budget),
+            reward: self.reward.or(base.reward),
+            scope: self.scope.or(base.scope),
+            lower_bound: self.lower_bound.or(base.lower_bound),
+            channel_multiple: self.channel_multiple.or(base.channel_multiple),
+            fill_budget: self.fill_budget.or(base.fill_budget),
+            no_reconstruction: self.no_reconstruction.or(base.no_reconstruction),
+            calibration_images: self.calibration_images.or(base.calibration_images),
+            reward_images: self.reward_images.or(base.reward_images),
+            points: self.points.or(base.points),
+            episodes: self.episodes.or(base.episodes),
+            seed: self.seed.or(base.seed),
+            checkpoint_every: self.checkpoint_every.or(base.checkpoint_every),
+            threads: self.threads.or(base.threads),
+            device: self.device.or(base.device),
+            agent: AgentChoice::over(self.agent, base.agent),
+            agent_set: [base.agent_set, self.agent_set].concat(),
+        }
+    }
+}
+
+/// A budget as text: `macs=0.5` or `params=0.6`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct Budget {
+    /// What it counts.
+    pub unit: BudgetUnit,
+    /// Share of the teacher's cost.
+    pub share: f64,
+}
+
+impl std::str::FromStr for Budget {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let form = || format!("`{text}` is not a budget; write macs=0.5 or params=0.6");
+        let (unit, share) = text.split_once('=').ok_or_else(form)?;
+        let unit = unit.trim().parse().map_err(|error: EnvError| error.to_string())?;
+        let share: f64 = share.trim().parse().map_err(|_| form())?;
+        if !(share > 0.0 && share <= 1.0) {
+            return Err(format!("{share} is not a share in (0, 1]"));
+        }
+        Ok(Self { unit, share })
+    }
+}
+
+impl From<Budget> for String {
+    fn from(budget: Budget) -> Self {
+        format!("{}={}", budget.unit, budget.share)
+    }
+}
+
+impl TryFrom<String> for Budget {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+/// Height and width as text: `64x64`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct ImageSize(pub [usize; 2]);
+
+impl std::str::FromStr for ImageSize {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let sides: Option<Vec<usize>> = text.split('x').map(|side| side.parse().ok()).collect();
+        match sides.as_deref() {
+            Some(&[height, width]) if height > 0 && width > 0 => Ok(Self([height, width])),
+            _ => Err(format!("`{text}` is not a height and a width; write 64x64")),
+        }
+    }
+}
+
+impl From<ImageSize> for String {
+    fn from(ImageSize([height, width]): ImageSize) -> Self {
+        format!("{height}x{width}")
+    }
+}
+
+impl TryFrom<String> for ImageSize {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+/// Where tensors are computed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Device {
+    /// The processor, through Burn's `flex` backend.
+    #[default]
+    Flex,
+    /// The processor, through Burn's `ndarray` backend.
+    Ndarray,
+    /// An NVIDIA GPU.
+    Cuda,
+}

@@ -1,0 +1,181 @@
+//! Event files for TensorBoard, written so that they cannot end a search.
+//!
+//! An event file is a sequence of records: length (`u64`), masked CRC-32C of the length, an
+//! `Event` message, masked CRC-32C of the message, all little-endian. `tensorboard-rs` frames the
+//! records and `tensorboard-proto` has the messages; the writers of `tensorboard-rs` itself are
+//! left aside, because they panic on a full disk and have neither text nor hyper-parameters.
+//!
+//! A run's folder may hold several event files, one for each time the run was started. Each begins
+//! with a mark at its first step, at which TensorBoard forgets what an earlier file holds from that
+//! step on. So a search that was killed at episode 57 and resumed from its checkpoint of episode 50
+//! shows every episode once.
+
+mod hparam;
+mod messages;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::{self, BufWriter, Write},
+    path::Path,
+    time::{Duration, SystemTime},
+};
+
+use protobuf::Message;
+use tensorboard_proto::{event::Event, summary::Summary_Value};
+use tensorboard_rs::record_writer::RecordWriter;
+
+pub use hparam::HParam;
+pub use messages::Outcome;
+
+const PREFIX: &str = "events.out.tfevents.";
+
+/// Takes the one warning that a log may give.
+type Warn = Box<dyn FnOnce(&str) + Send>;
+
+/// A run's log for TensorBoard.
+///
+/// No method fails or panics. At the first failure (a folder that cannot be written, a full disk)
+/// one warning is given, and from then on nothing is logged.
+pub struct TensorBoard {
+    records: Option<RecordWriter<BufWriter<Box<dyn Write + Send>>>>,
+    warn: Option<Warn>,
+    place: String,
+    first_step: usize,
+}
+
+impl TensorBoard {
+    /// Starts the log of a new run in `directory`, which is made where missing; warns on stderr.
+    ///
+    /// What older event files of the folder hold is hidden, not deleted.
+    pub fn create(directory: &Path) -> Self {
+        Self::create_from(directory, 0)
+    }
+
+    /// Goes on with the log in `directory`: `first_step` is the first step still to be logged.
+    ///
+    /// TensorBoard forgets steps from `first_step` on that an earlier file holds.
+    pub fn create_from(directory: &Path, first_step: usize) -> Self {
+        Self::open(directory, first_step, |warning| eprintln!("warning: {warning}"))
+    }
+
+    /// [`create_from`](Self::create_from) with another place for the warning, which comes at most once.
+    pub fn open(directory: &Path, first_step: usize, warn: impl FnOnce(&str) + Send + 'static) -> Self {
+        let sink = new_event_file(directory).map(|file| Box::new(file) as Box<dyn Write + Send>);
+        Self::over(sink, directory.display().to_string(), first_step, Box::new(warn))
+    }
+
+    /// A log that writes to `sink`.
+    fn over(sink: io::Result<Box<dyn Write + Send>>, place: String, first_step: usize, warn: Warn) -> Self {
+        let mut log = Self { records: None, warn: Some(warn), place, first_step };
+        match sink {
+            Ok(sink) => log.records = Some(RecordWriter::new(BufWriter::new(sink))),
+            Err(error) => log.give_up(&error),
+        }
+        log.write(messages::file_version(), 0);
+        log.write(messages::session_start(), first_step);
+        log.flush();
+        log
+    }
+
+    /// Logs one number; it is stored as `f32`, NaN and infinities included.
+    pub fn scalar(&mut self, tag: &str, value: f64, step: usize) {
+        self.write_value(messages::scalar(tag, value), step);
+    }
+
+    /// Logs how `values` are spread; those that are not finite as `f32` are left out.
+    pub fn histogram(&mut self, tag: &str, values: &[f64], step: usize) {
+        if let Some(value) = messages::histogram(tag, values) {
+            self.write_value(value, step);
+        }
+    }
+
+    /// Logs a text, which TensorBoard reads as Markdown, at the first step of this log.
+    pub fn text(&mut self, tag: &str, text: &str) {
+        self.write_value(messages::text(tag, text), self.first_step);
+    }
+
+    /// Logs what the run was set to, for TensorBoard's table of runs.
+    ///
+    /// `metrics` are the tags of scalars that the table shows next to `hparams`.
+    pub fn hparams(&mut self, hparams: &BTreeMap<String, HParam>, metrics: &[&str]) {
+        let started = since_epoch().as_secs_f64();
+        for value in [messages::experiment(hparams, metrics), messages::session_info(hparams, started)] {
+            self.write(messages::hparams_event(value), self.first_step);
+        }
+    }
+
+    /// Hands what is buffered to the operating system, so that TensorBoard sees it.
+    pub fn flush(&mut self) {
+        if let Some(Err(error)) = self.records.as_mut().map(RecordWriter::flush) {
+            self.give_up(&error);
+        }
+    }
+
+    /// Logs how the run ended, for TensorBoard's table of runs, and closes the file.
+    ///
+    /// TensorBoard keeps the first ending of a folder: a run that is to be resumed later is
+    /// dropped, not finished.
+    pub fn finish(mut self, outcome: Outcome) {
+        let ended = since_epoch().as_secs_f64();
+        self.write(messages::hparams_event(messages::session_end(outcome, ended)), self.first_step);
+    }
+
+    fn write_value(&mut self, value: Summary_Value, step: usize) {
+        self.write(messages::summary(value), step);
+    }
+
+    fn write(&mut self, mut event: Event, step: usize) {
+        let Some(records) = &mut self.records else { return };
+        event.set_wall_time(since_epoch().as_secs_f64());
+        event.set_step(i64::try_from(step).unwrap_or(i64::MAX));
+        let written = event.write_to_bytes().map_err(io::Error::other).and_then(|bytes| records.write(&bytes));
+        if let Err(error) = written {
+            self.give_up(&error);
+        }
+    }
+
+    /// Stops logging for good: a torn record makes the rest of its file unreadable anyway.
+    fn give_up(&mut self, error: &io::Error) {
+        self.records = None;
+        if let Some(warn) = self.warn.take() {
+            warn(&format!("{}: cannot log for TensorBoard ({error}); going on without", self.place));
+        }
+    }
+}
+
+impl Drop for TensorBoard {
+    fn drop(&mut self) {
+        self.flush();
+    }
+}
+
+/// Makes an event file that TensorBoard reads after those already in `directory`.
+///
+/// It reads them in the order of their names, which begin with a time: that of the new file is
+/// later than theirs, even within one second or after the clock was set back.
+fn new_event_file(directory: &Path) -> io::Result<File> {
+    fs::create_dir_all(directory)?;
+    let stamps = fs::read_dir(directory)?.filter_map(|entry| stamp(entry.ok()?.file_name().to_str()?));
+    let mut stamp = since_epoch().as_secs().max(stamps.max().map_or(0, |latest| latest + 1));
+    loop {
+        let name = format!("{PREFIX}{stamp:010}.cgym.{}", std::process::id());
+        match File::create_new(directory.join(name)) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => stamp += 1,
+            made => return made,
+        }
+    }
+}
+
+/// The time in an event file's name, in seconds: the ten digits that TensorBoard's writers give it.
+fn stamp(name: &str) -> Option<u64> {
+    let (digits, _) = name.strip_prefix(PREFIX)?.split_once('.')?;
+    if digits.len() == 10 { digits.parse().ok() } else { None }
+}
+
+/// Time since 1970, or zero where the clock is set before.
+fn since_epoch() -> Duration {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
+}

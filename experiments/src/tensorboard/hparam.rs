@@ -1,0 +1,29 @@
+//! Values of hyper-parameters.
+
+use serde_json::Value;
+
+/// The value of a hyper-parameter, as TensorBoard's table can hold it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum HParam {
+    /// A number, which the table can sort and filter by range.
+    Number(f64),
+    /// On or off.
+    Flag(bool),
+    /// Anything else.
+    Text(String),
+}
+
+impl From<&Value> for HParam {
+    /// Null becomes the text `none`; arrays and objects become their JSON.
+    fn from(value: &Value) -> Self {
+        match value {
+            Value::Null => Self::Text("none".to_owned()),
+            Value::Bool(flag) => Self::Flag(*flag),
+            Value::String(text) => Self::Text(text.clone()),
+            Value::Number(number) => {
+                number.as_f64().map_or_else(|| Self::Text(number.to_string()), Self::Number)
+            }
+            Value::Array(_) | Value::Object(_) => Self::Text(value.to_string()),
+        }
+    }
+}

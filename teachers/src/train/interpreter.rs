@@ -1,0 +1,255 @@
+//! A graph run on Burn: for training, and as an independent check of the evaluation engine.
+
+use burn::tensor::{
+    Device, Int, Tensor, TensorData,
+    activation::relu,
+    module::{adaptive_avg_pool2d, avg_pool2d, batch_norm, batch_norm_train, conv2d, linear, max_pool2d},
+    ops::{AvgPoolOptions, ConvOptions, MaxPoolOptions},
+};
+use rand::{Rng, RngExt};
+
+use crate::{
+    Error,
+    graph::{ActivationKind, Graph, Node, Op, PoolKind},
+    weights::{self, Weights},
+};
+
+/// One tensor of a network on a device.
+enum Parameter {
+    Vector(Tensor<1>),
+    Matrix(Tensor<2>),
+    Kernel(Tensor<4>),
+}
+
+/// Mean and unbiased variance of a batch, per channel, that a batch-norm saw.
+pub struct BatchStatistics {
+    /// Name of the batch-norm.
+    pub node: String,
+    /// Batch mean.
+    pub mean: Vec<f32>,
+    /// Batch variance, divided by n − 1 as PyTorch does for its running estimate.
+    pub variance: Vec<f32>,
+}
+
+/// A network's tensors on a Burn device.
+pub struct Interpreter<'a> {
+    graph: &'a Graph,
+    device: Device,
+    parameters: Vec<(String, Parameter)>,
+}
+
+impl<'a> Interpreter<'a> {
+    /// Puts `weights` on `device`; trainable ones are tracked where the device is an autodiff one.
+    ///
+    /// # Errors
+    /// When weights and graph do not fit each other.
+    pub fn new(graph: &'a Graph, weights: &Weights, device: &Device) -> Result<Self, Error> {
+        weights.check(graph)?;
+        let mut parameters = Vec::new();
+        for parameter in graph.parameters() {
+            let tensor = weights.get(&parameter.name)?;
+            let tracked = parameter.trainable && device.is_autodiff();
+            parameters.push((parameter.name, Parameter::new(tensor, device, tracked)));
+        }
+        // `get` below searches by name.
+        parameters.sort_by(|a, b| a.0.cmp(&b.0));
+        Ok(Self { graph, device: device.clone(), parameters })
+    }
+
+    fn get(&self, node: &Node, kind: &str) -> Result<&Parameter, Error> {
+        let name = format!("{}.{kind}", node.name);
+        let found = self.parameters.binary_search_by(|(other, _)| other.as_str().cmp(&name));
+        found.map(|at| &self.parameters[at].1).map_err(|_| Error::Tensor {
+            tensor: name,
+            expected: Vec::new(),
+            found: "nothing".to_owned(),
+        })
+    }
+
+    fn vector(&self, node: &Node, kind: &str) -> Result<Tensor<1>, Error> {
+        match self.get(node, kind)? {
+            Parameter::Vector(tensor) => Ok(tensor.clone()),
+            _ => Err(Error::node(&node.name, format!("`{kind}` is not a vector"))),
+        }
+    }
+
+    /// Logits `[images, classes]` of `images` `[images, channels, height, width]`, running
+    /// statistics used by every batch-norm.
+    ///
+    /// # Errors
+    /// When the images do not fit.
+    pub fn evaluate(&self, images: Tensor<4>) -> Result<Tensor<2>, Error> {
+        self.run(images, &mut |_, _| Ok(None), &mut |_, x| x)
+    }
+
+    /// The same in training mode: batch statistics, which are also returned, and dropout.
+    ///
+    /// # Errors
+    /// When the images do not fit.
+    pub fn train(
+        &self,
+        images: Tensor<4>,
+        rng: &mut impl Rng,
+    ) -> Result<(Tensor<2>, Vec<BatchStatistics>), Error> {
+        let mut statistics = Vec::new();
+        let device = &self.device;
+        let logits = self.run(
+            images,
+            &mut |node, x| {
+                let Op::BatchNorm { epsilon, .. } = node.op else { return Ok(None) };
+                let [batch, _, height, width] = x.dims();
+                let count = (batch * height * width) as f32;
+                let result =
+                    batch_norm_train(x, self.vector(node, "weight")?, self.vector(node, "bias")?, epsilon);
+                let unbiased = count / (count - 1.0).max(1.0);
+                let variance = to_vec(result.variance.mul_scalar(unbiased));
+                statistics.push(BatchStatistics {
+                    node: node.name.clone(),
+                    mean: to_vec(result.mean),
+                    variance,
+                });
+                Ok(Some(result.output))
+            },
+            &mut |probability, x| {
+                let shape = x.dims();
+                let scale = 1.0 / (1.0 - probability) as f32;
+                let keep = |_| if rng.random::<f64>() < probability { 0.0 } else { scale };
+                let mask: Vec<f32> = (0..shape.iter().product::<usize>()).map(keep).collect();
+                x * Tensor::from_data(TensorData::new(mask, shape), device)
+            },
+        )?;
+        Ok((logits, statistics))
+    }
+
+    /// Gradients of the trainable tensors after `loss.backward()`, by name.
+    pub fn gradients(&self, loss: &Tensor<1>) -> Vec<(&str, Vec<f32>)> {
+        let gradients = loss.backward();
+        let of = |parameter: &Parameter| match parameter {
+            Parameter::Vector(tensor) => tensor.grad(&gradients).map(to_vec),
+            Parameter::Matrix(tensor) => tensor.grad(&gradients).map(to_vec),
+            Parameter::Kernel(tensor) => tensor.grad(&gradients).map(to_vec),
+        };
+        self.parameters
+            .iter()
+            .filter_map(|(name, parameter)| of(parameter).map(|gradient| (name.as_str(), gradient)))
+            .collect()
+    }
+
+    fn run(
+        &self,
+        images: Tensor<4>,
+        batch_norm_of: &mut dyn FnMut(&Node, Tensor<4>) -> Result<Option<Tensor<4>>, Error>,
+        dropout: &mut dyn FnMut(f64, Tensor<4>) -> Tensor<4>,
+    ) -> Result<Tensor<2>, Error> {
+        let [count, channels, height, width] = images.dims();
+        if [channels, height, width] != self.graph.input_shape() {
+            let shape = [channels, height, width];
+            return Err(Error::node("input", format!("gets images of {shape:?}")));
+        }
+        let mut uses: Vec<usize> = self.graph.users().iter().map(Vec::len).collect();
+        let mut values: Vec<Option<Tensor<4>>> = vec![Some(images)];
+        for (index, node) in self.graph.nodes().iter().enumerate().skip(1) {
+            let mut inputs = Vec::with_capacity(node.inputs.len());
+            for &input in &node.inputs {
+                uses[input] -= 1;
+                let value = if uses[input] == 0 { values[input].take() } else { values[input].clone() };
+                inputs.push(value.ok_or_else(|| Error::node(&node.name, "reads a value that is gone"))?);
+            }
+            let value = self.apply(node, inputs, batch_norm_of, dropout)?;
+            debug_assert_eq!(values.len(), index);
+            values.push(Some(value));
+        }
+        let output = values.pop().flatten().ok_or_else(|| Error::Graph("is empty".to_owned()))?;
+        let features = output.shape().num_elements() / count.max(1);
+        Ok(output.reshape([count, features]))
+    }
+
+    fn apply(
+        &self,
+        node: &Node,
+        mut inputs: Vec<Tensor<4>>,
+        batch_norm_of: &mut dyn FnMut(&Node, Tensor<4>) -> Result<Option<Tensor<4>>, Error>,
+        dropout: &mut dyn FnMut(f64, Tensor<4>) -> Tensor<4>,
+    ) -> Result<Tensor<4>, Error> {
+        let x = inputs.remove(0);
+        let [count, channels, height, width] = x.dims();
+        Ok(match &node.op {
+            Op::Input { .. } => x,
+            Op::Conv(conv) => {
+                let Parameter::Kernel(weight) = self.get(node, "weight")? else {
+                    return Err(Error::node(&node.name, "weight is no kernel"));
+                };
+                let bias = if conv.bias { Some(self.vector(node, "bias")?) } else { None };
+                let options = ConvOptions::new(conv.stride, conv.padding, conv.dilation, conv.groups);
+                conv2d(x, weight.clone(), bias, options)
+            }
+            Op::Linear { outputs, bias, .. } => {
+                let Parameter::Matrix(weight) = self.get(node, "weight")? else {
+                    return Err(Error::node(&node.name, "weight is no matrix"));
+                };
+                let bias = if *bias { Some(self.vector(node, "bias")?) } else { None };
+                let flat = x.reshape([count, channels * height * width]);
+                linear(flat, weight.clone().transpose(), bias).reshape([count, *outputs, 1, 1])
+            }
+            Op::BatchNorm { epsilon, .. } => match batch_norm_of(node, x.clone())? {
+                Some(output) => output,
+                None => batch_norm(
+                    x,
+                    self.vector(node, "weight")?,
+                    self.vector(node, "bias")?,
+                    self.vector(node, "running_mean")?,
+                    self.vector(node, "running_var")?,
+                    *epsilon,
+                ),
+            },
+            Op::Activation { kind: ActivationKind::Relu } => relu(x),
+            Op::Activation { kind: ActivationKind::Relu6 } => x.clamp(0.0, 6.0),
+            Op::Pool { kind: PoolKind::Max, kernel, stride, padding } => {
+                max_pool2d(x, MaxPoolOptions::new(*kernel).with_stride(*stride).with_padding(*padding))
+            }
+            Op::Pool { kind: PoolKind::Average, kernel, stride, padding } => {
+                avg_pool2d(x, AvgPoolOptions::new(*kernel).with_stride(*stride).with_padding(*padding))
+            }
+            Op::AdaptivePool { output } => adaptive_avg_pool2d(x, *output),
+            Op::Flatten => x.reshape([count, channels * height * width, 1, 1]),
+            Op::Add => inputs.into_iter().fold(x, |sum, other| sum + other),
+            Op::Concat => {
+                inputs.insert(0, x);
+                Tensor::cat(inputs, 1)
+            }
+            Op::PadChannels { stride, sources } => self.pad_channels(x, *stride, sources),
+            Op::Dropout { probability } => dropout(*probability, x),
+        })
+    }
+
+    fn pad_channels(&self, x: Tensor<4>, stride: usize, sources: &[Option<usize>]) -> Tensor<4> {
+        // A window of one pixel is a subsampling that has a gradient.
+        let x =
+            if stride == 1 { x } else { avg_pool2d(x, AvgPoolOptions::new([1; 2]).with_stride([stride; 2])) };
+        let [count, channels, height, width] = x.dims();
+        let zeros = Tensor::zeros([count, 1, height, width], &self.device);
+        let indices: Vec<i64> = sources.iter().map(|source| source.unwrap_or(channels) as i64).collect();
+        let length = indices.len();
+        let indices = Tensor::<1, Int>::from_data(TensorData::new(indices, [length]), &self.device);
+        Tensor::cat(vec![x, zeros], 1).select(1, indices)
+    }
+}
+
+impl Parameter {
+    fn new(tensor: &weights::Tensor, device: &Device, tracked: bool) -> Self {
+        fn put<const D: usize>(tensor: &weights::Tensor, device: &Device, tracked: bool) -> Tensor<D> {
+            let data = TensorData::new(tensor.data.clone(), tensor.shape.clone());
+            let value = Tensor::from_data(data, device);
+            if tracked { value.require_grad() } else { value }
+        }
+        match tensor.shape.len() {
+            1 => Self::Vector(put(tensor, device, tracked)),
+            2 => Self::Matrix(put(tensor, device, tracked)),
+            _ => Self::Kernel(put(tensor, device, tracked)),
+        }
+    }
+}
+
+fn to_vec<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().iter::<f32>().collect()
+}
