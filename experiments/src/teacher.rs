@@ -5,12 +5,12 @@ use std::path::Path;
 use cgym_teachers::{
     data::{DataSource, DatasetName, LoadOptions, SplitSizes, load},
     graph::{Graph, Shape},
-    shipped,
     weights::Weights,
     zoo::{self, ModelOptions},
 };
 
 use crate::Error;
+use stub as shipped;
 
 /// The splits belong to the environment, so that runs of all seeds compare.
 pub const SPLIT_SEED: u64 = 0;
@@ -87,5 +87,13 @@ pub fn split_sizes(
         calibration: calibration.unwrap_or(sizes.calibration),
         reward: reward.unwrap_or(sizes.reward),
         seed: SPLIT_SEED,
+    }
+}
+
+/// Until the teachers room has it.
+mod stub {
+    use super::*;
+    pub fn weights(_: &str, _: &str, _: &Graph) -> Option<Result<Weights, cgym_teachers::Error>> {
+        None
     }
 }

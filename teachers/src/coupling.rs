@@ -118,9 +118,11 @@ fn groups(graph: &Graph, channels: &[Vec<Atom>], atoms: usize) -> Vec<Group> {
                 atoms: Vec::new(),
                 producers: Vec::new(),
                 consumers: Vec::new(),
+                sources: 0,
                 removable: true,
             });
         }
+        groups[place[root]].sources += 1;
         if nodes[index].is_dense() {
             groups[place[root]].producers.push(index);
         }

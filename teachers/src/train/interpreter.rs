@@ -21,6 +21,9 @@ enum Parameter {
     Kernel(Tensor<4>),
 }
 
+/// How a batch-norm is computed in training mode; `None` stands for its running statistics.
+type BatchNormOf<'a> = dyn FnMut(&Node, Tensor<4>) -> Result<Option<Tensor<4>>, Error> + 'a;
+
 /// Mean and unbiased variance of a batch, per channel, that a batch-norm saw.
 pub struct BatchStatistics {
     /// Name of the batch-norm.
@@ -138,7 +141,7 @@ impl<'a> Interpreter<'a> {
     fn run(
         &self,
         images: Tensor<4>,
-        batch_norm_of: &mut dyn FnMut(&Node, Tensor<4>) -> Result<Option<Tensor<4>>, Error>,
+        batch_norm_of: &mut BatchNormOf<'_>,
         dropout: &mut dyn FnMut(f64, Tensor<4>) -> Tensor<4>,
     ) -> Result<Tensor<2>, Error> {
         let [count, channels, height, width] = images.dims();
@@ -168,7 +171,7 @@ impl<'a> Interpreter<'a> {
         &self,
         node: &Node,
         mut inputs: Vec<Tensor<4>>,
-        batch_norm_of: &mut dyn FnMut(&Node, Tensor<4>) -> Result<Option<Tensor<4>>, Error>,
+        batch_norm_of: &mut BatchNormOf<'_>,
         dropout: &mut dyn FnMut(f64, Tensor<4>) -> Tensor<4>,
     ) -> Result<Tensor<4>, Error> {
         let x = inputs.remove(0);
