@@ -98,8 +98,8 @@ impl Patch {
                 for kx in 0..self.kernel[1] {
                     let x = (column * self.stride[1] + kx * self.dilation[1]).wrapping_sub(self.padding[1]);
                     let inside = y < height && x < width;
-                    let at = ((channel * height + y) * width + x) * lanes + lane;
-                    target.push(if inside { values[at] } else { 0.0 });
+                    let at = || ((channel * height + y) * width + x) * lanes + lane;
+                    target.push(if inside { values[at()] } else { 0.0 });
                 }
             }
         }

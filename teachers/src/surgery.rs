@@ -136,19 +136,34 @@ fn take(tensor: &Tensor, rows: &[usize], columns: Option<&[usize]>) -> Tensor {
 ///
 /// # Errors
 /// When weights and graph do not fit each other.
-pub fn mask(graph: &Graph, weights: &Weights, coupling: &Coupling, keep: &Keep) -> Result<Weights, Error> {
+pub fn mask(
+    graph: &Graph,
+    weights: &Weights,
+    coupling: &Coupling,
+    keep: &Keep,
+) -> Result<(Graph, Weights), Error> {
     let mut masked = weights.clone();
-    for (index, node) in graph.nodes().iter().enumerate() {
+    let mut nodes = graph.nodes().to_vec();
+    for (index, node) in nodes.iter_mut().enumerate() {
+        let removed = coupling.channels[index].iter().map(|&atom| !keep.keeps(atom));
+        // A padding shortcut has no weights: what it hands to a removed channel is cut here.
+        if let Op::PadChannels { sources, .. } = &mut node.op {
+            sources
+                .iter_mut()
+                .zip(removed.clone())
+                .filter(|(_, removed)| *removed)
+                .for_each(|(s, _)| *s = None);
+        }
         for parameter in node.parameters().into_iter().filter(|parameter| parameter.trainable) {
             let mut tensor = weights.get(&parameter.name)?.clone();
             let row_length: usize = tensor.shape[1..].iter().product();
-            for (row, &atom) in coupling.channels[index].iter().enumerate() {
-                if !keep.keeps(atom) {
+            for (row, removed) in removed.clone().enumerate() {
+                if removed {
                     tensor.data[row * row_length..(row + 1) * row_length].fill(0.0);
                 }
             }
             masked.insert(parameter.name, tensor);
         }
     }
-    Ok(masked)
+    Ok((Graph::from_nodes(graph.name.clone(), nodes)?, masked))
 }

@@ -1,0 +1,91 @@
+//! The evaluation engine against Burn running the same graph.
+
+mod common;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use cgym_kernels::Isa;
+use cgym_teachers::{
+    engine::{Engine, Images},
+    graph::Graph,
+    train::Interpreter,
+    weights::Weights,
+    zoo::{MODELS, ModelOptions, build},
+};
+use common::{distance, numbers, random_graph, random_images, random_weights, rng};
+
+fn burn_logits(graph: &Graph, weights: &Weights, values: &[f32], count: usize) -> Vec<f32> {
+    let device = Device::flex();
+    let [c, h, w] = graph.input_shape();
+    let images = Tensor::<4>::from_data(TensorData::new(values.to_vec(), [count, c, h, w]), &device);
+    let network = Interpreter::new(graph, weights, &device).expect("fits");
+    network.evaluate(images).expect("runs").into_data().iter::<f32>().collect()
+}
+
+fn agree(graph: &Graph, weights: &Weights, seed: u64) {
+    let (images, values) = random_images(graph, 3, seed);
+    let fused = Engine::new(graph, weights).expect("compiles").logits(&images).expect("runs");
+    let reference = burn_logits(graph, weights, &values, 3);
+    let scale = reference.iter().fold(1.0f32, |most, value| most.max(value.abs()));
+    assert!(distance(&fused, &reference) <= 1e-4 * scale, "{}: {}", graph.name, distance(&fused, &reference));
+}
+
+#[test]
+fn logits_are_burns_for_every_network_of_the_zoo() {
+    for name in MODELS.iter().filter(|name| **name != "resnet110") {
+        let graph = build(name, &ModelOptions::new([3, 16, 16], 10)).expect("builds");
+        agree(&graph, &random_weights(&graph, 2), 2);
+    }
+}
+
+#[test]
+fn logits_are_burns_for_random_networks() {
+    for seed in 100..140 {
+        let graph = random_graph(seed);
+        agree(&graph, &random_weights(&graph, seed), seed);
+    }
+}
+
+#[test]
+fn every_instruction_set_gives_the_same_logits_within_rounding() {
+    let graph = build("mobilenet-v2", &ModelOptions::new([3, 12, 12], 10)).expect("builds");
+    let weights = random_weights(&graph, 3);
+    let values = numbers(5 * 3 * 144, &mut rng(3));
+    let logits: Vec<Vec<f32>> = Isa::available()
+        .into_iter()
+        .map(|isa| {
+            let images = Images::from_values(&values, 3 * 144, &[0; 5], isa).expect("fits");
+            Engine::with_isa(&graph, &weights, isa).expect("compiles").logits(&images).expect("runs")
+        })
+        .collect();
+    let scale = logits[0].iter().fold(1.0f32, |most, value| most.max(value.abs()));
+    assert!(logits.iter().all(|other| distance(other, &logits[0]) <= 1e-4 * scale));
+}
+
+#[test]
+fn an_image_does_not_notice_its_batch_or_the_number_of_threads() {
+    let graph = build("resnet8", &ModelOptions::new([3, 10, 10], 10)).expect("builds");
+    let engine = Engine::new(&graph, &random_weights(&graph, 4)).expect("compiles");
+    let values = numbers(70 * 300, &mut rng(4));
+    let logits = |count: usize, threads: usize| {
+        let labels = vec![0; count];
+        let images = Images::from_values(&values[..count * 300], 300, &labels, engine.isa()).expect("fits");
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("starts");
+        pool.install(|| engine.logits(&images).expect("runs"))
+    };
+    let all = logits(70, 1);
+    assert_eq!(all, logits(70, 3));
+    assert_eq!(all[..10], logits(1, 1));
+    assert_eq!(all[..370], logits(37, 2));
+}
+
+#[test]
+fn rejects_images_of_another_shape_and_logits_that_are_no_numbers() {
+    let graph = build("resnet8", &ModelOptions::new([3, 10, 10], 10)).expect("builds");
+    let mut weights = random_weights(&graph, 4);
+    let engine = Engine::new(&graph, &weights).expect("compiles");
+    let other = Images::from_values(&[0.0; 64], 64, &[0], engine.isa()).expect("fits");
+    assert!(engine.logits(&other).is_err());
+    weights.get_mut("linear.bias").expect("there").data[0] = f32::INFINITY;
+    let error = Engine::new(&graph, &weights).err().expect("refused").to_string();
+    assert!(error.contains("linear.bias"), "{error}");
+}
