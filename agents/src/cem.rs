@@ -198,11 +198,11 @@ impl Agent for Cem {
         NAME
     }
 
-    fn begin(&mut self) -> ResetOptions {
+    fn begin(&mut self, _mode: Mode) -> Result<ResetOptions, AgentError> {
         self.state.step = 0;
         self.state.executed.clear();
         self.state.episodic_return = 0.0;
-        ResetOptions::default()
+        Ok(ResetOptions::default())
     }
 
     fn act(&mut self, _observation: &[f32], mode: Mode) -> Result<Action, AgentError> {
@@ -224,8 +224,7 @@ impl Agent for Cem {
     fn diagnostics(&self) -> Vec<(String, f64)> {
         let deviation = &self.state.deviation;
         let average = deviation.iter().sum::<f32>() / deviation.len().max(1) as f32;
-        let best = self.state.best.iter().map(|best| ("charts/best_return".to_owned(), best.episodic_return));
-        [("charts/cem_deviation".to_owned(), f64::from(average))].into_iter().chain(best).collect()
+        vec![("charts/cem_deviation".to_owned(), f64::from(average))]
     }
 
     fn save(&self, directory: &Path) -> Result<(), AgentError> {

@@ -43,8 +43,11 @@ pub trait Agent: Send {
     fn name(&self) -> &str;
 
     /// Called before every episode; may ask for reset options.
-    fn begin(&mut self) -> ResetOptions {
-        ResetOptions::default()
+    ///
+    /// # Errors
+    /// When the agent cannot plan the episode.
+    fn begin(&mut self, _mode: Mode) -> Result<ResetOptions, AgentError> {
+        Ok(ResetOptions::default())
     }
 
     /// Chooses an action.
@@ -92,7 +95,7 @@ pub fn run_episode(
     seed: u64,
     mode: Mode,
 ) -> Result<EpisodeRecord, AgentError> {
-    let options = agent.begin();
+    let options = agent.begin(mode)?;
     let mut record = EpisodeRecord::new(&env.spec().id, seed, options);
     let mut observation = env.reset(seed, &options)?;
     loop {

@@ -3,9 +3,12 @@
 //! An actor maps an observation to an action, a critic learns what actions are worth, and the
 //! actor climbs the critic. Where this differs from AMC's released code: every transition is
 //! learned from, with the action that was executed; the critic by default learns the return itself
-//! instead of bootstrapping; and the exploration's decay hangs on the number of episodes.
+//! instead of bootstrapping; the exploration's decay hangs on the number of episodes; an episode's
+//! actions are shifted alike until they use the whole budget; and a step is credited with what the
+//! other steps' actions do not explain. `fill_budget`, `credit` and `target` turn these off.
 
 mod adam;
+mod credit;
 mod exploration;
 mod network;
 mod replay;
@@ -15,20 +18,23 @@ mod settings;
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use cgym_env::{Action, Ending, ResetOptions};
-use rand::SeedableRng;
+use cgym_env::{Action, Ending, Env, ResetOptions};
+use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     Agent, AgentContext, AgentError, Mode, Transition,
     bounds::{Bounds, check_observation},
+    budget::{fits_unclipped, largest},
 };
 use adam::Adam;
+use credit::History;
 use exploration::Exploration;
 use network::Network;
 use replay::{Replay, Row};
 use saving::State;
-pub use settings::{DdpgSettings, Target};
+pub use settings::{Credit, DdpgSettings, Target};
 
 const NAME: &str = "ddpg";
 
@@ -49,9 +55,22 @@ pub struct Ddpg {
     actor_adam: Adam,
     critic_adam: Adam,
     replay: Replay,
+    history: History,
+    /// For planning episodes; never evaluates.
+    env: Box<dyn Env>,
     state: State,
     /// Mean critic and actor loss of the last episode with updates.
     losses: Option<[f64; 2]>,
+}
+
+/// How the running episode strays from the policy.
+#[derive(Clone, Default, Serialize, Deserialize)]
+struct Plan {
+    /// Seed of the exploration noise, one stream a step; the policy itself where absent.
+    noise: Option<u64>,
+    /// Added to every unit action so that the episode uses its budget.
+    shift: f32,
+    step: usize,
 }
 
 impl Ddpg {
@@ -75,12 +94,16 @@ impl Ddpg {
             actor_adam: Adam::new(actor.parameters().len()),
             critic_adam: Adam::new(critic.parameters().len()),
             replay: Replay::new(observation, action, settings.replay.unwrap_or(1)),
+            history: History::new(action * context.env.spec().steps(), action),
+            env: context.env.fork(),
             state: State {
                 rng,
                 episodes: 0,
                 updates: 0,
                 baseline: None,
                 pending: Vec::new(),
+                plan: Plan::default(),
+                returns: Vec::new(),
                 replay_next: 0,
                 actor_time: 0,
                 critic_time: 0,
@@ -107,6 +130,39 @@ impl Ddpg {
         }
     }
 
+    /// What `plan` does at `observation`: the policy, noise, the shift.
+    fn planned(&self, observation: &[f32], plan: &Plan) -> Result<Action, AgentError> {
+        let mut units = self.policy(observation)?;
+        if let Some(seed) = plan.noise {
+            let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            rng.set_stream(plan.step as u64);
+            units = self.exploration.stray(self.state.episodes, &units, &mut rng);
+        }
+        units.iter_mut().for_each(|unit| *unit += plan.shift);
+        Ok(self.bounds.action(&units))
+    }
+
+    /// The greatest shift under which a fork of the environment plays the episode with nothing
+    /// clipped by the budget. All but the last step are played, so nothing is evaluated.
+    fn shift_that_fits(&self) -> Result<f32, AgentError> {
+        let fits = |shift: f64| -> Result<bool, AgentError> {
+            let mut env = self.env.fork();
+            let mut observation = env.reset(0, &ResetOptions::default())?;
+            let mut plan = Plan { shift: shift as f32, ..self.state.plan.clone() };
+            let mut actions = Vec::new();
+            loop {
+                let action = self.planned(&observation, &plan)?;
+                actions.push(action.clone());
+                plan.step += 1;
+                if plan.step >= env.spec().steps() {
+                    return fits_unclipped(&*env, &actions);
+                }
+                observation = env.step(&action)?.into_observation();
+            }
+        };
+        Ok(largest(-1.0, 1.0, fits)?.unwrap_or(0.0) as f32)
+    }
+
     /// Rows of `width` numbers on the device.
     fn tensor(&self, values: Vec<f32>, width: usize) -> Tensor<2> {
         let rows = values.len() / width;
@@ -124,8 +180,11 @@ impl Ddpg {
                 Target::MonteCarlo => to_go as f32,
                 Target::Bootstrap => episodic_return as f32,
             };
+            row.episode = self.history.len() as u32;
             self.replay.push(row);
         }
+        let played: Vec<f32> = rows.iter().flat_map(|row| row.action.iter().copied()).collect();
+        self.history.push(&played, episodic_return);
         let weight = self.settings.baseline_decay;
         let past = self.state.baseline.unwrap_or(episodic_return);
         self.state.baseline = Some(weight * past + (1.0 - weight) * episodic_return);
@@ -135,6 +194,9 @@ impl Ddpg {
         let updates = rows.len() * self.settings.updates_per_step;
         if updates == 0 || (warming_up && !self.settings.warmup_critic) {
             return Ok(());
+        }
+        if self.settings.credit == Credit::Residual {
+            self.history.fit();
         }
         let mut sums = [0.0; 2];
         for _ in 0..updates {
@@ -151,7 +213,12 @@ impl Ddpg {
         let baseline = self.state.baseline.unwrap_or(0.0) as f32;
         let observations = self.tensor(batch.observations, self.observation);
         let actions = self.tensor(batch.actions, self.bounds.length());
-        let mut targets = self.tensor(batch.values.iter().map(|value| value - baseline).collect(), 1);
+        let explained = |row: usize| match self.settings.credit {
+            Credit::Shared => baseline,
+            Credit::Residual => self.history.others(batch.episodes[row], batch.steps[row]),
+        };
+        let advantages = batch.values.iter().enumerate().map(|(row, value)| value - explained(row)).collect();
+        let mut targets = self.tensor(advantages, 1);
         if let Some([actor, critic]) = &self.targets {
             let next = self.tensor(batch.next_observations, self.observation);
             let next_values = critic.constant().value(next.clone(), actor.constant().policy(next));
@@ -206,19 +273,22 @@ impl Agent for Ddpg {
         NAME
     }
 
-    fn begin(&mut self) -> ResetOptions {
+    fn begin(&mut self, mode: Mode) -> Result<ResetOptions, AgentError> {
         self.state.pending.clear();
-        ResetOptions::default()
+        let noise = (mode == Mode::Explore).then(|| self.state.rng.random());
+        self.state.plan = Plan { noise, ..Plan::default() };
+        if self.settings.fill_budget {
+            self.state.plan.shift = self.shift_that_fits()?;
+        }
+        Ok(ResetOptions::default())
     }
 
     fn act(&mut self, observation: &[f32], mode: Mode) -> Result<Action, AgentError> {
         check_observation(NAME, observation, self.observation)?;
-        let policy = self.policy(observation)?;
-        let units = match mode {
-            Mode::Exploit => policy,
-            Mode::Explore => self.exploration.stray(self.state.episodes, &policy, &mut self.state.rng),
-        };
-        Ok(self.bounds.action(&units))
+        debug_assert_eq!(mode == Mode::Explore, self.state.plan.noise.is_some());
+        let action = self.planned(observation, &self.state.plan)?;
+        self.state.plan.step += 1;
+        Ok(action)
     }
 
     fn learn(&mut self, transition: &Transition<'_>) -> Result<(), AgentError> {
@@ -233,6 +303,8 @@ impl Agent for Ddpg {
             action: self.bounds.units(NAME, transition.executed)?,
             next_observation: transition.next_observation.to_vec(),
             value: transition.reward as f32,
+            episode: 0,
+            step: self.state.pending.len() as u32,
             bootstrap: if ended { 0.0 } else { self.settings.discount as f32 },
         });
         if transition.ending.is_some() { self.end_episode() } else { Ok(()) }

@@ -164,14 +164,15 @@ impl Agent for Greedy {
         NAME
     }
 
-    fn begin(&mut self) -> ResetOptions {
+    fn begin(&mut self, mode: Mode) -> Result<ResetOptions, AgentError> {
         self.state.step = 0;
         self.state.episodic_return = 0.0;
-        if self.finished() || self.state.round == self.rounds {
+        // Exploiting plays under the environment's own budget, however far the rounds have come.
+        Ok(if mode == Mode::Exploit || self.finished() || self.state.round == self.rounds {
             ResetOptions::default()
         } else {
             ResetOptions { target: Some(self.target()) }
-        }
+        })
     }
 
     fn act(&mut self, _observation: &[f32], mode: Mode) -> Result<Action, AgentError> {

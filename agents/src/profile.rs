@@ -119,9 +119,9 @@ impl Agent for Profile {
         self.shape.name()
     }
 
-    fn begin(&mut self) -> ResetOptions {
+    fn begin(&mut self, _mode: Mode) -> Result<ResetOptions, AgentError> {
         self.state.step = 0;
-        ResetOptions::default()
+        Ok(ResetOptions::default())
     }
 
     fn act(&mut self, _observation: &[f32], _mode: Mode) -> Result<Action, AgentError> {

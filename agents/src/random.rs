@@ -50,12 +50,12 @@ impl Agent for Random {
         NAME
     }
 
-    fn begin(&mut self) -> ResetOptions {
+    fn begin(&mut self, _mode: Mode) -> Result<ResetOptions, AgentError> {
         self.aside = self.state.rng.clone();
         self.state.played.clear();
         self.state.episodic_return = 0.0;
         self.state.step = 0;
-        ResetOptions::default()
+        Ok(ResetOptions::default())
     }
 
     fn act(&mut self, _observation: &[f32], mode: Mode) -> Result<Action, AgentError> {

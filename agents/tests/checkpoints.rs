@@ -72,7 +72,7 @@ fn ddpg_can_be_stopped_in_the_middle_of_an_episode() {
     let mut original = agent(&toy, "ddpg", &settings("ddpg"), 20, 5);
     episodes(&mut *original, &toy, 0..8);
     let mut env = toy.clone();
-    let options = original.begin();
+    let options = original.begin(Mode::Explore).unwrap();
     let mut observation = env.reset(0, &options).unwrap();
     let step_of = |agent: &mut dyn Agent, env: &mut Toy, observation: &[f32]| {
         let action = agent.act(observation, Mode::Explore).unwrap();

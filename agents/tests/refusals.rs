@@ -93,7 +93,7 @@ fn rejects_observations_of_another_length_or_not_finite() {
 fn rejects_a_step_beyond_the_last_decision() {
     for name in ["uniform", "greedy", "cem"] {
         let mut agent = agent(&Toy::new(2), name, &Value::Null, 10, 0);
-        agent.begin();
+        agent.begin(Mode::Explore).unwrap();
         assert!((0..2).all(|_| agent.act(&[], Mode::Explore).is_ok()));
         assert!(matches!(agent.act(&[], Mode::Explore), Err(AgentError::Env(_))));
     }

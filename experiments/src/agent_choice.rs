@@ -81,7 +81,10 @@ impl<'de> Deserialize<'de> for AgentChoice {
                     match (key.as_str(), map.next_value::<toml::Value>()?) {
                         ("name", toml::Value::String(name)) => choice.name = Some(name),
                         ("name", other) => {
-                            return Err(A::Error::custom(format!("`name` is {}, not a string", other.type_str())));
+                            return Err(A::Error::custom(format!(
+                                "`name` is {}, not a string",
+                                other.type_str()
+                            )));
                         }
                         (_, value) => {
                             choice.settings.insert(key, value);

@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::{
     Error,
     agent_choice::AgentChoice,
+    device,
     settings::{Budget, Device, ImageSize, Settings},
 };
 
@@ -67,7 +68,7 @@ impl Config {
     /// An unknown name or a setting outside its range.
     pub fn from_settings(settings: Settings) -> Result<Self, Error> {
         let device = settings.device.unwrap_or_default();
-        check_device(device)?;
+        device::resolve(device)?;
         let environment = environment(&settings)?;
         let Settings { agent, agent_set, .. } = settings;
         let choice = agent.unwrap_or_default();
@@ -103,7 +104,11 @@ impl Config {
             return Err(Error::Input(format!("{name}: 0 is too few, give at least 1")));
         }
         if i64::try_from(self.seed).is_err() {
-            return Err(Error::Input(format!("seed: {} does not fit TOML; the most is {}", self.seed, i64::MAX)));
+            return Err(Error::Input(format!(
+                "seed: {} does not fit TOML; the most is {}",
+                self.seed,
+                i64::MAX
+            )));
         }
         Ok(())
     }
@@ -174,15 +179,6 @@ fn environment(settings: &Settings) -> Result<EnvConfig, Error> {
         ..EnvOverrides::default()
     };
     Ok(EnvConfig::new(model, dataset, budget.unit, budget.share).with(&overrides)?)
-}
-
-fn check_device(device: Device) -> Result<(), Error> {
-    let feature = match device {
-        Device::Flex => return Ok(()),
-        Device::Ndarray => "ndarray",
-        Device::Cuda => "cuda",
-    };
-    Err(Error::Input(format!("device `{feature}` is not in this build; `flex` is")))
 }
 
 /// Paths are written down, and a resumed run may start elsewhere.

@@ -20,7 +20,8 @@ mod tests {
 
     #[test]
     fn seeds_differ_by_run_purpose_and_index() {
-        let all = [derive(1, "agent", 0), derive(2, "agent", 0), derive(1, "episode", 0), derive(1, "agent", 1)];
+        let all =
+            [derive(1, "agent", 0), derive(2, "agent", 0), derive(1, "episode", 0), derive(1, "agent", 1)];
         for (i, a) in all.iter().enumerate() {
             assert!(*a < 1 << 53);
             assert!(all[i + 1..].iter().all(|b| a != b));

@@ -5,12 +5,12 @@ use std::path::Path;
 use cgym_teachers::{
     data::{DataSource, DatasetName, LoadOptions, SplitSizes, load},
     graph::{Graph, Shape},
+    shipped,
     weights::Weights,
     zoo::{self, ModelOptions},
 };
 
 use crate::Error;
-use stub as shipped;
 
 /// The splits belong to the environment, so that runs of all seeds compare.
 pub const SPLIT_SEED: u64 = 0;
@@ -66,8 +66,8 @@ pub fn weights(
             other => Error::file(path, format!("does not fit `{model}` on {dataset}: {other}")),
         });
     }
-    match shipped::weights(model, dataset.as_str(), graph) {
-        Some(weights) => Ok(weights?),
+    match shipped::weights(model, dataset.as_str(), graph)? {
+        Some(weights) => Ok(weights),
         None => Err(Error::Input(format!(
             "no weights are shipped for `{model}` on {dataset}: give --weights FILE, or train with \
              `cgym teacher train --model {model} --dataset {dataset} --out DIR`"
@@ -87,13 +87,5 @@ pub fn split_sizes(
         calibration: calibration.unwrap_or(sizes.calibration),
         reward: reward.unwrap_or(sizes.reward),
         seed: SPLIT_SEED,
-    }
-}
-
-/// Until the teachers room has it.
-mod stub {
-    use super::*;
-    pub fn weights(_: &str, _: &str, _: &Graph) -> Option<Result<Weights, cgym_teachers::Error>> {
-        None
     }
 }

@@ -131,7 +131,8 @@ impl TensorBoard {
         let Some(records) = &mut self.records else { return };
         event.set_wall_time(since_epoch().as_secs_f64());
         event.set_step(i64::try_from(step).unwrap_or(i64::MAX));
-        let written = event.write_to_bytes().map_err(io::Error::other).and_then(|bytes| records.write(&bytes));
+        let written =
+            event.write_to_bytes().map_err(io::Error::other).and_then(|bytes| records.write(&bytes));
         if let Err(error) = written {
             self.give_up(&error);
         }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use cgym_env::{AmcEnv, Candidate, Evaluation, Exact, Memoised, Outcome, Surrogate};
 use cgym_teachers::{
-    coupling::Coupling,
     cost::Cost,
+    coupling::Coupling,
     data::{DataSource, Dataset, Splits},
     engine::{Engine, Images},
     graph::Graph,
@@ -64,10 +64,12 @@ impl World {
         );
         if environment.reconstruction && sizes.calibration == 0 {
             return Err(Error::Input(
-                "calibration-images: nothing to refit layers on; give at least 1, or --no-reconstruction".into(),
+                "calibration-images: nothing to refit layers on; give at least 1, or --no-reconstruction"
+                    .into(),
             ));
         }
-        (environment.calibration_size, environment.reward_size) = (Some(sizes.calibration), Some(sizes.reward));
+        (environment.calibration_size, environment.reward_size) =
+            (Some(sizes.calibration), Some(sizes.reward));
         let splits = Splits::new(&source, &sizes)?;
         let fingerprint = fingerprint(&weights, &source, &splits);
         let reward = Arc::new(Images::new(&source.train, &splits.reward)?);
@@ -82,7 +84,17 @@ impl World {
         let pruner = Arc::new(pruner);
         let evaluator = Arc::new(Memoised::with_known(Exact::new(pruner.clone(), reward), remembered));
         let env = environment.make(pruner.graph(), pruner.coupling(), evaluator.clone())?;
-        Ok(Self { config, env, evaluator, teacher_top1, teacher_cost, fingerprint, pruner, test: source.test, splits })
+        Ok(Self {
+            config,
+            env,
+            evaluator,
+            teacher_top1,
+            teacher_cost,
+            fingerprint,
+            pruner,
+            test: source.test,
+            splits,
+        })
     }
 
     /// The network that an outcome of this environment is about.

@@ -12,9 +12,13 @@ pub(super) struct Row {
     pub(super) value: f32,
     /// Weight of the next state's value: the discount, or 0 where the process ended.
     pub(super) bootstrap: f32,
+    /// Number of the exploring episode.
+    pub(super) episode: u32,
+    /// Number of the step in its episode.
+    pub(super) step: u32,
 }
 
-/// Rows laid end to end: observation, action, next observation, value, bootstrap.
+/// Rows laid end to end: observation, action, next observation, value, bootstrap, episode, step.
 pub(super) struct Replay {
     observation: usize,
     action: usize,
@@ -32,6 +36,8 @@ pub(super) struct Batch {
     pub(super) next_observations: Vec<f32>,
     pub(super) values: Vec<f32>,
     pub(super) bootstraps: Vec<f32>,
+    pub(super) episodes: Vec<usize>,
+    pub(super) steps: Vec<usize>,
 }
 
 impl Replay {
@@ -40,7 +46,7 @@ impl Replay {
     }
 
     fn width(&self) -> usize {
-        2 * self.observation + self.action + 2
+        2 * self.observation + self.action + 4
     }
 
     /// Rows stored.
@@ -54,7 +60,8 @@ impl Replay {
         flat.extend_from_slice(&row.observation);
         flat.extend_from_slice(&row.action);
         flat.extend_from_slice(&row.next_observation);
-        flat.extend([row.value, row.bootstrap]);
+        // Whole numbers below 2²⁴ are exact in an f32.
+        flat.extend([row.value, row.bootstrap, row.episode as f32, row.step as f32]);
         let start = self.next * self.width();
         if start == self.rows.len() {
             self.rows.extend(flat);
@@ -77,6 +84,8 @@ impl Replay {
             batch.next_observations.extend_from_slice(next_observation);
             batch.values.push(rest[0]);
             batch.bootstraps.push(rest[1]);
+            batch.episodes.push(rest[2] as usize);
+            batch.steps.push(rest[3] as usize);
         }
         batch
     }
@@ -102,6 +111,8 @@ mod tests {
             next_observation: vec![value + 1.0; 3],
             value,
             bootstrap: 1.0,
+            episode: 0,
+            step: 0,
         }
     }
 
@@ -110,7 +121,7 @@ mod tests {
         let mut replay = Replay::new(3, 1, 4);
         (0..6).for_each(|i| replay.push(&row(i as f32)));
         assert_eq!((replay.len(), replay.next), (4, 2));
-        let mut values: Vec<f32> = replay.rows.chunks(9).map(|row| row[7]).collect();
+        let mut values: Vec<f32> = replay.rows.chunks(11).map(|row| row[7]).collect();
         values.sort_by(f32::total_cmp);
         assert_eq!(values, [2.0, 3.0, 4.0, 5.0]);
     }

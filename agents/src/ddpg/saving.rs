@@ -5,7 +5,7 @@ use std::path::Path;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::{Ddpg, NAME, adam::Adam, replay::Row};
+use super::{Ddpg, NAME, Plan, adam::Adam, replay::Row};
 use crate::{
     AgentError,
     checkpoint::{self, Checkpoint},
@@ -22,6 +22,9 @@ pub(super) struct State {
     pub(super) baseline: Option<f64>,
     /// Steps of the running episode; `value` is the step's own reward until the episode ends.
     pub(super) pending: Vec<Row>,
+    pub(super) plan: Plan,
+    /// Returns of all exploring episodes.
+    pub(super) returns: Vec<f64>,
     pub(super) replay_next: usize,
     pub(super) actor_time: u64,
     pub(super) critic_time: u64,
@@ -34,6 +37,8 @@ impl Ddpg {
         let state = State {
             rng: state.rng.clone(),
             pending: state.pending.clone(),
+            plan: state.plan.clone(),
+            returns: self.history.returns().to_vec(),
             replay_next: self.replay.next,
             actor_time: self.actor_adam.time,
             critic_time: self.critic_adam.time,
@@ -49,6 +54,7 @@ impl Ddpg {
             ("critic_first_moment", critic_first),
             ("critic_second_moment", critic_second),
             ("replay", &self.replay.rows),
+            ("history", self.history.actions()),
         ];
         if let Some([actor, critic]) = &self.targets {
             arrays.extend([("actor_target", actor.parameters()), ("critic_target", critic.parameters())]);
@@ -70,6 +76,10 @@ impl Ddpg {
             read.array("critic_second_moment", critic_size)?,
         ];
         let rows = read.array_of_any_length("replay")?;
+        let played = read.array_of_any_length("history")?;
+        if !self.history.accepts(&played, &read.state.returns) {
+            return Err(read.refuse("`history` does not fit: another environment".to_owned()));
+        }
         if !self.replay.accepts(&rows, read.state.replay_next) {
             return Err(
                 read.refuse("`replay` does not fit: other settings or another environment".to_owned())
@@ -86,6 +96,7 @@ impl Ddpg {
         self.actor_adam = Adam { moments: actor_moments, time: read.state.actor_time };
         self.critic_adam = Adam { moments: critic_moments, time: read.state.critic_time };
         (self.replay.rows, self.replay.next) = (rows, read.state.replay_next);
+        self.history.restore(played, std::mem::take(&mut read.state.returns));
         self.state = read.state;
         Ok(())
     }

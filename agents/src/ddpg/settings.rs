@@ -16,6 +16,17 @@ pub enum Target {
     Bootstrap,
 }
 
+/// How an episode's return is shared out among its steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Credit {
+    /// As AMC: every step gets the whole return less a moving average.
+    Shared,
+    /// Every step gets what the actions of the other steps leave unexplained of the return in a
+    /// ridge regression over the episodes so far: a baseline that depends on the other actions.
+    Residual,
+}
+
 /// Hyper-parameters of [`Ddpg`](super::Ddpg); the defaults are AMC's where it gives any.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -28,6 +39,11 @@ pub struct DdpgSettings {
     pub critic_learning_rate: f64,
     /// What the critic learns; `monte-carlo` (AMC: `bootstrap`).
     pub target: Target,
+    /// Whose doing a return is; `residual` (AMC: `shared`).
+    pub credit: Credit,
+    /// Whether an episode's actions are shifted, all alike, until they use the whole budget; on
+    /// (AMC: off, so that the budget clips late layers).
+    pub fill_budget: bool,
     /// Discount γ in [0, 1]; 1.
     pub discount: f64,
     /// Share of the way that target networks move at each update, in (0, 1]; 0.01. Only
@@ -42,7 +58,7 @@ pub struct DdpgSettings {
     pub warmup: Option<u64>,
     /// Whether the critic alone learns during warm-up; off.
     pub warmup_critic: bool,
-    /// Updates for each new transition, done after the episode; 1.
+    /// Updates for each new transition, done after the episode; 2 (AMC: 1).
     pub updates_per_step: usize,
     /// First deviation of the truncated normal exploration, in widths of the action range; 0.5.
     pub sigma: f64,
@@ -65,13 +81,15 @@ impl Default for DdpgSettings {
             actor_learning_rate: 1e-4,
             critic_learning_rate: 1e-3,
             target: Target::MonteCarlo,
+            credit: Credit::Residual,
+            fill_budget: true,
             discount: 1.0,
             tau: 0.01,
             batch: 64,
             replay: None,
             warmup: None,
             warmup_critic: false,
-            updates_per_step: 1,
+            updates_per_step: 2,
             sigma: 0.5,
             sigma_floor: 0.02,
             sigma_share: 0.75,

@@ -90,8 +90,8 @@ fn zero_nan_and_infinity_are_logged_as_they_are() {
     }
     drop(log);
 
-    let bits = events(directory.path()).split_off(2).iter().map(|event| field(&value_of(event), 2)).collect();
-    let bits: Vec<Field> = bits;
+    let logged = events(directory.path()).split_off(2);
+    let bits: Vec<Field> = logged.iter().map(|event| field(&value_of(event), 2)).collect();
     assert_eq!(bits[0], Field::Fixed32(0));
     let Field::Fixed32(nan) = bits[1] else { panic!("a number") };
     assert!(f32::from_bits(nan).is_nan());
@@ -144,17 +144,21 @@ fn hyper_parameters_come_with_a_start_and_an_end() {
     assert_eq!(logged[2].0, "_hparams_/session_end_info");
 
     let Field::Bytes(start) = field(&logged[1].1, 3) else { panic!("a start") };
-    let entries = fields(&start).into_iter().filter(|(number, _)| *number == 1);
-    let mut names: Vec<Field> = entries
-        .map(|(_, entry)| match entry {
-            Field::Bytes(entry) => field(&entry, 1),
-            other => panic!("{other:?} is not an entry"),
-        })
-        .collect();
-    names.sort_by_key(|name| format!("{name:?}"));
-    let expected = ["agent", "bounded", "sigma"].map(|name| Field::Bytes(name.as_bytes().to_vec()));
-    assert_eq!(names.len(), 3);
-    assert!(expected.iter().all(|name| names.contains(name)), "{names:?}");
+    let mut hparams = Vec::new();
+    for (_, entry) in fields(&start).into_iter().filter(|(number, _)| *number == 1) {
+        let Field::Bytes(entry) = entry else { panic!("an entry of the map") };
+        let (Field::Bytes(name), Field::Bytes(value)) = (field(&entry, 1), field(&entry, 2)) else {
+            panic!("a name and a value");
+        };
+        hparams.push((String::from_utf8(name).expect("a name"), fields(&value)));
+    }
+    hparams.sort_by(|left, right| left.0.cmp(&right.0));
+    let expected = [
+        ("agent".to_owned(), vec![(3, Field::Bytes(b"ddpg".to_vec()))]),
+        ("bounded".to_owned(), vec![(4, Field::Varint(1))]),
+        ("sigma".to_owned(), vec![(2, Field::Fixed64(0.5_f64.to_bits()))]),
+    ];
+    assert_eq!(hparams, expected);
 
     let Field::Bytes(end) = field(&logged[2].1, 4) else { panic!("an end") };
     assert_eq!(field(&end, 1), Field::Varint(1), "STATUS_SUCCESS");
@@ -179,9 +183,7 @@ fn a_histogram_counts_every_finite_value_once() {
     let histograms: Vec<_> = logged
         .iter()
         .map(|event| match field(&value_of(event), 5) {
-            Field::Bytes(histogram) => {
-                (numbers(field(&histogram, 6)), numbers(field(&histogram, 7)))
-            }
+            Field::Bytes(histogram) => (numbers(field(&histogram, 6)), numbers(field(&histogram, 7))),
             other => panic!("{other:?} is not a histogram"),
         })
         .collect();
@@ -283,8 +285,7 @@ fn a_full_device_gives_one_warning_and_no_panic() {
 #[test]
 fn configuration_values_become_hyper_parameters() {
     let value = serde_json::json!({"a": null, "b": true, "c": 3, "d": "x", "e": [1, 2]});
-    let read: Vec<HParam> =
-        ["a", "b", "c", "d", "e"].iter().map(|key| HParam::from(&value[key])).collect();
+    let read: Vec<HParam> = ["a", "b", "c", "d", "e"].iter().map(|key| HParam::from(&value[key])).collect();
     let text = |text: &str| HParam::Text(text.to_owned());
     assert_eq!(read, [text("none"), HParam::Flag(true), HParam::Number(3.0), text("x"), text("[1,2]")]);
 }

@@ -1,0 +1,242 @@
+//! The command line as it is typed: raw flags, nothing checked against anything else.
+
+use std::path::PathBuf;
+
+use cgym_teachers::{
+    data::DatasetName,
+    zoo::{Shortcut, Stem},
+};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::settings::{Device, ImageSize, Settings};
+
+/// A reinforcement-learning gym whose world is a trained network and whose game is to make it smaller
+#[derive(Debug, Parser)]
+#[command(name = "cgym", version, arg_required_else_help = true)]
+pub struct Cli {
+    /// Print one JSON object and nothing else to the standard output
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Search for the best network under a budget
+    Search(SearchArgs),
+    /// Go on with an interrupted search
+    Resume {
+        /// The run directory
+        run: PathBuf,
+        /// Threads [default: as before]; results do not depend on it
+        #[arg(long, value_name = "N")]
+        threads: Option<usize>,
+    },
+    /// Play recorded episodes again and print every difference
+    Validate {
+        /// The run directory
+        run: PathBuf,
+        /// Play only this many episodes, evenly spread, the best among them
+        #[arg(long, value_name = "N")]
+        sample: Option<usize>,
+    },
+    /// Write the best network of a run as graph.json and weights.safetensors
+    Export {
+        /// The run directory
+        run: PathBuf,
+        /// Folder to write; must not exist
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
+    /// Score hand-made policies and searches without learning
+    Baselines(BaselinesArgs),
+    /// List environments
+    Envs,
+    /// Show an environment: spaces, layers, costs, budget
+    Describe {
+        /// Its id
+        #[arg(value_name = "ID")]
+        id: Option<String>,
+        /// TOML file with settings
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        #[command(flatten)]
+        #[expect(missing_docs, reason = "clap would show it")]
+        settings: Box<Settings>,
+    },
+    /// Train, score and describe teachers
+    Teacher {
+        /// What to do.
+        #[command(subcommand)]
+        command: TeacherCommand,
+    },
+}
+
+/// Flags of `search`.
+#[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)]
+#[expect(missing_docs, reason = "clap would show it")]
+pub struct SearchArgs {
+    /// TOML file with settings; flags win over it
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Run directory; must not exist [default: runs/<env>-<agent>-seed<seed>-<n>]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub settings: Settings,
+}
+
+/// Flags of `baselines`.
+#[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)]
+#[expect(missing_docs, reason = "clap would show it")]
+pub struct BaselinesArgs {
+    /// TOML file with settings; flags win over it
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Policies, separated by commas
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = "uniform,shallow,deep")]
+    pub agents: Vec<String>,
+    /// Folder for config.toml, baselines.jsonl and summary.json; must not exist
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub settings: Settings,
+}
+
+/// What to do with a teacher.
+#[derive(Debug, Subcommand)]
+pub enum TeacherCommand {
+    /// Accuracy of a network
+    Evaluate {
+        #[command(flatten)]
+        #[expect(missing_docs, reason = "clap would show it")]
+        teacher: TeacherArgs,
+        /// The teacher's weights: .th, .pt, .pth or .safetensors [default: the shipped teacher]
+        #[arg(long, value_name = "FILE")]
+        weights: Option<PathBuf>,
+        /// Images to run it on
+        #[arg(long, value_enum, default_value_t)]
+        split: Split,
+        /// Images of the reward split
+        #[arg(long, value_name = "N")]
+        reward_images: Option<usize>,
+        /// Images of the calibration split
+        #[arg(long, value_name = "N")]
+        calibration_images: Option<usize>,
+        /// Threads [default: one a core]
+        #[arg(long, value_name = "N")]
+        threads: Option<usize>,
+    },
+    /// Nodes, MACs and parameters of a network
+    Describe {
+        /// Model of the zoo
+        #[arg(long, value_name = "NAME", default_value = "resnet20")]
+        model: String,
+        /// Channels, height and width of an image
+        #[arg(long, value_name = "CxHxW", default_value = "3x32x32", value_parser = parse_shape)]
+        input: [usize; 3],
+        /// Classes
+        #[arg(long, value_name = "N", default_value_t = 10)]
+        classes: usize,
+        /// Width multiplier of the MobileNets
+        #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
+        width: f64,
+        /// imagenet or cifar [default: by the image's size]
+        #[arg(long, value_name = "NAME", value_parser = parse_word::<Stem>)]
+        stem: Option<Stem>,
+        /// Shortcut of the CIFAR ResNets: a or b
+        #[arg(long, value_name = "NAME", default_value = "a", value_parser = parse_word::<Shortcut>)]
+        shortcut: Shortcut,
+    },
+    /// Train a network
+    Train {
+        #[command(flatten)]
+        #[expect(missing_docs, reason = "clap would show it")]
+        teacher: TeacherArgs,
+        /// Folder for weights.safetensors, graph.json and train.json; a stopped training goes on in it
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        /// Passes over the training images [default: the dataset's own]
+        #[arg(long, value_name = "N")]
+        epochs: Option<usize>,
+        /// Images a step
+        #[arg(long, value_name = "N")]
+        batch: Option<usize>,
+        /// Learning rate at the start
+        #[arg(long, value_name = "RATE")]
+        learning_rate: Option<f64>,
+        /// Weight decay
+        #[arg(long, value_name = "DECAY")]
+        weight_decay: Option<f64>,
+        /// Seed of initial weights, order and augmentation
+        #[arg(long, value_name = "N")]
+        seed: Option<u64>,
+        /// Images held out for rewards
+        #[arg(long, value_name = "N")]
+        reward_images: Option<usize>,
+        /// Threads [default: one a core]
+        #[arg(long, value_name = "N")]
+        threads: Option<usize>,
+        /// Where to compute
+        #[arg(long, value_enum, value_name = "NAME", default_value_t)]
+        device: Device,
+    },
+}
+
+/// Which network, on which images.
+#[derive(Debug, Args)]
+pub struct TeacherArgs {
+    /// Model of the zoo
+    #[arg(long, value_name = "NAME", default_value = "resnet20")]
+    pub model: String,
+    /// digits, mnist, fashion-mnist, cifar10, cifar100 or folder
+    #[arg(long, value_name = "NAME", default_value = "digits")]
+    pub dataset: DatasetName,
+    /// Folder with the dataset's files [default: downloaded once; the digits need none]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Height and width that images of a folder are resized to, like 64x64
+    #[arg(long, value_name = "HxW")]
+    pub image_size: Option<ImageSize>,
+}
+
+/// A split of a dataset.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Split {
+    /// The official test images
+    #[default]
+    Test,
+    /// The official training images, all of them
+    Train,
+    /// Held out of training, for rewards
+    Reward,
+    /// Trained on, for refitting pruned layers
+    Calibration,
+}
+
+fn parse_shape(text: &str) -> Result<[usize; 3], String> {
+    let axes: Option<Vec<usize>> = text.split('x').map(|axis| axis.parse().ok()).collect();
+    axes.and_then(|axes| axes.try_into().ok()).ok_or_else(|| format!("`{text}` is not CxHxW, like 3x224x224"))
+}
+
+/// An enum by the name that it has in JSON.
+fn parse_word<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
+    let word = serde_json::Value::String(text.to_lowercase());
+    serde_json::from_value(word).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,43 @@
+//! One file a command: from flags to what is printed.
+
+mod baselines;
+mod envs;
+mod export;
+mod search;
+mod teacher;
+mod validate;
+
+use crate::{
+    Error,
+    cli::{Cli, Command},
+};
+
+/// Does what the command line asks for.
+///
+/// # Errors
+/// Whatever ends the command; [`Error::exit_code`] is the process's.
+pub fn run(cli: Cli) -> Result<(), Error> {
+    let json = cli.json;
+    match cli.command {
+        Command::Search(args) => search::search(args, json),
+        Command::Resume { run, threads } => search::resume(&run, threads, json),
+        Command::Validate { run, sample } => validate::validate(&run, sample, json),
+        Command::Export { run, out } => export::export(&run, &out, json),
+        Command::Baselines(args) => baselines::baselines(args, json),
+        Command::Envs => envs::list(json),
+        Command::Describe { id, config, settings } => envs::describe(id, config.as_deref(), *settings, json),
+        Command::Teacher { command } => teacher::run(command, json),
+    }
+}
+
+/// Sets the number of threads for the whole process; one a core where absent.
+fn use_threads(threads: Option<usize>) -> Result<(), Error> {
+    let Some(threads) = threads else { return Ok(()) };
+    if threads == 0 {
+        return Err(Error::Input("threads: 0 is too few, give at least 1".to_owned()));
+    }
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build_global()
+        .map_err(|error| Error::Input(format!("threads: {error}")))
+}

@@ -1,0 +1,163 @@
+//! Checkpoints: the agent after a number of episodes, in a folder that is whole or not there.
+//!
+//! `checkpoints/episode-<number>/` is written under another name and renamed. Its `manifest.json`
+//! is written last and holds the SHA-256 of every file and of the episodes played until then, so
+//! that a checkpoint that was damaged, or that belongs to other episodes, is passed over.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    path::{Path, PathBuf},
+};
+
+use cgym_agents::Agent;
+use serde::{Deserialize, Serialize};
+
+use super::log::EpisodeLog;
+use crate::{Error, files};
+
+const FORMAT: &str = "cgym-checkpoint-1";
+const KEPT: usize = 2;
+const MANIFEST: &str = "manifest.json";
+const AGENT: &str = "agent";
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Manifest {
+    format: String,
+    episodes: usize,
+    /// SHA-256 of that many lines of `episodes.jsonl`.
+    episodes_sha256: String,
+    /// SHA-256 of every file, by its path in the checkpoint.
+    files: BTreeMap<String, String>,
+}
+
+/// Saves `agent` as it is after all episodes of `log`, and forgets all but the last two checkpoints.
+///
+/// # Errors
+/// [`Error::File`] when something cannot be written; earlier checkpoints are then still there.
+pub fn save(folder: &Path, agent: &dyn Agent, log: &EpisodeLog) -> Result<(), Error> {
+    let episodes = log.records().len();
+    let path = folder.join(format!("episode-{episodes:06}"));
+    if verify(&path, log).is_ok() {
+        return Ok(());
+    }
+    let temporary = folder.join(format!(".episode-{episodes:06}.tmp"));
+    let written = write(&temporary, agent, log).and_then(|()| {
+        fs::remove_dir_all(&path).ok();
+        fs::rename(&temporary, &path)
+            .map_err(|error| Error::file(&path, format!("cannot be written: {error}")))
+    });
+    if let Err(error) = written {
+        fs::remove_dir_all(&temporary).ok();
+        return Err(Error::Input(format!(
+            "no checkpoint could be saved: {error}; `cgym resume` goes on from what is saved"
+        )));
+    }
+    files::sync_folder(folder);
+    for (_, old) in list(folder).into_iter().rev().skip(KEPT) {
+        fs::remove_dir_all(old).ok();
+    }
+    Ok(())
+}
+
+fn write(temporary: &Path, agent: &dyn Agent, log: &EpisodeLog) -> Result<(), Error> {
+    fs::remove_dir_all(temporary).ok();
+    let own = temporary.join(AGENT);
+    fs::create_dir_all(&own).map_err(|error| Error::file(&own, format!("cannot be made: {error}")))?;
+    log.sync()?;
+    agent.save(&own)?;
+    let mut hashes = BTreeMap::new();
+    for path in files_in(&own)? {
+        let bytes = fs::read(&path).map_err(|error| Error::file(&path, error))?;
+        File::open(&path).and_then(|file| file.sync_all()).map_err(|error| Error::file(&path, error))?;
+        hashes.insert(name_in(temporary, &path), files::sha256(&bytes));
+    }
+    let episodes = log.records().len();
+    let manifest = Manifest {
+        format: FORMAT.to_owned(),
+        episodes,
+        episodes_sha256: log.digest(episodes).unwrap_or_default(),
+        files: hashes,
+    };
+    files::write_json(&temporary.join(MANIFEST), &manifest)
+}
+
+/// Gives `agent` its newest sound checkpoint that fits `log`, and how many episodes that is from
+/// the start; `None` where there is none, and the agent may then have to be made anew.
+///
+/// Checkpoints that are passed over are told to `warn`.
+pub fn restore(
+    folder: &Path,
+    agent: &mut dyn Agent,
+    log: &EpisodeLog,
+    warn: &mut dyn FnMut(String),
+) -> Option<usize> {
+    for (episodes, path) in list(folder).into_iter().rev() {
+        let loaded = verify(&path, log).and_then(|()| Ok(agent.load(&path.join(AGENT))?));
+        match loaded {
+            Ok(()) => return Some(episodes),
+            Err(error) => warn(format!("passing over a checkpoint: {error}")),
+        }
+    }
+    None
+}
+
+/// Whether a checkpoint is whole and of these episodes.
+///
+/// # Errors
+/// [`Error::File`] naming what is not.
+pub fn verify(path: &Path, log: &EpisodeLog) -> Result<(), Error> {
+    let manifest: Manifest = files::read_json(&path.join(MANIFEST))?;
+    if manifest.format != FORMAT {
+        return Err(Error::file(
+            path,
+            format!("is of format `{}`, this version reads `{FORMAT}`", manifest.format),
+        ));
+    }
+    if log.digest(manifest.episodes).as_ref() != Some(&manifest.episodes_sha256) {
+        return Err(Error::file(path, "was saved after other episodes than are recorded"));
+    }
+    for (name, hash) in &manifest.files {
+        let file = path.join(name);
+        let bytes = fs::read(&file).map_err(|error| Error::file(&file, error))?;
+        if files::sha256(&bytes) != *hash {
+            return Err(Error::file(&file, "is damaged: its SHA-256 is not the one in the manifest"));
+        }
+    }
+    Ok(())
+}
+
+/// All checkpoints, the earliest first.
+pub fn list(folder: &Path) -> Vec<(usize, PathBuf)> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut found: Vec<(usize, PathBuf)> = entries
+        .filter_map(|entry| {
+            let name = entry.file_name();
+            let number = name.to_str()?.strip_prefix("episode-")?.parse().ok()?;
+            Some((number, entry.path()))
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+/// Every file below `folder`.
+fn files_in(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).map_err(|error| Error::file(folder, error))? {
+        let path = entry.map_err(|error| Error::file(folder, error))?.path();
+        if path.is_dir() {
+            found.extend(files_in(&path)?);
+        } else {
+            found.push(path);
+        }
+    }
+    Ok(found)
+}
+
+/// The path of `file` in `folder`, with slashes on every system.
+fn name_in(folder: &Path, file: &Path) -> String {
+    let inner = file.strip_prefix(folder).unwrap_or(file);
+    inner.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/")
+}

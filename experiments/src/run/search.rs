@@ -1,0 +1,239 @@
+//! The search loop: play, record, save; the same bytes however often it was stopped and resumed.
+//!
+//! After a stop the agent is taken from a checkpoint, and the episodes recorded since are played
+//! again: the agent acts and learns as it did, and the evaluator answers from memory. An episode
+//! that comes out unlike its record ends the search.
+
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Instant,
+};
+
+use cgym_agents::{Agent, AgentContext, Mode, make};
+use cgym_env::{Env, EpisodeRecord};
+
+use super::{EpisodeLog, RunDirectory, best, checkpoint, compare};
+use crate::{
+    Error, play,
+    progress::Progress,
+    report::{self, Summary},
+    seeds,
+    tensorboard::{HParam, Outcome, TensorBoard},
+    world::World,
+};
+
+/// Policies that a search is compared with.
+const BASELINES: [&str; 4] = ["uniform", "shallow", "deep", "random"];
+
+/// What a search is played with.
+pub struct Setup<'a> {
+    /// Teacher, data, environment.
+    pub world: &'a World,
+    /// Where everything goes.
+    pub directory: &'a RunDirectory,
+    /// Set from outside to stop after the running episode.
+    pub stop: &'a AtomicBool,
+    /// When the command was started.
+    pub started: Instant,
+}
+
+/// Plays the search in `setup.directory` from where `log` and the checkpoints leave off.
+///
+/// # Errors
+/// A failed evaluation, an episode that replays unlike its record, or a full disk; what was saved
+/// before stays valid.
+pub fn search(setup: &Setup<'_>, log: EpisodeLog) -> Result<Summary, Error> {
+    let mut search = Search::start(setup, log)?;
+    let done = search.play()?;
+    search.save()?;
+    let Setup { world, directory, stop, started } = *setup;
+    let config = &world.config;
+    let mut summary = Summary::new(world);
+    summary.agent = Some(config.agent.clone());
+    summary.played = search.log.records().len() as u64;
+    summary.best_episode = search.best.map(|best| best as u64);
+    summary.run = Some(directory.path().to_owned());
+
+    let mut policies = Vec::new();
+    if done {
+        let names: Vec<String> =
+            BASELINES.iter().filter(|name| **name != config.agent).map(|name| (*name).to_owned()).collect();
+        let file = directory.join("baselines.jsonl");
+        let played = compare::baselines(world, &names, summary.played, false, Some(&file), stop)?;
+        summary.finished = played.is_some();
+        policies = played.unwrap_or_default();
+    }
+    policies.push((config.agent.clone(), search.log.records().to_vec()));
+    compare::compare(world, &mut summary, &policies)?;
+    summary.evaluated = world.evaluator.evaluations();
+    summary.seconds = started.elapsed().as_secs_f64();
+    if summary.finished {
+        crate::files::write_json(&directory.join("summary.json"), &summary)?;
+        search.board.finish(Outcome::Success);
+    }
+    Ok(summary)
+}
+
+struct Search<'a> {
+    setup: &'a Setup<'a>,
+    env: Box<dyn Env>,
+    agent: Box<dyn Agent>,
+    log: EpisodeLog,
+    board: TensorBoard,
+    progress: Progress,
+    /// Episodes played by the agent as it is now.
+    played: usize,
+    best: Option<usize>,
+    /// The episode that `best/` holds.
+    saved_best: Option<usize>,
+}
+
+impl<'a> Search<'a> {
+    fn start(setup: &'a Setup<'a>, log: EpisodeLog) -> Result<Self, Error> {
+        let (world, config) = (setup.world, &setup.world.config);
+        let env = world.env.fork();
+        let new_agent = || {
+            let seed = seeds::derive(config.seed, "agent", 0);
+            let context = AgentContext { env: &*env, episodes: config.episodes, seed };
+            make(&config.agent, &config.agent_settings, &context)
+        };
+        let mut agent = new_agent()?;
+        let folder = setup.directory.join("checkpoints");
+        let warn = &mut |warning| eprintln!("warning: {warning}");
+        let played = checkpoint::restore(&folder, &mut *agent, &log, warn);
+        if played.is_none() {
+            agent = new_agent()?;
+        }
+        let played = played.unwrap_or(0);
+        if !log.records().is_empty() {
+            eprintln!("resuming after episode {played}, {} recorded", log.records().len());
+        }
+        let mut board = TensorBoard::create_from(setup.directory.path(), played);
+        describe(&mut board, world)?;
+        let best = play::best(&log.records()[..played], config.environment.target);
+        let progress = Progress::new(&config.agent, config.episodes, played as u64);
+        Ok(Self { setup, env, agent, log, board, progress, played, best, saved_best: None })
+    }
+
+    /// Plays to the end; false where it was stopped before.
+    fn play(&mut self) -> Result<bool, Error> {
+        let config = &self.setup.world.config;
+        while let Some(mode) = play::next_mode(&*self.agent, self.played as u64, config.episodes) {
+            // What is recorded already is played in any case: it costs little.
+            if self.played >= self.log.records().len() && self.setup.stop.load(Ordering::SeqCst) {
+                return Ok(false);
+            }
+            self.episode(mode)?;
+            let due = (self.played as u64).is_multiple_of(config.checkpoint_every);
+            if due && self.played == self.log.records().len() {
+                self.save()?;
+            }
+        }
+        if self.played < self.log.records().len() {
+            return Err(Error::Check(format!(
+                "{} episodes are recorded, but the agent is finished after {}",
+                self.log.records().len(),
+                self.played
+            )));
+        }
+        Ok(true)
+    }
+
+    fn episode(&mut self, mode: Mode) -> Result<(), Error> {
+        let index = self.played;
+        let seed = self.setup.world.config.seed;
+        let record = play::episode(&mut *self.env, &mut *self.agent, seed, index as u64, mode)?;
+        if index < self.log.records().len() {
+            if !self.log.is(index, &record)? {
+                return Err(Error::Check(format!(
+                    "episode {index}: played again it is unlike its record; was the run directory changed, or is \
+                     this another version or processor? `cgym validate` lists the differences"
+                )));
+            }
+        } else {
+            self.log.append(record)?;
+        }
+        self.played += 1;
+        let target = self.setup.world.config.environment.target;
+        let records = self.log.records();
+        let better = |best: usize| records[index].episodic_return > records[best].episodic_return;
+        if play::meets(&records[index], target) && self.best.is_none_or(better) {
+            self.best = Some(index);
+        }
+        self.tell(index);
+        Ok(())
+    }
+
+    /// Shows an episode to whoever watches.
+    fn tell(&mut self, index: usize) {
+        let records = self.log.records();
+        let remark = match self.best.and_then(|best| Some((best, records[best].outcome.as_ref()?))) {
+            Some((best, outcome)) => format!(
+                "best {:.2} % at {:.1} % of the {} (episode {best})",
+                100.0 * outcome.top1,
+                100.0 * outcome.preserve_ratio,
+                report::unit_name(&self.env.spec().budget)
+            ),
+            None => "no candidate meets the budget yet".to_owned(),
+        };
+        self.progress.set(self.played as u64, &remark);
+        let record = &records[index];
+        self.board.scalar("charts/return", record.episodic_return, index);
+        if let Some(best) = self.best {
+            self.board.scalar("charts/best_return", records[best].episodic_return, index);
+        }
+        for (tag, value) in figures(record, &self.env.spec().decisions) {
+            self.board.scalar(&tag, value, index);
+        }
+        for (tag, value) in self.agent.diagnostics() {
+            self.board.scalar(&tag, value, index);
+        }
+    }
+
+    fn save(&mut self) -> Result<(), Error> {
+        let directory = self.setup.directory;
+        checkpoint::save(&directory.join("checkpoints"), &*self.agent, &self.log)?;
+        if let Some(index) = self.best.filter(|_| self.best != self.saved_best) {
+            best::save(directory, self.setup.world, index, &self.log.records()[index])?;
+            self.saved_best = Some(index);
+        }
+        self.board.flush();
+        Ok(())
+    }
+}
+
+/// What TensorBoard shows of an episode beside its return.
+fn figures(record: &EpisodeRecord, decisions: &[String]) -> Vec<(String, f64)> {
+    let mut figures = Vec::new();
+    if let Some(outcome) = &record.outcome {
+        figures.extend([
+            ("charts/top1".to_owned(), outcome.top1),
+            ("charts/macs".to_owned(), outcome.macs as f64),
+            ("charts/parameters".to_owned(), outcome.parameters as f64),
+            ("charts/preserve_ratio".to_owned(), outcome.preserve_ratio),
+        ]);
+    }
+    for (decision, action) in decisions.iter().zip(&record.executed) {
+        if let [ratio] = action.to_floats()[..] {
+            figures.push((format!("layers/{decision}"), f64::from(ratio)));
+        }
+    }
+    figures
+}
+
+/// Configuration and hyper-parameters, for TensorBoard.
+fn describe(board: &mut TensorBoard, world: &World) -> Result<(), Error> {
+    let config = &world.config;
+    board.text("config", &format!("```toml\n{}```\n", config.to_toml()?));
+    let mut hparams: BTreeMap<String, HParam> = BTreeMap::new();
+    for (key, value) in config.agent_settings.as_object().into_iter().flatten() {
+        hparams.insert(key.clone(), value.into());
+    }
+    hparams.insert("agent".to_owned(), HParam::Text(config.agent.clone()));
+    hparams.insert("env".to_owned(), HParam::Text(config.environment.id()));
+    hparams.insert("seed".to_owned(), HParam::Number(config.seed as f64));
+    hparams.insert("episodes".to_owned(), HParam::Number(config.episodes as f64));
+    board.hparams(&hparams, &["charts/best_return", "charts/return"]);
+    Ok(())
+}

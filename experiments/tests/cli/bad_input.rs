@@ -1,0 +1,108 @@
+//! Every wrong input ends with exit code 2 and words that mend it, and leaves nothing behind.
+
+use cgym_teachers::{
+    weights::Weights,
+    zoo::{self, ModelOptions},
+};
+
+use crate::common::Place;
+
+#[track_caller]
+fn refused(place: &Place, arguments: &[&str], words: &[&str]) {
+    let ended = place.run(arguments);
+    assert_eq!(ended.code, Some(2), "{arguments:?}: {}{}", ended.stdout, ended.stderr);
+    assert_eq!(ended.stdout, "", "{arguments:?}");
+    assert!(ended.stderr.contains("error: "), "{}", ended.stderr);
+    for expected in words {
+        assert!(ended.stderr.contains(expected), "{arguments:?}: `{expected}` in {}", ended.stderr);
+    }
+    assert!(!place.path("runs").exists(), "{arguments:?} left a run");
+}
+
+#[test]
+fn unknown_names_come_with_the_nearest() {
+    let place = Place::new();
+    let cases: &[(&[&str], &str)] = &[
+        (
+            &["search", "--env", "AMC-ResNet20-Digit-MACs50-v0"],
+            "did you mean `AMC-ResNet20-Digits-MACs50-v0`?",
+        ),
+        (&["describe", "AMC-ResNet21-Digits-MACs50-v0"], "did you mean"),
+        (&["search", "--model", "resnt20"], "did you mean `resnet20`?"),
+        (&["search", "--dataset", "cifr10"], "did you mean `cifar10`?"),
+        (&["search", "--agent", "dpg"], "did you mean `ddpg`?"),
+        (&["search", "--agent-set", "warmp=3"], "did you mean `warmup`?"),
+        (&["search", "--reward", "er"], "did you mean `err`?"),
+        (&["search", "--scope", "outer"], "inner, all"),
+        (&["baselines", "--agents", "uniform,random,deepp"], "did you mean `deep`?"),
+        (&["teacher", "evaluate", "--model", "resnt20"], "did you mean `resnet20`?"),
+        (&["serch"], "search"),
+        (&["search", "--episods", "3"], "--episodes"),
+    ];
+    for (arguments, words) in cases {
+        refused(&place, arguments, &[words]);
+    }
+}
+
+#[test]
+fn numbers_that_mean_nothing_are_refused() {
+    let place = Place::new();
+    let cases: &[(&[&str], &str)] = &[
+        (&["search", "--budget", "macs=0.01"], "the least that can is 0.2278"),
+        (&["search", "--budget", "macs=nan"], "not a share in (0, 1]"),
+        (&["search", "--budget", "macs=inf"], "not a share in (0, 1]"),
+        (&["search", "--budget", "flops=0.5"], "macs, params"),
+        (&["search", "--budget", "0.5"], "write macs=0.5"),
+        (&["search", "--lower-bound", "nan"], "lower_bound"),
+        (&["search", "--channel-multiple", "0"], "channel_multiple"),
+        (&["search", "--episodes", "0"], "episodes"),
+        (&["search", "--points", "0"], "points"),
+        (&["search", "--threads", "0"], "threads"),
+        (&["search", "--seed", "-1"], "--seed"),
+        (&["search", "--reward-images", "100000"], "the most that fits is 1436"),
+        (&["search", "--reward-images", "0"], "reward_size"),
+        (&["search", "--agent-set", "sigma=nan"], "sigma"),
+        (&["search", "--agent-set", "sigma"], "KEY=VALUE"),
+        (&["search", "--agent-set", "hidden=[0, 4]"], "hidden"),
+        (&["teacher", "describe", "--input", "3x224"], "CxHxW"),
+        (&["teacher", "describe", "--width", "inf", "--model", "mobilenet-v1"], "width"),
+    ];
+    for (arguments, words) in cases {
+        refused(&place, arguments, &[words]);
+    }
+}
+
+#[test]
+fn files_that_cannot_be_used_are_named() {
+    let place = Place::new();
+    let options = ModelOptions::new([3, 32, 32], 10);
+    let graph = zoo::build("resnet8", &options).expect("a network");
+    Weights::initialise(&graph, 1).save(&place.path("colour.safetensors")).expect("saved");
+    let bytes = std::fs::read(place.path("colour.safetensors")).expect("read");
+    std::fs::write(place.path("cut.safetensors"), &bytes[..bytes.len() / 2]).expect("written");
+    place.write("nothing.th", "");
+    place.write("notes.txt", "");
+    let cases: &[(&[&str], &str)] = &[
+        (&["search", "--weights", "none.safetensors"], "none.safetensors"),
+        (&["search", "--weights", "cut.safetensors"], "cut.safetensors: not a whole safetensors file"),
+        (&["search", "--weights", "nothing.th"], "nothing.th: not a whole PyTorch file"),
+        (&["search", "--weights", "notes.txt"], "are read from .th, .pt, .pth or .safetensors"),
+        (
+            &["search", "--model", "resnet8", "--weights", "colour.safetensors"],
+            "expected shape [16, 1, 3, 3]",
+        ),
+        (&["search", "--model", "lenet5"], "cgym teacher train --model lenet5 --dataset digits"),
+        (&["search", "--dataset", "mnist", "--data", "none"], "none"),
+        (&["search", "--config", "none.toml"], "none.toml"),
+        (&["search", "--device", "cuda"], "--features cuda"),
+        (&["search", "--out", "notes.txt"], "already exists"),
+        (&["search", "--out", "notes.txt/run", "--reward-images", "9", "--no-reconstruction"], "notes.txt"),
+        (&["resume", "none"], "none: there is no such run directory"),
+        (&["resume", "."], "is no run directory"),
+        (&["validate", "notes.txt"], "is no run directory"),
+        (&["export", "none", "--out", "small"], "none: there is no such run directory"),
+    ];
+    for (arguments, words) in cases {
+        refused(&place, arguments, &[words]);
+    }
+}

@@ -1,0 +1,9 @@
+//! The `cgym` binary from outside, each test in a fresh folder.
+
+mod bad_input;
+mod common;
+mod configuration;
+mod objects;
+mod resuming;
+mod stopping;
+mod validating;

@@ -1,0 +1,163 @@
+//! The rooms of the house, and what must be absent from each: read from manifests and sources.
+
+mod source;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use source::{code_only, has_macro, has_word};
+use toml::{Table, Value};
+
+const LONGEST_FILE: usize = 400;
+
+/// Each room, and the rooms it may use.
+const ARROWS: [(&str, &[&str]); 6] = [
+    ("teachers/kernels", &[]),
+    ("teachers", &["cgym-kernels"]),
+    ("env", &["cgym-teachers"]),
+    ("agents", &["cgym-env"]),
+    ("experiments", &["cgym-agents", "cgym-env", "cgym-teachers"]),
+    ("tests", &["cgym", "cgym-agents", "cgym-env", "cgym-kernels", "cgym-teachers"]),
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace is one folder up").to_owned()
+}
+
+fn manifest(room: &str) -> Table {
+    let path = root().join(room).join("Cargo.toml");
+    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    text.parse().unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The packages that `room` names in any table of dependencies, for tests and single systems too.
+fn dependencies(room: &str) -> Vec<String> {
+    let manifest = manifest(room);
+    let targets = manifest.get("target").and_then(Value::as_table).into_iter().flat_map(Table::values);
+    let tables = targets.filter_map(Value::as_table).chain([&manifest]);
+    let kinds = ["dependencies", "dev-dependencies", "build-dependencies"];
+    let found = tables.flat_map(|table| kinds.iter().filter_map(|kind| table.get(*kind)?.as_table()));
+    // A renamed dependency has its own name under `package`.
+    let names = found
+        .flatten()
+        .map(|(key, value)| value.get("package").and_then(Value::as_str).unwrap_or(key).to_owned());
+    names.collect()
+}
+
+/// The Rust files below `folder`, with their paths from the workspace's root.
+fn rust_files(folder: &str) -> Vec<(String, String)> {
+    let mut files = Vec::new();
+    let mut folders = vec![root().join(folder)];
+    while let Some(folder) = folders.pop() {
+        let Ok(entries) = fs::read_dir(&folder) else { continue };
+        for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let name = path.strip_prefix(root()).unwrap_or(&path).display().to_string();
+                let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{name}: {error}"));
+                files.push((name.replace('\\', "/"), text));
+            }
+        }
+    }
+    files.sort();
+    files
+}
+
+fn rust_files_of_all_rooms() -> Vec<(String, String)> {
+    let rooms = ["teachers", "env", "agents", "experiments", "tests"];
+    rooms.iter().flat_map(|room| rust_files(room)).collect()
+}
+
+/// Fails with one sentence a line, each naming a file.
+fn none(offences: impl IntoIterator<Item = String>) {
+    let offences: Vec<String> = offences.into_iter().collect();
+    assert!(offences.is_empty(), "\n{}\n", offences.join("\n"));
+}
+
+#[test]
+fn every_room_of_the_workspace_is_known_here() {
+    let manifest = manifest(".");
+    let members = manifest["workspace"]["members"].as_array().expect("a list of members");
+    let mut members: Vec<&str> = members.iter().filter_map(Value::as_str).collect();
+    let mut known: Vec<&str> = ARROWS.iter().map(|(room, _)| *room).collect();
+    members.sort_unstable();
+    known.sort_unstable();
+    assert_eq!(members, known, "Cargo.toml has other members than the rooms this test looks at");
+}
+
+#[test]
+fn a_room_uses_only_the_rooms_before_it() {
+    let offences = ARROWS.iter().flat_map(|(room, allowed)| {
+        let rooms = dependencies(room).into_iter().filter(|name| name.starts_with("cgym"));
+        let others = rooms.filter(|name| !allowed.contains(&name.as_str()));
+        others.map(move |name| {
+            let allowed = if allowed.is_empty() { "no other room".to_owned() } else { allowed.join(", ") };
+            format!("{room}/Cargo.toml depends on {name}: {room}/ may use {allowed}")
+        })
+    });
+    none(offences);
+}
+
+#[test]
+fn agents_do_not_know_the_teachers_behind_an_environment() {
+    let files = rust_files("agents/src").into_iter().filter(|(_, text)| {
+        ["cgym_teachers", "cgym_kernels", "teachers"].iter().any(|word| has_word(&code_only(text), word))
+    });
+    none(files.map(|(name, _)| format!("{name} reaches for the teachers: an agent sees observations only")));
+}
+
+#[test]
+fn only_experiments_have_a_command_line_and_tensorboard() {
+    let others = ARROWS.iter().filter(|(room, _)| *room != "experiments");
+    let offences = others.flat_map(|(room, _)| {
+        let fronts = ["clap", "tensorboard", "protobuf", "indicatif"];
+        let found = dependencies(room).into_iter();
+        found.filter(move |name| fronts.iter().any(|front| name.starts_with(front))).map(move |name| {
+            format!(
+                "{room}/Cargo.toml depends on {name}: only experiments/ talks to a terminal or TensorBoard"
+            )
+        })
+    });
+    none(offences);
+}
+
+#[test]
+fn environments_touch_no_files() {
+    let offences = rust_files("env/src").into_iter().filter_map(|(name, text)| {
+        let code = code_only(&text);
+        let word = ["fs", "File", "OpenOptions"].into_iter().find(|word| has_word(&code, word))?;
+        Some(format!("{name} uses `{word}`: files are read before an environment is made"))
+    });
+    none(offences);
+}
+
+#[test]
+fn unsafe_code_is_in_the_kernels_only() {
+    let files = rust_files_of_all_rooms().into_iter();
+    let offences = files
+        .filter(|(name, text)| !name.starts_with("teachers/kernels/") && has_word(&code_only(text), "unsafe"))
+        .map(|(name, _)| format!("{name} has `unsafe` code: its place is teachers/kernels"));
+    none(offences);
+}
+
+#[test]
+fn nothing_is_left_to_be_written_later() {
+    let offences = rust_files_of_all_rooms().into_iter().filter_map(|(name, text)| {
+        let code = code_only(&text);
+        let left = ["todo", "unimplemented"].into_iter().find(|macro_name| has_macro(&code, macro_name))?;
+        Some(format!("{name} has a `{left}!`: write it, or leave the feature out"))
+    });
+    none(offences);
+}
+
+#[test]
+fn a_source_file_can_be_read_in_one_sitting() {
+    let offences = rust_files_of_all_rooms().into_iter().filter_map(|(name, text)| {
+        let lines = text.lines().count();
+        (lines > LONGEST_FILE).then(|| format!("{name} has {lines} lines, over {LONGEST_FILE}: split it"))
+    });
+    none(offences);
+}
