@@ -60,6 +60,17 @@ pub fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Removes a folder; stopped half-way it is gone under its name all the same. What an earlier
+/// stop left of it is removed too.
+pub fn remove_folder(path: &Path) {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let aside = path.with_file_name(format!(".{name}.old"));
+    fs::remove_dir_all(&aside).ok();
+    if fs::rename(path, &aside).is_ok() {
+        fs::remove_dir_all(&aside).ok();
+    }
+}
+
 /// Asks the system to put a folder's entries on the disk; not every file system can.
 pub fn sync_folder(path: &Path) {
     if let Ok(folder) = File::open(path) {

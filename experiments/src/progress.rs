@@ -33,13 +33,13 @@ impl Progress {
     pub fn set(&mut self, done: u64, remark: &str) {
         if let Some(bar) = &self.bar {
             bar.set_message(remark.to_owned());
-            bar.set_position(done);
+            bar.set_position(done.min(self.total));
             return;
         }
-        let tenth = 10 * done / self.total.max(1);
+        let tenth = (10 * done / self.total.max(1)).min(10);
         if tenth > self.tenth {
             self.tenth = tenth;
-            eprintln!("{} {done}/{}: {remark}", self.label, self.total);
+            eprintln!("{} {}/{}: {remark}", self.label, done.min(self.total), self.total);
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Channel pruning: how many channels of which group stay, in; a smaller network, out.
 
+use rayon::prelude::*;
+
 use crate::{
     Error,
     coupling::{Atom, Coupling},
@@ -77,20 +79,26 @@ impl Pruner {
         let keep = self.choose(kept)?;
         let (graph, mut weights) = slice(&self.graph, &self.weights, &self.coupling, &keep)?;
         let Some(statistics) = &self.statistics else { return Ok((graph, weights)) };
-        for (index, node) in self.graph.nodes().iter().enumerate().filter(|(_, node)| node.is_dense()) {
-            let read = &self.coupling.channels[node.inputs[0]];
-            let inputs = keep.positions(read);
-            if inputs.len() == read.len() {
-                continue;
-            }
-            let outputs = keep.positions(&self.coupling.channels[index]);
-            if let Some((weight, bias)) =
-                statistics.refit(&self.graph, &self.weights, index, &inputs, &outputs)?
-            {
-                weights.insert(format!("{}.weight", node.name), weight);
-                if let Some(bias) = bias {
-                    weights.insert(format!("{}.bias", node.name), bias);
+        let layers: Vec<NodeIndex> =
+            (0..self.graph.nodes().len()).filter(|&index| self.graph.nodes()[index].is_dense()).collect();
+        let fits: Vec<_> = layers
+            .into_par_iter()
+            .map(|index| {
+                let node = &self.graph.nodes()[index];
+                let read = &self.coupling.channels[node.inputs[0]];
+                let inputs = keep.positions(read);
+                if inputs.len() == read.len() {
+                    return Ok(None);
                 }
+                let outputs = keep.positions(&self.coupling.channels[index]);
+                let fit = statistics.refit(&self.graph, &self.weights, index, &inputs, &outputs)?;
+                Ok(fit.map(|fit| (&node.name, fit)))
+            })
+            .collect::<Result<_, Error>>()?;
+        for (name, (weight, bias)) in fits.into_iter().flatten() {
+            weights.insert(format!("{name}.weight"), weight);
+            if let Some(bias) = bias {
+                weights.insert(format!("{name}.bias"), bias);
             }
         }
         Ok((graph, weights))
@@ -116,8 +124,8 @@ impl Pruner {
     }
 }
 
-/// Ranks the atoms of every group by Σ|w| over the weights that read them, all consumers together;
-/// by those that produce them where no dense layer reads them. Ties keep the earlier channel.
+/// Ranks the atoms of every group by Σ|w| over the weights that read them, all consumers together.
+/// Ties keep the earlier channel.
 fn rank(graph: &Graph, weights: &Weights, coupling: &Coupling) -> Result<Vec<Vec<Atom>>, Error> {
     let mut magnitude = vec![0.0f64; coupling.atoms];
     let dense = |index: &NodeIndex| graph.nodes()[*index].is_dense();

@@ -36,7 +36,7 @@ pub(super) fn save(
     write_network(&temporary, &graph, &weights)?;
     let best = BestEpisode { episode: index as u64, record: record.clone() };
     files::write_json(&temporary.join("episode.json"), &best)?;
-    fs::remove_dir_all(&folder).ok();
+    files::remove_folder(&folder);
     fs::rename(&temporary, &folder)
         .map_err(|error| Error::file(&folder, format!("cannot be written: {error}")))
 }

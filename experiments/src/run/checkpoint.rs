@@ -44,7 +44,7 @@ pub fn save(folder: &Path, agent: &dyn Agent, log: &EpisodeLog) -> Result<(), Er
     }
     let temporary = folder.join(format!(".episode-{episodes:06}.tmp"));
     let written = write(&temporary, agent, log).and_then(|()| {
-        fs::remove_dir_all(&path).ok();
+        files::remove_folder(&path);
         fs::rename(&temporary, &path)
             .map_err(|error| Error::file(&path, format!("cannot be written: {error}")))
     });
@@ -55,8 +55,9 @@ pub fn save(folder: &Path, agent: &dyn Agent, log: &EpisodeLog) -> Result<(), Er
         )));
     }
     files::sync_folder(folder);
+    remove_leftovers(folder);
     for (_, old) in list(folder).into_iter().rev().skip(KEPT) {
-        fs::remove_dir_all(old).ok();
+        files::remove_folder(&old);
     }
     Ok(())
 }
@@ -126,6 +127,15 @@ pub fn verify(path: &Path, log: &EpisodeLog) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// Removes what earlier stops left half written or half removed.
+fn remove_leftovers(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(".episode-") {
+            fs::remove_dir_all(entry.path()).ok();
+        }
+    }
 }
 
 /// All checkpoints, the earliest first.

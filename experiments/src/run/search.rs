@@ -119,13 +119,16 @@ impl<'a> Search<'a> {
     /// Plays to the end; false where it was stopped before.
     fn play(&mut self) -> Result<bool, Error> {
         let config = &self.setup.world.config;
+        let replayed = self.log.records().len();
         while let Some(mode) = play::next_mode(&*self.agent, self.played as u64, config.episodes) {
             // What is recorded already is played in any case: it costs little.
             if self.played >= self.log.records().len() && self.setup.stop.load(Ordering::SeqCst) {
                 return Ok(false);
             }
             self.episode(mode)?;
-            let due = (self.played as u64).is_multiple_of(config.checkpoint_every);
+            // Once all that was recorded is replayed, so that even a run that is stopped all the
+            // time gets on; from then on at every so many episodes.
+            let due = self.played == replayed || (self.played as u64).is_multiple_of(config.checkpoint_every);
             if due && self.played == self.log.records().len() {
                 self.save()?;
             }
