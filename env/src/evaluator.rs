@@ -9,6 +9,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use cgym_teachers::{
@@ -48,23 +49,53 @@ impl<E: Evaluator + ?Sized> Evaluator for Arc<E> {
     }
 }
 
+/// Where the time of evaluations went, summed over all threads that asked for one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct EvaluationTimes {
+    /// Surgery, and the refit of layers that lost inputs.
+    pub prune: Duration,
+    /// From the pruned network to a plan of kernels.
+    pub compile: Duration,
+    /// The reward split through the plan.
+    pub evaluate: Duration,
+}
+
 /// Prunes the network physically and runs it on the whole reward split.
 pub struct Exact {
     pruner: Arc<Pruner>,
     images: Arc<Images>,
+    /// Nanoseconds spent pruning, compiling and evaluating.
+    spent: [AtomicU64; 3],
 }
 
 impl Exact {
     /// Scores what `pruner` leaves on `images`, the reward split.
     pub fn new(pruner: Arc<Pruner>, images: Arc<Images>) -> Self {
-        Self { pruner, images }
+        Self { pruner, images, spent: Default::default() }
+    }
+
+    /// Where the time of all evaluations since [`Exact::new`] went; refused ones count up to their
+    /// refusal.
+    pub fn times(&self) -> EvaluationTimes {
+        let [prune, compile, evaluate] =
+            [0, 1, 2].map(|part| Duration::from_nanos(self.spent[part].load(Ordering::Relaxed)));
+        EvaluationTimes { prune, compile, evaluate }
+    }
+
+    /// Does one part of an evaluation and adds its time to the part's sum.
+    fn timed<T>(&self, part: usize, work: impl FnOnce() -> T) -> T {
+        let started = Instant::now();
+        let done = work();
+        self.spent[part].fetch_add(started.elapsed().as_nanos() as u64, Ordering::Relaxed);
+        done
     }
 }
 
 impl Evaluator for Exact {
     fn evaluate(&self, kept: &[(usize, usize)]) -> Result<Evaluation, Error> {
-        let (graph, weights) = self.pruner.prune(kept)?;
-        let top1 = Engine::new(&graph, &weights)?.top1(&self.images)?;
+        let (graph, weights) = self.timed(0, || self.pruner.prune(kept))?;
+        let engine = self.timed(1, || Engine::new(&graph, &weights))?;
+        let top1 = self.timed(2, || engine.top1(&self.images))?;
         Ok(Evaluation { top1, cost: graph.cost()? })
     }
 }

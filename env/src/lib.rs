@@ -19,7 +19,7 @@ pub use check::{CheckError, check_env};
 pub use contract::{Action, Ending, Env, EnvSpec, Info, Outcome, Preview, ResetOptions, Step};
 pub use cost_model::{CostModel, uniform_groups};
 pub use error::EnvError;
-pub use evaluator::{Candidate, Evaluation, Evaluator, Exact, Memoised, Surrogate};
+pub use evaluator::{Candidate, Evaluation, EvaluationTimes, Evaluator, Exact, Memoised, Surrogate};
 pub use record::EpisodeRecord;
 pub use registry::{DEFAULT_ID, EnvConfig, EnvOverrides, RegisteredEnv, registered};
 pub use reward::Reward;

@@ -58,7 +58,7 @@ fn an_unknown_id_gets_the_nearest_one() {
     assert!(refusal("AMC-ResNet20-Digits-MACs050-v0").contains("did you mean"));
     assert!(refusal("AMC-ResNet20-Digits-MACs0-v0").contains("did you mean"));
     assert!(refusal("AMC-ResNet20-Digits-MACs101-v0").contains("did you mean"));
-    assert!(refusal("x").contains("; known: AMC-ResNet20-Digits-MACs50-v0, "));
+    assert!(refusal("x").contains("; known: AMC-ResNet20-Digits-MACs30-v0, "));
 }
 
 #[test]

@@ -2,8 +2,6 @@
 //!
 //! `cargo run --release --example custom_agent`
 
-use std::path::Path;
-
 use cgym_agents::{Agent, AgentError, Mode, Transition, run_episode};
 use cgym_env::{Action, Env};
 
@@ -39,18 +37,18 @@ impl Agent for HillClimber {
         Ok(())
     }
 
-    fn save(&self, _directory: &Path) -> Result<(), AgentError> {
+    fn save(&self, _directory: &std::path::Path) -> Result<(), AgentError> {
         Ok(())
     }
 
-    fn load(&mut self, _directory: &Path) -> Result<(), AgentError> {
+    fn load(&mut self, _directory: &std::path::Path) -> Result<(), AgentError> {
         Ok(())
     }
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let mut env = cgym::environment("AMC-ResNet20-Digits-MACs50-v0")?;
-    let start = vec![0.5; env.spec().steps()];
+    let mut env = cgym::environment("AMC-ResNet20-Digits-MACs30-v0")?;
+    let start = vec![0.3; env.spec().steps()];
     let mut agent =
         HillClimber { best: (f64::NEG_INFINITY, start.clone()), trial: start, episode: 0, step: 0 };
     for episode in 0..30 {

@@ -83,7 +83,7 @@ pub struct SearchArgs {
     /// TOML file with settings; flags win over it
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Run directory; must not exist [default: runs/<env>-<agent>-seed<seed>-<n>]
+    /// Run directory; must not exist [default: runs/ENV-AGENT-seedSEED-N]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     #[command(flatten)]

@@ -15,6 +15,8 @@ use crate::{
 
 /// AMC's points an image.
 const POINTS: usize = 10;
+/// What `--model` and `--dataset` change where no id is given.
+const OWN_MODEL_ID: &str = "AMC-ResNet20-Digits-MACs50-v0";
 const AGENT: &str = "ddpg";
 const EPISODES: u64 = 400;
 const SEED: u64 = 1;
@@ -163,7 +165,10 @@ impl Config {
 
 /// The environment of `settings`; what an id spells comes from the id asked for, or the default.
 fn environment(settings: &Settings) -> Result<EnvConfig, Error> {
-    let base = EnvConfig::from_id(settings.env.as_deref().unwrap_or(DEFAULT_ID))?;
+    // A network of one's own starts from half its MACs, the embedded game from its own budget.
+    let own = settings.model.is_some() || settings.dataset.is_some();
+    let default = if own { OWN_MODEL_ID } else { DEFAULT_ID };
+    let base = EnvConfig::from_id(settings.env.as_deref().unwrap_or(default))?;
     let budget = settings.budget.unwrap_or(Budget { unit: base.budget, share: base.target });
     let model = settings.model.as_deref().unwrap_or(&base.model);
     let dataset = settings.dataset.unwrap_or(base.dataset);

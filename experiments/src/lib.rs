@@ -5,7 +5,7 @@
 //! ```no_run
 //! use cgym_env::Env;
 //!
-//! let mut env = cgym::environment("AMC-ResNet20-Digits-MACs50-v0")?;
+//! let mut env = cgym::environment("AMC-ResNet20-Digits-MACs30-v0")?;
 //! let first = env.reset(1, &Default::default())?;
 //! # Ok::<(), cgym::Error>(())
 //! ```

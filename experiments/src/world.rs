@@ -6,7 +6,7 @@ use cgym_env::{AmcEnv, Candidate, Evaluation, Exact, Memoised, Outcome, Surrogat
 use cgym_teachers::{
     cost::Cost,
     coupling::Coupling,
-    data::{DataSource, Dataset, Splits},
+    data::{DataSource, Dataset, SplitSizes, Splits},
     engine::{Engine, Images},
     graph::Graph,
     pruner::Pruner,
@@ -24,7 +24,9 @@ pub struct World {
     /// The environment; its forks share the evaluator and its memory.
     pub env: AmcEnv,
     /// What was evaluated so far.
-    pub evaluator: Arc<Memoised<Exact>>,
+    pub evaluator: Arc<Memoised<Arc<Exact>>>,
+    /// What evaluates for it.
+    pub exact: Arc<Exact>,
     /// Share of the reward split that the teacher classifies right.
     pub teacher_top1: f64,
     /// The teacher's cost.
@@ -68,6 +70,10 @@ impl World {
                     .into(),
             ));
         }
+        let unseen = SplitSizes::for_dataset(environment.dataset, &source, teacher::SPLIT_SEED).reward;
+        if config.weights.is_none() && sizes.reward > unseen {
+            eprintln!("warning: the shipped teacher was trained on all but {unseen} of these reward images");
+        }
         (environment.calibration_size, environment.reward_size) =
             (Some(sizes.calibration), Some(sizes.reward));
         let splits = Splits::new(&source, &sizes)?;
@@ -82,12 +88,14 @@ impl World {
             pruner = pruner.with_reconstruction(&calibration, sampling)?;
         }
         let pruner = Arc::new(pruner);
-        let evaluator = Arc::new(Memoised::with_known(Exact::new(pruner.clone(), reward), remembered));
+        let exact = Arc::new(Exact::new(pruner.clone(), reward));
+        let evaluator = Arc::new(Memoised::with_known(exact.clone(), remembered));
         let env = environment.make(pruner.graph(), pruner.coupling(), evaluator.clone())?;
         Ok(Self {
             config,
             env,
             evaluator,
+            exact,
             teacher_top1,
             teacher_cost,
             fingerprint,
@@ -95,6 +103,22 @@ impl World {
             test: source.test,
             splits,
         })
+    }
+
+    /// The environment with an evaluator that remembers nothing, for benchmarks.
+    ///
+    /// # Errors
+    /// None that [`World::load`] has not given before.
+    pub fn forgetful(&self) -> Result<AmcEnv, Error> {
+        Ok(self.env_with(self.exact.clone())?)
+    }
+
+    /// The environment with another evaluator.
+    ///
+    /// # Errors
+    /// None that [`World::load`] has not given before.
+    pub fn env_with(&self, evaluator: Arc<dyn Evaluator>) -> Result<AmcEnv, EnvError> {
+        self.config.environment.make(self.pruner.graph(), self.pruner.coupling(), evaluator)
     }
 
     /// The network that an outcome of this environment is about.

@@ -257,10 +257,7 @@ impl Moments {
                 system[row * n + column] = self.moment(a, b, centred);
             }
         }
-        let trace: f64 = (0..n).map(|row| system[row * n + row]).sum();
-        let ridge = RIDGE * trace / n as f64 + f64::MIN_POSITIVE.sqrt();
-        (0..n).for_each(|row| system[row * n + row] += ridge);
-        cholesky(&mut system, n)?;
+        factorise(&mut system, n)?;
         let cross: Vec<f64> =
             kept.iter().flat_map(|&a| removed.iter().map(move |&b| self.moment(a, b, centred))).collect();
         let lost: Vec<f64> = removed
@@ -295,5 +292,24 @@ impl Moments {
             (f64::from(bias[output]) + before - after) as f32
         });
         Tensor { shape: vec![outputs.len()], data: data.collect() }
+    }
+}
+
+/// Cholesky factor of a Gram matrix with the ridge added. Where there are fewer samples than features
+/// rounding can leave it indefinite all the same: the ridge then grows until it is not.
+fn factorise(system: &mut Vec<f64>, n: usize) -> Result<(), cgym_kernels::KernelError> {
+    let mean = (0..n).map(|row| system[row * n + row]).sum::<f64>() / n.max(1) as f64;
+    let mut ridge = RIDGE * mean + f64::MIN_POSITIVE.sqrt();
+    loop {
+        let mut factor = system.clone();
+        (0..n).for_each(|row| factor[row * n + row] += ridge);
+        match cholesky(&mut factor, n) {
+            Ok(()) => {
+                *system = factor;
+                return Ok(());
+            }
+            Err(error) if ridge > mean || !ridge.is_finite() => return Err(error),
+            Err(_) => ridge *= 100.0,
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use cgym_agents::{Agent, AgentContext, Mode, make, names, run_episode};
 use cgym_env::{AmcEnv, Env, EnvConfig, EpisodeRecord, Exact, Memoised, check_env};
 use cgym_teachers::{
-    data::{DatasetName, LoadOptions, Splits, SplitSizes, load},
+    data::{DatasetName, LoadOptions, SplitSizes, Splits, load},
     engine::{Engine, Images},
     pruner::Pruner,
     reconstruct::Sampling,

@@ -146,7 +146,9 @@ impl<'a> Search<'a> {
     fn episode(&mut self, mode: Mode) -> Result<(), Error> {
         let index = self.played;
         let seed = self.setup.world.config.seed;
+        let started = Instant::now();
         let record = play::episode(&mut *self.env, &mut *self.agent, seed, index as u64, mode)?;
+        let steps = record.actions.len();
         if index < self.log.records().len() {
             if !self.log.is(index, &record)? {
                 return Err(Error::Check(format!(
@@ -164,12 +166,12 @@ impl<'a> Search<'a> {
         if play::meets(&records[index], target) && self.best.is_none_or(better) {
             self.best = Some(index);
         }
-        self.tell(index);
+        self.tell(index, steps as f64 / started.elapsed().as_secs_f64().max(1e-9));
         Ok(())
     }
 
     /// Shows an episode to whoever watches.
-    fn tell(&mut self, index: usize) {
+    fn tell(&mut self, index: usize, steps_per_second: f64) {
         let records = self.log.records();
         let remark = match self.best.and_then(|best| Some((best, records[best].outcome.as_ref()?))) {
             Some((best, outcome)) => format!(
@@ -182,7 +184,8 @@ impl<'a> Search<'a> {
         };
         self.progress.set(self.played as u64, &remark);
         let record = &records[index];
-        self.board.scalar("charts/return", record.episodic_return, index);
+        self.board.scalar("charts/episodic_return", record.episodic_return, index);
+        self.board.scalar("charts/SPS", steps_per_second, index);
         if let Some(best) = self.best {
             self.board.scalar("charts/best_return", records[best].episodic_return, index);
         }
@@ -192,6 +195,7 @@ impl<'a> Search<'a> {
         for (tag, value) in self.agent.diagnostics() {
             self.board.scalar(&tag, value, index);
         }
+        self.board.flush();
     }
 
     fn save(&mut self) -> Result<(), Error> {
@@ -211,15 +215,15 @@ fn figures(record: &EpisodeRecord, decisions: &[String]) -> Vec<(String, f64)> {
     let mut figures = Vec::new();
     if let Some(outcome) = &record.outcome {
         figures.extend([
-            ("charts/top1".to_owned(), outcome.top1),
-            ("charts/macs".to_owned(), outcome.macs as f64),
-            ("charts/parameters".to_owned(), outcome.parameters as f64),
-            ("charts/preserve_ratio".to_owned(), outcome.preserve_ratio),
+            ("info/accuracy".to_owned(), outcome.top1),
+            ("info/macs".to_owned(), outcome.macs as f64),
+            ("info/parameters".to_owned(), outcome.parameters as f64),
+            ("info/preserve_ratio".to_owned(), outcome.preserve_ratio),
         ]);
     }
     for (decision, action) in decisions.iter().zip(&record.executed) {
         if let [ratio] = action.to_floats()[..] {
-            figures.push((format!("layers/{decision}"), f64::from(ratio)));
+            figures.push((format!("preserve_ratio/{decision}"), f64::from(ratio)));
         }
     }
     figures
@@ -237,6 +241,6 @@ fn describe(board: &mut TensorBoard, world: &World) -> Result<(), Error> {
     hparams.insert("env".to_owned(), HParam::Text(config.environment.id()));
     hparams.insert("seed".to_owned(), HParam::Number(config.seed as f64));
     hparams.insert("episodes".to_owned(), HParam::Number(config.episodes as f64));
-    board.hparams(&hparams, &["charts/best_return", "charts/return"]);
+    board.hparams(&hparams, &["charts/best_return", "charts/episodic_return"]);
     Ok(())
 }

@@ -29,7 +29,7 @@ fn a_resolved_configuration_repeats_its_run() {
     place.run(&["search", "--config", "cgym.toml", "--agent-set", "sigma=0.25", "--out", "first"]).ok();
     let resolved = std::fs::read_to_string(place.path("first/config.toml")).expect("a configuration");
     for line in
-        ["warmup = 1", "sigma = 0.25", "discount = 1.0", "budget = \"macs=0.5\"", "reward-images = 40"]
+        ["warmup = 1", "sigma = 0.25", "discount = 1.0", "budget = \"macs=0.3\"", "reward-images = 40"]
     {
         assert!(resolved.contains(line), "{line} in {resolved}");
     }

@@ -9,7 +9,7 @@ fn a_search_gives_one_row_a_policy_and_a_network_that_can_be_exported() {
     let place = Place::new();
     let summary = place.search(&["--json"]).ok().json();
     let run = summary["run"].as_str().expect("a run").to_owned();
-    assert_eq!(run, "runs/AMC-ResNet20-Digits-MACs50-v0-ddpg-seed7-1");
+    assert_eq!(run, "runs/AMC-ResNet20-Digits-MACs30-v0-ddpg-seed7-1");
     let rows = summary["rows"].as_array().expect("rows");
     let policies: Vec<&str> = rows.iter().filter_map(|row| row["policy"].as_str()).collect();
     assert_eq!(policies, ["teacher", "uniform", "shallow", "deep", "random", "ddpg"]);
@@ -28,7 +28,7 @@ fn a_search_gives_one_row_a_policy_and_a_network_that_can_be_exported() {
         .run(&["search", "--json", "--agent", "uniform", "--seed", "7", "--reward-images", "40"])
         .ok()
         .json();
-    assert_eq!(second["run"], "runs/AMC-ResNet20-Digits-MACs50-v0-uniform-seed7-1");
+    assert_eq!(second["run"], "runs/AMC-ResNet20-Digits-MACs30-v0-uniform-seed7-1");
 
     let exported = place.run(&["export", &run, "--out", "small", "--json"]).ok().json();
     assert_eq!(exported["macs"], rows[5]["macs"]);
@@ -63,12 +63,12 @@ fn teachers_are_described_and_evaluated() {
 fn environments_are_listed_and_described() {
     let place = Place::new();
     let all = place.run(&["--json", "envs"]).ok().json();
-    assert_eq!(all["envs"][0]["id"], "AMC-ResNet20-Digits-MACs50-v0");
+    assert_eq!(all["envs"][0]["id"], "AMC-ResNet20-Digits-MACs30-v0");
     let one = place.run(&["describe", "AMC-ResNet56-CIFAR10-MACs50-v0", "--json"]).ok().json();
     assert_eq!((&one["steps"], &one["macs"]), (&27.into(), &125_485_696.into()));
     assert_eq!(one["observation_space"]["shape"], serde_json::json!([11]));
     let text = place.run(&["describe"]).ok().stdout;
-    assert!(text.contains("AMC-ResNet20-Digits-MACs50-v0") && text.contains("layer3.2.conv2"), "{text}");
+    assert!(text.contains("AMC-ResNet20-Digits-MACs30-v0") && text.contains("layer3.2.conv2"), "{text}");
 }
 
 #[test]
