@@ -53,6 +53,8 @@ pub enum Command {
     },
     /// Score hand-made policies and searches without learning
     Baselines(BaselinesArgs),
+    /// Measure speed: of a network with --model, of whole episodes with --env
+    Bench(Box<BenchArgs>),
     /// List environments
     Envs,
     /// Show an environment: spaces, layers, costs, budget
@@ -86,6 +88,9 @@ pub struct SearchArgs {
     /// Run directory; must not exist [default: runs/ENV-AGENT-seedSEED-N]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Tell at the end where the time of the episodes went
+    #[arg(long)]
+    pub profile: bool,
     #[command(flatten)]
     pub settings: Settings,
 }
@@ -106,6 +111,54 @@ pub struct BaselinesArgs {
     pub out: Option<PathBuf>,
     #[command(flatten)]
     pub settings: Settings,
+}
+
+/// Flags of `bench`.
+#[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)]
+#[expect(missing_docs, reason = "clap would show it")]
+pub struct BenchArgs {
+    /// TOML file with the settings of an environment; flags win over it
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    #[command(flatten)]
+    pub network: BenchNetworkArgs,
+    /// Seconds to repeat for; at least three repeats are made
+    #[arg(long, value_name = "S", default_value_t = 3.0)]
+    pub seconds: f64,
+    #[command(flatten)]
+    pub settings: Settings,
+}
+
+/// Flags of `bench` that are about a network alone.
+#[derive(Debug, Args)]
+pub struct BenchNetworkArgs {
+    /// Channels, height and width of an image [default: 3x32x32]
+    #[arg(long, value_name = "CxHxW", value_parser = parse_shape, conflicts_with_all = ["env", "config"])]
+    pub input: Option<[usize; 3]>,
+    /// Classes [default: 10]
+    #[arg(long, value_name = "N", conflicts_with_all = ["env", "config"])]
+    pub classes: Option<usize>,
+    /// Images a repeat [default: 64]
+    #[arg(long, value_name = "N", conflicts_with_all = ["env", "config"])]
+    pub batch: Option<usize>,
+    /// Who computes [default: fused]
+    #[arg(long, value_enum, conflicts_with_all = ["env", "config"])]
+    pub engine: Option<BenchEngine>,
+    /// Share of the channels to keep in every group that no residual sum passes through, in (0, 1]
+    #[arg(long, value_name = "RATIO", conflicts_with_all = ["env", "config"])]
+    pub prune: Option<f64>,
+}
+
+/// Who computes the logits of a network.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BenchEngine {
+    /// The compiled engine that evaluates candidates
+    #[default]
+    Fused,
+    /// The graph interpreted on Burn, as in training
+    Burn,
 }
 
 /// What to do with a teacher.

@@ -22,6 +22,7 @@ mod error;
 pub mod files;
 pub mod interrupt;
 pub mod play;
+pub mod profile;
 mod progress;
 pub mod report;
 pub mod run;

@@ -9,7 +9,7 @@ use std::{
 use cgym_env::Outcome;
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, world::World};
+use crate::{Error, profile::Profile, world::World};
 
 /// One policy of a table. What was not measured is null.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -90,6 +90,9 @@ pub struct Summary {
     /// The run directory, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<PathBuf>,
+    /// Where the time of the search's own episodes went, where that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<Profile>,
     pub rows: Vec<Row>,
 }
 
@@ -116,6 +119,7 @@ impl Summary {
             evaluated: 0,
             seconds: 0.0,
             run: None,
+            profile: None,
             rows: Vec::new(),
         }
     }

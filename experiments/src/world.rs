@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cgym_env::{AmcEnv, Candidate, Evaluation, Exact, Memoised, Outcome, Surrogate};
+use cgym_env::{AmcEnv, Candidate, Evaluation, Evaluator, Exact, Memoised, Outcome, Surrogate};
 use cgym_teachers::{
     cost::Cost,
     coupling::Coupling,
@@ -105,20 +105,12 @@ impl World {
         })
     }
 
-    /// The environment with an evaluator that remembers nothing, for benchmarks.
+    /// The environment with another evaluator, one that remembers nothing for example.
     ///
     /// # Errors
     /// None that [`World::load`] has not given before.
-    pub fn forgetful(&self) -> Result<AmcEnv, Error> {
-        Ok(self.env_with(self.exact.clone())?)
-    }
-
-    /// The environment with another evaluator.
-    ///
-    /// # Errors
-    /// None that [`World::load`] has not given before.
-    pub fn env_with(&self, evaluator: Arc<dyn Evaluator>) -> Result<AmcEnv, EnvError> {
-        self.config.environment.make(self.pruner.graph(), self.pruner.coupling(), evaluator)
+    pub fn env_with(&self, evaluator: Arc<dyn Evaluator>) -> Result<AmcEnv, Error> {
+        Ok(self.config.environment.make(self.pruner.graph(), self.pruner.coupling(), evaluator)?)
     }
 
     /// The network that an outcome of this environment is about.

@@ -1,6 +1,7 @@
 //! One file a command: from flags to what is printed.
 
 mod baselines;
+mod bench;
 mod envs;
 mod export;
 mod search;
@@ -24,6 +25,7 @@ pub fn run(cli: Cli) -> Result<(), Error> {
         Command::Validate { run, sample } => validate::validate(&run, sample, json),
         Command::Export { run, out } => export::export(&run, &out, json),
         Command::Baselines(args) => baselines::baselines(args, json),
+        Command::Bench(args) => bench::bench(*args, json),
         Command::Envs => envs::list(json),
         Command::Describe { id, config, settings } => envs::describe(id, config.as_deref(), *settings, json),
         Command::Teacher { command } => teacher::run(command, json),

@@ -45,8 +45,11 @@ pub(super) fn search(args: SearchArgs, json: bool) -> Result<(), Error> {
     remember_teacher(&world, directory.path())?;
     eprintln!("saving to {}", directory.path().display());
     let log = EpisodeLog::open(&directory.join("episodes.jsonl"))?;
-    let setup = Setup { world: &world, directory: &directory, stop, started };
+    let setup = Setup { world: &world, directory: &directory, stop, started, profile: args.profile };
     let summary = run::search(&setup, log)?;
+    if let Some(profile) = &summary.profile {
+        eprint!("{}", profile.table());
+    }
     tell(&summary, directory.path(), json)
 }
 
@@ -65,7 +68,7 @@ pub(super) fn resume(path: &Path, threads: Option<usize>, json: bool) -> Result<
     known.extend(run::recorded(&directory.join("baselines.jsonl")));
     let world = load(config, &known)?;
     remember_teacher(&world, path)?;
-    let setup = Setup { world: &world, directory: &directory, stop, started };
+    let setup = Setup { world: &world, directory: &directory, stop, started, profile: false };
     let summary = run::search(&setup, log)?;
     tell(&summary, path, json)
 }

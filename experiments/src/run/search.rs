@@ -16,6 +16,7 @@ use cgym_env::{Env, EpisodeRecord};
 use super::{EpisodeLog, RunDirectory, best, checkpoint, compare};
 use crate::{
     Error, play,
+    profile::Profile,
     progress::Progress,
     report::{self, Summary},
     seeds,
@@ -36,6 +37,8 @@ pub struct Setup<'a> {
     pub stop: &'a AtomicBool,
     /// When the command was started.
     pub started: Instant,
+    /// Whether the summary tells where the time of episodes went.
+    pub profile: bool,
 }
 
 /// Plays the search in `setup.directory` from where `log` and the checkpoints leave off.
@@ -47,13 +50,14 @@ pub fn search(setup: &Setup<'_>, log: EpisodeLog) -> Result<Summary, Error> {
     let mut search = Search::start(setup, log)?;
     let done = search.play()?;
     search.save()?;
-    let Setup { world, directory, stop, started } = *setup;
+    let Setup { world, directory, stop, started, profile } = *setup;
     let config = &world.config;
     let mut summary = Summary::new(world);
     summary.agent = Some(config.agent.clone());
     summary.played = search.log.records().len() as u64;
     summary.best_episode = search.best.map(|best| best as u64);
     summary.run = Some(directory.path().to_owned());
+    summary.profile = profile.then_some(search.profile);
 
     let mut policies = Vec::new();
     if done {
@@ -82,6 +86,7 @@ struct Search<'a> {
     log: EpisodeLog,
     board: TensorBoard,
     progress: Progress,
+    profile: Profile,
     /// Episodes played by the agent as it is now.
     played: usize,
     best: Option<usize>,
@@ -113,7 +118,8 @@ impl<'a> Search<'a> {
         describe(&mut board, world)?;
         let best = play::best(&log.records()[..played], config.environment.target);
         let progress = Progress::new(&config.agent, config.episodes, played as u64);
-        Ok(Self { setup, env, agent, log, board, progress, played, best, saved_best: None })
+        let profile = Profile::default();
+        Ok(Self { setup, env, agent, log, board, progress, profile, played, best, saved_best: None })
     }
 
     /// Plays to the end; false where it was stopped before.
@@ -144,10 +150,13 @@ impl<'a> Search<'a> {
     }
 
     fn episode(&mut self, mode: Mode) -> Result<(), Error> {
-        let index = self.played;
-        let seed = self.setup.world.config.seed;
+        let (index, world) = (self.played, self.setup.world);
+        let (env, seed) = (&mut *self.env, world.config.seed);
         let started = Instant::now();
-        let record = play::episode(&mut *self.env, &mut *self.agent, seed, index as u64, mode)?;
+        let record = self.profile.episode(&mut *self.agent, &world.exact, |agent| {
+            play::episode(env, agent, seed, index as u64, mode)
+        })?;
+        let ended = Instant::now();
         let steps = record.actions.len();
         if index < self.log.records().len() {
             if !self.log.is(index, &record)? {
@@ -160,13 +169,14 @@ impl<'a> Search<'a> {
             self.log.append(record)?;
         }
         self.played += 1;
-        let target = self.setup.world.config.environment.target;
+        let target = world.config.environment.target;
         let records = self.log.records();
         let better = |best: usize| records[index].episodic_return > records[best].episodic_return;
         if play::meets(&records[index], target) && self.best.is_none_or(better) {
             self.best = Some(index);
         }
-        self.tell(index, steps as f64 / started.elapsed().as_secs_f64().max(1e-9));
+        self.tell(index, steps as f64 / ended.duration_since(started).as_secs_f64().max(1e-9));
+        self.profile.recorded(ended);
         Ok(())
     }
 
@@ -199,13 +209,14 @@ impl<'a> Search<'a> {
     }
 
     fn save(&mut self) -> Result<(), Error> {
-        let directory = self.setup.directory;
+        let (directory, started) = (self.setup.directory, Instant::now());
         checkpoint::save(&directory.join("checkpoints"), &*self.agent, &self.log)?;
         if let Some(index) = self.best.filter(|_| self.best != self.saved_best) {
             best::save(directory, self.setup.world, index, &self.log.records()[index])?;
             self.saved_best = Some(index);
         }
         self.board.flush();
+        self.profile.recorded(started);
         Ok(())
     }
 }

@@ -3,6 +3,7 @@
 mod bad_input;
 mod common;
 mod configuration;
+mod measuring;
 mod objects;
 mod resuming;
 mod stopping;

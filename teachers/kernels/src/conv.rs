@@ -14,10 +14,48 @@ pub struct Conv2d {
     method: Method,
 }
 
+/// How a convolution, or the gradient of its input, is computed.
 #[derive(Debug, Clone)]
-enum Method {
+pub(crate) enum Method {
     Dense(Dense),
     Depthwise(Depthwise),
+}
+
+impl Method {
+    /// A convolution; everything is checked.
+    pub fn forward(shape: ConvShape, weight: &[f32], epilogue: Epilogue, isa: Isa) -> Self {
+        match Depthwise::function(&shape, isa) {
+            Some(function) => Self::Depthwise(Depthwise::new(shape, weight, epilogue, isa, function)),
+            None => Self::Dense(Dense::new(shape, weight, epilogue, isa)),
+        }
+    }
+
+    /// The gradient of the input; everything is checked.
+    pub fn input_gradient(shape: ConvShape, weight: &[f32], isa: Isa) -> Self {
+        let suits = shape.in_channels == shape.groups && shape.out_channels == shape.groups;
+        match shape.transposed().filter(|_| suits) {
+            Some(gradient) => {
+                let bias = vec![0.0; shape.in_channels];
+                let epilogue = Epilogue { bias, range: Activation::Identity.range() };
+                Self::forward(gradient, &shape.transposed_weight(weight), epilogue, isa)
+            }
+            None => Self::Dense(Dense::input_gradient(shape, weight, isa)),
+        }
+    }
+
+    /// Computes all that is written.
+    ///
+    /// # Safety
+    /// The processor has the instruction set; the tensors are those of the shape, in lanes.
+    pub unsafe fn run(&self, tensors: Tensors) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match self {
+                Self::Dense(dense) => dense.run(tensors),
+                Self::Depthwise(depthwise) => depthwise.run(tensors),
+            }
+        }
+    }
 }
 
 /// What follows the sum of products.
@@ -76,11 +114,7 @@ impl Conv2d {
         }
         let bias = bias.map_or_else(|| vec![0.0; shape.out_channels], <[f32]>::to_vec);
         let epilogue = Epilogue { bias, range: activation.range() };
-        let method = match Depthwise::function(&shape, isa) {
-            Some(function) => Method::Depthwise(Depthwise::new(shape, weight, epilogue, isa, function)),
-            None => Method::Dense(Dense::new(shape, weight, epilogue, isa)),
-        };
-        Ok(Self { shape, isa, method })
+        Ok(Self { shape, isa, method: Method::forward(shape, weight, epilogue, isa) })
     }
 
     /// The shape.
@@ -123,12 +157,7 @@ impl Conv2d {
         };
         // SAFETY: the slices have the lengths of the shape, the output is borrowed exclusively,
         // and `new` has checked the instruction set.
-        unsafe {
-            match &self.method {
-                Method::Dense(dense) => dense.run(tensors),
-                Method::Depthwise(depthwise) => depthwise.run(tensors),
-            }
-        }
+        unsafe { self.method.run(tensors) }
         Ok(())
     }
 }

@@ -2,9 +2,9 @@
 #![expect(unsafe_code, reason = "calls the register tiles with pointers into checked slices")]
 
 use crate::conv::{Epilogue, Tensors};
-use crate::geometry::{Segment, parts, segments};
+use crate::geometry::{Axis, Span, parts};
 use crate::tile::{Tap, TileCall, Tiles, tiles};
-use crate::{Buffer, ConvShape, Isa};
+use crate::{Activation, Buffer, ConvShape, Isa};
 use std::ops::Range;
 
 /// Bytes of weights that are used again and again before the next are read: a part of a
@@ -25,7 +25,7 @@ struct Block {
 /// Outputs that the same taps meet, along both axes.
 #[derive(Debug, Clone)]
 struct Region {
-    columns: Segment,
+    columns: Span,
     taps: Vec<Tap>,
     /// The first of the taps in the kernel, row by row.
     first_tap: usize,
@@ -34,14 +34,17 @@ struct Region {
 /// A row of regions.
 #[derive(Debug, Clone)]
 struct Strip {
-    rows: Segment,
+    rows: Span,
     regions: Vec<Region>,
 }
 
-/// A convolution of any shape.
+/// A convolution of any shape, or the gradient of its input.
 #[derive(Debug, Clone)]
 pub(crate) struct Dense {
-    shape: ConvShape,
+    groups: usize,
+    /// Channels of a group that are read and that are written.
+    channels: [usize; 2],
+    axes: [Axis; 2],
     isa: Isa,
     epilogue: Epilogue,
     /// `[group][block][input channel][kernel row][kernel column][output channel of the block]`.
@@ -60,14 +63,40 @@ struct Rectangle {
 impl Dense {
     /// Packs a checked weight.
     pub fn new(shape: ConvShape, weight: &[f32], epilogue: Epilogue, isa: Isa) -> Self {
+        let channels = [shape.in_channels / shape.groups, shape.out_channels / shape.groups];
+        let flat = flatten(shape);
+        let axes = [0, 1].map(|axis| Axis::forward(&flat, axis));
+        Self::of_axes(shape.groups, channels, axes, weight, epilogue, isa)
+    }
+
+    /// What computes the gradient of the input from that of the output; `weight` is the
+    /// convolution's own.
+    pub fn input_gradient(shape: ConvShape, weight: &[f32], isa: Isa) -> Self {
+        let channels = [shape.out_channels / shape.groups, shape.in_channels / shape.groups];
+        let flat = flatten(shape);
+        let axes = [0, 1].map(|axis| Axis::input_gradient(&flat, axis));
+        let epilogue = Epilogue { bias: vec![0.0; shape.in_channels], range: Activation::Identity.range() };
+        let weight = shape.transposed_weight(weight);
+        Self::of_axes(shape.groups, channels, axes, &weight, epilogue, isa)
+    }
+
+    /// Packs a weight `[groups][channels written][channels read][taps]`.
+    fn of_axes(
+        groups: usize,
+        channels: [usize; 2],
+        axes: [Axis; 2],
+        weight: &[f32],
+        epilogue: Epilogue,
+        isa: Isa,
+    ) -> Self {
         let tiles = tiles(isa);
-        let blocks: Vec<Block> = parts(shape.out_channels / shape.groups, tiles.len())
+        let blocks: Vec<Block> = parts(channels[1], tiles.len())
             .map(|channels| Block { tiles: tiles[channels.len() - 1], channels })
             .collect();
-        let weights = pack(&shape, &blocks, weight);
-        let shape = flatten(shape);
-        let strips = strips(&shape, isa.lanes());
-        Self { isa, epilogue, weights, blocks, strips, shape }
+        let positions = channels[0] * axes[0].kernel * axes[1].kernel;
+        let weights = pack(positions, channels[1], &blocks, weight);
+        let strips = strips(&axes, isa.lanes());
+        Self { groups, channels, axes, isa, epilogue, weights, blocks, strips }
     }
 
     /// Computes the whole output.
@@ -75,15 +104,10 @@ impl Dense {
     /// # Safety
     /// The processor has the instruction set; the tensors are those of the shape.
     pub unsafe fn run(&self, tensors: Tensors) {
-        for group in 0..self.shape.groups {
+        for group in 0..self.groups {
             // SAFETY: the caller's promise.
             unsafe { self.run_group(group, tensors) }
         }
-    }
-
-    /// Input and output channels of a group.
-    fn channels_of_a_group(&self) -> (usize, usize) {
-        (self.shape.in_channels / self.shape.groups, self.shape.out_channels / self.shape.groups)
     }
 
     /// Walks over the outputs so that weights, then input, are used again while in cache.
@@ -91,19 +115,20 @@ impl Dense {
     /// # Safety
     /// As [`Self::run`].
     unsafe fn run_group(&self, group: usize, tensors: Tensors) {
-        let (depth, _) = self.channels_of_a_group();
+        let [depth, _] = self.channels;
+        let [down, across] = &self.axes;
         let Block { channels, tiles } = &self.blocks[0];
-        let [taps, lines] = [self.shape.kernel[0] * self.shape.kernel[1], self.shape.kernel[0]];
+        let [taps, lines] = [down.kernel * across.kernel, down.kernel];
         let block_bytes = depth * taps * channels.len() * size_of::<f32>();
         let height = tiles.len();
-        let lines = (height - 1) * self.shape.stride[0] + lines;
-        let column_bytes = depth * lines * self.shape.stride[1] * self.isa.lanes() * size_of::<f32>();
+        let lines = (height - 1) * down.steps[0] + lines;
+        let column_bytes = depth * lines * across.steps[0] * self.isa.lanes() * size_of::<f32>();
         let width = (INPUT_BYTES / column_bytes).next_multiple_of(height).max(2 * height);
         for blocks in self.blocks.chunks((WEIGHT_BYTES / block_bytes).max(1)) {
             for strip in &self.strips {
-                for rows in parts(strip.rows.outputs.len(), height) {
+                for rows in parts(strip.rows.count, height) {
                     for region in &strip.regions {
-                        for columns in parts(region.columns.outputs.len(), width) {
+                        for columns in parts(region.columns.count, width) {
                             let rectangle = Rectangle { rows: rows.clone(), columns };
                             for block in blocks {
                                 // SAFETY: the caller's promise.
@@ -131,30 +156,29 @@ impl Dense {
         tensors: Tensors,
     ) {
         let lanes = self.isa.lanes();
-        let (depth, count) = self.channels_of_a_group();
-        let (input_channel, output_channel) =
-            (self.shape.input_pixels() * lanes, self.shape.output_pixels() * lanes);
+        let [depth, count] = self.channels;
+        let [down, across] = &self.axes;
+        let [input_channel, output_channel] =
+            [0, 1].map(|side| down.sizes[side] * across.sizes[side] * lanes);
         let channel = group * count + block.channels.start;
-        let taps = self.shape.kernel[0] * self.shape.kernel[1];
-        let (input_width, output_width) = (self.shape.input[1], self.shape.output()[1]);
+        let taps = down.kernel * across.kernel;
         // Of inputs and of outputs, from one row or column to the next.
-        let row_steps = [self.shape.stride[0] * input_width, output_width].map(|pixels| pixels * lanes);
-        let column_steps = [self.shape.stride[1], 1].map(|pixels| pixels * lanes);
+        let row_steps = [0, 1].map(|side| down.steps[side] * across.sizes[side] * lanes);
+        let column_steps = across.steps.map(|pixels| pixels * lanes);
         let origin = group * depth * input_channel
-            + (strip.rows.origin * input_width + region.columns.origin) * lanes
+            + (strip.rows.origin * across.sizes[0] + region.columns.origin) * lanes
             + rectangle.rows.start * row_steps[0]
             + rectangle.columns.start * column_steps[0];
-        let first = ((strip.rows.outputs.start + rectangle.rows.start) * output_width
-            + region.columns.outputs.start
-            + rectangle.columns.start)
-            * lanes
+        let first = (strip.rows.first * across.sizes[1] + region.columns.first) * lanes
+            + rectangle.rows.start * row_steps[1]
+            + rectangle.columns.start * column_steps[1]
             + channel * output_channel;
         let weights = channel * depth * taps + region.first_tap * block.channels.len();
 
         let most = block.tiles.len();
         let (rows, columns) = (rectangle.rows.len(), rectangle.columns.len());
-        let across = rows * columns.div_ceil(most) <= columns * rows.div_ceil(most);
-        let (lines, line_steps, pixels, pixel_steps) = if across {
+        let along_rows = rows * columns.div_ceil(most) <= columns * rows.div_ceil(most);
+        let (lines, line_steps, pixels, pixel_steps) = if along_rows {
             (rows, row_steps, columns, column_steps)
         } else {
             (columns, column_steps, rows, row_steps)
@@ -163,11 +187,11 @@ impl Dense {
             for part in parts(pixels, most) {
                 let input = origin + line * line_steps[0] + part.start * pixel_steps[0];
                 let output = first + line * line_steps[1] + part.start * pixel_steps[1];
-                // SAFETY: the caller's promise; the segments name only taps that lie in the input,
-                // and cover each output once.
+                // SAFETY: the caller's promise; the spans name only taps that lie in the input, and
+                // cover each output once; where there are no taps, no input is read.
                 unsafe {
                     let call = TileCall {
-                        input: tensors.input.add(input),
+                        input: tensors.input.wrapping_add(input),
                         input_step: pixel_steps[0],
                         input_channel,
                         channels: depth,
@@ -189,7 +213,7 @@ impl Dense {
 }
 
 /// A 1x1 convolution that uses every pixel does not care where a row ends.
-fn flatten(shape: ConvShape) -> ConvShape {
+pub(crate) fn flatten(shape: ConvShape) -> ConvShape {
     if shape.kernel == [1, 1] && shape.stride == [1, 1] && shape.padding == [0, 0] {
         ConvShape { input: [1, shape.input[0] * shape.input[1]], ..shape }
     } else {
@@ -198,40 +222,35 @@ fn flatten(shape: ConvShape) -> ConvShape {
 }
 
 /// The regions of the outputs and their taps.
-fn strips(shape: &ConvShape, lanes: usize) -> Vec<Strip> {
-    let columns = segments(shape, 1);
-    let strip = |rows: Segment| {
-        let regions = columns.iter().cloned().map(|columns| {
-            let first_tap = rows.taps.start * shape.kernel[1] + columns.taps.start;
-            let taps =
-                rows.taps.clone().flat_map(|row| columns.taps.clone().map(move |column| (row, column)));
+fn strips([down, across]: &[Axis; 2], lanes: usize) -> Vec<Strip> {
+    let strip = |rows: &Span| {
+        let regions = across.spans.iter().map(|columns| {
+            let taps = (0..rows.taps).flat_map(|row| (0..columns.taps).map(move |column| (row, column)));
             let taps = taps.map(|(row, column)| {
-                let down = (row - rows.taps.start) * shape.dilation[0];
-                let right = (column - columns.taps.start) * shape.dilation[1];
+                let (line, place) = (row * down.tap_steps[0], column * across.tap_steps[0]);
+                let (tap_row, tap_column) = (row * down.tap_steps[1], column * across.tap_steps[1]);
                 Tap {
-                    input: (down * shape.input[1] + right) * lanes,
-                    weight: row * shape.kernel[1] + column - first_tap,
+                    input: (line * across.sizes[0] + place) * lanes,
+                    weight: tap_row * across.kernel + tap_column,
                 }
             });
-            Region { taps: taps.collect(), first_tap, columns }
+            let first_tap = rows.tap * across.kernel + columns.tap;
+            Region { taps: taps.collect(), first_tap, columns: columns.clone() }
         });
-        Strip { regions: regions.collect(), rows }
+        Strip { regions: regions.collect(), rows: rows.clone() }
     };
-    segments(shape, 0).into_iter().map(strip).collect()
+    down.spans.iter().map(strip).collect()
 }
 
-/// Orders a weight as the tiles read it.
-fn pack(shape: &ConvShape, blocks: &[Block], weight: &[f32]) -> Buffer {
-    let depth = shape.in_channels / shape.groups;
-    let taps = shape.kernel[0] * shape.kernel[1];
-    let group_size = shape.out_channels / shape.groups * depth * taps;
+/// Orders a weight `[groups][count][positions]` as the tiles read it.
+fn pack(positions: usize, count: usize, blocks: &[Block], weight: &[f32]) -> Buffer {
     let mut packed = Buffer::zeros(weight.len());
     let mut places = packed.iter_mut();
-    for group in weight.chunks_exact(group_size) {
+    for group in weight.chunks_exact(count * positions) {
         for block in blocks {
-            for position in 0..depth * taps {
+            for position in 0..positions {
                 for (channel, place) in block.channels.clone().zip(&mut places) {
-                    *place = group[channel * depth * taps + position];
+                    *place = group[channel * positions + position];
                 }
             }
         }

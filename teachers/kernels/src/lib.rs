@@ -1,4 +1,5 @@
-//! Compute kernels of a fused inference engine for small images, in single precision.
+//! Compute kernels of a fused inference engine for small images, in single precision, and of
+//! training ([`train`]).
 //!
 //! # Layout
 //! An activation holds as many images as the vector unit is wide ([`Isa::lanes`]), the image index
@@ -44,6 +45,7 @@ pub mod matrix;
 mod pool;
 mod shape;
 mod tile;
+pub mod train;
 mod vector;
 
 pub use buffer::Buffer;

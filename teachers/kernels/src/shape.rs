@@ -96,6 +96,33 @@ impl ConvShape {
         self.out_channels * self.kernel[0] * self.kernel[1] * self.in_channels / self.groups.max(1)
     }
 
+    /// A weight as the gradient of the input reads it: each kernel reversed,
+    /// `[groups][in_channels / groups][out_channels / groups][kernel height][kernel width]`.
+    pub(crate) fn transposed_weight(&self, weight: &[f32]) -> Vec<f32> {
+        let (depth, count) = (self.in_channels / self.groups, self.out_channels / self.groups);
+        let taps = self.kernel[0] * self.kernel[1];
+        let mut transposed = Vec::with_capacity(weight.len());
+        for group in weight.chunks_exact(count * depth * taps) {
+            for channel in 0..depth {
+                for filter in group.chunks_exact(depth * taps) {
+                    transposed.extend(filter[channel * taps..][..taps].iter().rev());
+                }
+            }
+        }
+        transposed
+    }
+
+    /// The convolution that is the gradient of the input, where the stride is one and the padding
+    /// does not reach beyond the kernel.
+    pub(crate) fn transposed(&self) -> Option<Self> {
+        let [height, width] = [0, 1]
+            .map(|axis| (self.dilation[axis] * (self.kernel[axis] - 1)).checked_sub(self.padding[axis]));
+        let padding = [height?, width?];
+        let (in_channels, out_channels, input) = (self.out_channels, self.in_channels, self.output());
+        let gradient = Self { in_channels, out_channels, input, padding, ..*self };
+        (self.stride == [1, 1]).then_some(gradient)
+    }
+
     /// Multiply-accumulates for one image, those that meet the padding included (as is usual).
     pub fn macs(&self) -> u64 {
         let [height, width] = self.output();

@@ -28,6 +28,11 @@ pub(crate) trait Vector: Copy {
     /// `self < other ? self : other`: a `NaN` in `other` comes through.
     unsafe fn min(self, other: Self) -> Self;
 
+    /// `self` where `mask` is above zero or `NaN`, zero elsewhere.
+    unsafe fn where_positive(self, mask: Self) -> Self;
+    /// The sum of all images' numbers in each vector, whichever of the four it is.
+    unsafe fn sums(vectors: [Self; 4]) -> [f32; 4];
+
     /// Limits the value to `low..=high`; a `NaN` comes through.
     #[inline(always)]
     unsafe fn clamp(self, low: Self, high: Self) -> Self {
@@ -85,6 +90,14 @@ impl Vector for Portable {
     unsafe fn min(self, other: Self) -> Self {
         self.zip(other, |left, right| if left < right { left } else { right })
     }
+    #[inline(always)]
+    unsafe fn where_positive(self, mask: Self) -> Self {
+        self.zip(mask, |value, mask| if mask <= 0.0 { 0.0 } else { value })
+    }
+    #[inline(always)]
+    unsafe fn sums(vectors: [Self; 4]) -> [f32; 4] {
+        vectors.map(|Self([a, b, c, d, e, f, g, h])| ((a + e) + (c + g)) + ((b + f) + (d + h)))
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -99,9 +112,53 @@ pub(crate) mod x86 {
     #[derive(Clone, Copy)]
     pub(crate) struct Avx512(__m512);
 
+    // SAFETY of all: the caller has the instruction set.
+    #[inline(always)]
+    unsafe fn where_positive8(value: __m256, mask: __m256) -> __m256 {
+        unsafe { _mm256_and_ps(value, _mm256_cmp_ps::<_CMP_NLE_UQ>(mask, _mm256_setzero_ps())) }
+    }
+    #[inline(always)]
+    unsafe fn where_positive16(value: __m512, mask: __m512) -> __m512 {
+        unsafe {
+            let mask = _mm512_cmp_ps_mask::<_CMP_NLE_UQ>(mask, _mm512_setzero_ps());
+            _mm512_maskz_mov_ps(mask, value)
+        }
+    }
+    // Wide instructions to the end: narrow ones reach only half of the registers, and the compiler
+    // would keep sums out of the others all along.
+    #[inline(always)]
+    unsafe fn sums8([a, b, c, d]: [__m256; 4]) -> [f32; 4] {
+        unsafe {
+            let left = _mm256_add_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+            let right = _mm256_add_ps(_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d));
+            let (even, odd) =
+                (_mm256_shuffle_ps::<0x44>(left, right), _mm256_shuffle_ps::<0xee>(left, right));
+            let quarters = _mm256_add_ps(even, odd);
+            let all = _mm256_add_ps(quarters, _mm256_permute2f128_ps::<0x01>(quarters, quarters));
+            let mut sums = [0.0; 4];
+            _mm_storeu_ps(sums.as_mut_ptr(), _mm256_castps256_ps128(all));
+            sums
+        }
+    }
+    #[inline(always)]
+    unsafe fn sums16([a, b, c, d]: [__m512; 4]) -> [f32; 4] {
+        unsafe {
+            let left = _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+            let right = _mm512_add_ps(_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
+            let (even, odd) =
+                (_mm512_shuffle_ps::<0x44>(left, right), _mm512_shuffle_ps::<0xee>(left, right));
+            let quarters = _mm512_add_ps(even, odd);
+            let halves = _mm512_add_ps(quarters, _mm512_shuffle_f32x4::<0x4e>(quarters, quarters));
+            let all = _mm512_add_ps(halves, _mm512_shuffle_f32x4::<0xb1>(halves, halves));
+            let mut sums = [0.0; 4];
+            _mm_storeu_ps(sums.as_mut_ptr(), _mm512_castps512_ps128(all));
+            sums
+        }
+    }
+
     macro_rules! vector {
         ($name:ident, $lanes:literal, $load:ident, $store:ident, $splat:ident, $mul_add:ident,
-         $add:ident, $max:ident, $min:ident) => {
+         $add:ident, $max:ident, $min:ident, $where_positive:ident, $sums:ident) => {
             // SAFETY of every block: the caller has the instruction set, and gives `LANES`
             // readable or writable numbers to `load` and `store`, which ask for no alignment.
             impl Vector for $name {
@@ -135,6 +192,14 @@ pub(crate) mod x86 {
                 unsafe fn min(self, other: Self) -> Self {
                     Self(unsafe { $min(self.0, other.0) })
                 }
+                #[inline(always)]
+                unsafe fn where_positive(self, mask: Self) -> Self {
+                    Self(unsafe { $where_positive(self.0, mask.0) })
+                }
+                #[inline(always)]
+                unsafe fn sums(vectors: [Self; 4]) -> [f32; 4] {
+                    unsafe { $sums(vectors.map(|vector| vector.0)) }
+                }
             }
         };
     }
@@ -148,7 +213,9 @@ pub(crate) mod x86 {
         _mm256_fmadd_ps,
         _mm256_add_ps,
         _mm256_max_ps,
-        _mm256_min_ps
+        _mm256_min_ps,
+        where_positive8,
+        sums8
     );
     vector!(
         Avx512,
@@ -159,7 +226,9 @@ pub(crate) mod x86 {
         _mm512_fmadd_ps,
         _mm512_add_ps,
         _mm512_max_ps,
-        _mm512_min_ps
+        _mm512_min_ps,
+        where_positive16,
+        sums16
     );
 }
 

@@ -1,0 +1,92 @@
+//! `bench` and `search --profile`: what is told, never how fast it was.
+
+use serde_json::Value;
+
+use crate::common::Place;
+
+const FEW: [&str; 8] =
+    ["--reward-images", "40", "--calibration-images", "40", "--points", "2", "--threads", "1"];
+const PARTS: [&str; 7] =
+    ["agent_act", "agent_learn", "environment", "prune", "compile", "evaluate", "records"];
+
+#[track_caller]
+fn assert_positive(object: &Value, keys: &[&str]) {
+    for key in keys {
+        assert!(object[key].as_f64() > Some(0.0), "{key} of {object}");
+    }
+}
+
+#[test]
+fn a_network_is_measured_by_both_engines() {
+    let place = Place::new();
+    let small = ["bench", "--model", "resnet8", "--input", "1x8x8", "--seconds", "0.01", "--json"];
+    let more = ["--batch", "20", "--prune", "0.5", "--threads", "1"];
+    let fused = place.run(&[small.as_slice(), &more].concat()).ok().json();
+    assert_positive(&fused, &["seconds", "images_per_second", "macs_per_second", "repeats"]);
+    assert_eq!((&fused["engine"], &fused["batch"]), (&"fused".into(), &20.into()));
+    assert!(fused["macs"].as_u64() < fused["teacher_macs"].as_u64(), "{fused}");
+    assert!(fused["parameters"].as_u64() < fused["teacher_parameters"].as_u64(), "{fused}");
+    assert!(fused["peak_memory_bytes"].is_null() || fused["peak_memory_bytes"].as_u64() > Some(1 << 20));
+    let burn = place.run(&[small.as_slice(), &["--engine", "burn", "--batch", "3"]].concat()).ok().json();
+    assert_positive(&burn, &["seconds", "images_per_second", "macs_per_second"]);
+    assert_eq!(burn["macs"], fused["teacher_macs"]);
+    assert!(burn["instructions"].is_null() && fused["instructions"].is_string());
+}
+
+#[test]
+fn an_episode_is_measured_part_by_part() {
+    let place = Place::new();
+    let env = ["bench", "--env", "AMC-ResNet20-Digits-MACs50-v0", "--seconds", "0.01", "--agent", "uniform"];
+    let episode = place.run(&[env.as_slice(), &FEW, &["--json"]].concat()).ok().json();
+    assert_positive(&episode, &["seconds", "environment", "prune", "compile", "evaluate"]);
+    assert_positive(&episode, &["steps_per_second", "agent_act", "steps"]);
+    assert!(episode["repeats"].as_u64() >= Some(3), "{episode}");
+    let text = place.run(&[env.as_slice(), &FEW].concat()).ok().stdout;
+    assert!(text.contains("evaluate") && text.contains("steps/s"), "{text}");
+    assert!(!place.path("runs").exists());
+}
+
+#[test]
+fn a_profile_is_told_and_changes_no_episode() {
+    let place = Place::new();
+    let plain = place.search(&["--out", "plain", "--json"]).ok().json();
+    let profiled = place.search(&["--out", "profiled", "--profile", "--json"]).ok();
+    assert!(profiled.stderr.contains("agent learn") && profiled.stderr.contains("records and logs"));
+    let summary = profiled.json();
+    let profile = &summary["profile"];
+    assert_positive(profile, &PARTS);
+    assert_eq!(profile["episodes"], summary["played"]);
+    let whole: f64 = PARTS.iter().filter_map(|part| profile[part].as_f64()).sum();
+    assert!(summary["seconds"].as_f64() >= Some(whole), "{summary}");
+    assert!(plain.get("profile").is_none());
+    place.result("plain").assert_is(&place.result("profiled"));
+}
+
+#[test]
+fn what_cannot_be_measured_is_refused() {
+    let place = Place::new();
+    let cases: &[(&[&str], &str)] = &[
+        (&["bench"], "give --model NAME or --env ID"),
+        (&["bench", "--model", "resnt20"], "did you mean `resnet20`?"),
+        (&["bench", "--env", "AMC-ResNet20-Digit-MACs50-v0"], "did you mean"),
+        (&["bench", "--env", "AMC-ResNet20-Digits-MACs50-v0", "--agent", "dpg"], "did you mean `ddpg`?"),
+        (&["bench", "--env", "AMC-ResNet20-Digits-MACs50-v0", "--batch", "3"], "--batch"),
+        (&["bench", "--model", "resnet20", "--reward-images", "3"], "give --env ID too"),
+        (&["bench", "--model", "resnet20", "--batch", "0"], "batch"),
+        (&["bench", "--model", "resnet20", "--batch", "99999999999999999"], "batch"),
+        (&["bench", "--model", "resnet20", "--input", "3x0x32"], "3x0x32"),
+        (&["bench", "--model", "resnet20", "--prune", "0"], "prune: 0 is not a share in (0, 1]"),
+        (&["bench", "--model", "resnet20", "--prune", "nan"], "prune"),
+        (&["bench", "--model", "resnet20", "--seconds", "inf"], "seconds"),
+        (&["bench", "--model", "resnet20", "--seconds", "-1"], "seconds"),
+        (&["bench", "--model", "resnet20", "--threads", "0"], "threads"),
+        (&["bench", "--model", "resnet20", "--engine", "torch"], "fused, burn"),
+        (&["bench", "--model", "resnet20", "--device", "cuda"], "device"),
+    ];
+    for (arguments, words) in cases {
+        let ended = place.run(arguments);
+        assert_eq!(ended.code, Some(2), "{arguments:?}: {}{}", ended.stdout, ended.stderr);
+        assert_eq!(ended.stdout, "", "{arguments:?}");
+        assert!(ended.stderr.contains(words), "{arguments:?}: `{words}` in {}", ended.stderr);
+    }
+}

@@ -1,0 +1,235 @@
+//! Batch norm in training against a plain reference in double precision.
+
+mod common;
+
+use cgym_kernels::train::{batch_norm_relu_backward, batch_norm_relu_forward};
+use cgym_kernels::{Isa, KernelError};
+use common::{Random, assert_close};
+
+const EPSILON: f32 = 1e-5;
+
+/// A batch `[batch][channels][pixels]` in double precision.
+#[derive(Clone)]
+struct Case {
+    batch: usize,
+    pixels: usize,
+    input: Vec<f64>,
+    weight: Vec<f64>,
+    bias: Vec<f64>,
+    gradient: Vec<f64>,
+    relu: bool,
+}
+
+fn wide(values: Vec<f32>) -> Vec<f64> {
+    values.into_iter().map(f64::from).collect()
+}
+
+fn narrow(values: &[f64]) -> Vec<f32> {
+    values.iter().map(|value| *value as f32).collect()
+}
+
+impl Case {
+    fn new(random: &mut Random, [batch, channels, pixels]: [usize; 3], relu: bool) -> Self {
+        let len = batch * channels * pixels;
+        Self {
+            batch,
+            pixels,
+            input: wide(random.values(len)),
+            weight: wide(random.values(channels)),
+            bias: wide(random.values(channels)),
+            gradient: wide(random.values(len)),
+            relu,
+        }
+    }
+
+    fn channel(&self, index: usize) -> usize {
+        index / self.pixels % self.weight.len()
+    }
+
+    /// Sums over a channel.
+    fn sum(&self, channel: usize, value: impl Fn(usize) -> f64) -> f64 {
+        (0..self.input.len()).filter(|index| self.channel(*index) == channel).map(value).sum()
+    }
+
+    /// Mean and variance by channel.
+    fn statistics(&self) -> Vec<[f64; 2]> {
+        let count = (self.batch * self.pixels) as f64;
+        let of = |channel| {
+            let mean = self.sum(channel, |index| self.input[index]) / count;
+            [mean, self.sum(channel, |index| (self.input[index] - mean).powi(2)) / count]
+        };
+        (0..self.weight.len()).map(of).collect()
+    }
+
+    fn output(&self) -> Vec<f64> {
+        let statistics = self.statistics();
+        let value = |(index, value): (usize, &f64)| {
+            let channel = self.channel(index);
+            let [mean, variance] = statistics[channel];
+            let normal = (value - mean) / (variance + f64::from(EPSILON)).sqrt();
+            let value = normal * self.weight[channel] + self.bias[channel];
+            if self.relu { value.max(0.0) } else { value }
+        };
+        self.input.iter().enumerate().map(value).collect()
+    }
+
+    /// Gradients of input, weight and bias.
+    fn gradients(&self) -> [Vec<f64>; 3] {
+        let (statistics, output) = (self.statistics(), self.output());
+        let count = (self.batch * self.pixels) as f64;
+        let gradient =
+            |index: usize| if self.relu && output[index] <= 0.0 { 0.0 } else { self.gradient[index] };
+        let normal = |index: usize| {
+            let [mean, variance] = statistics[self.channel(index)];
+            (self.input[index] - mean) / (variance + f64::from(EPSILON)).sqrt()
+        };
+        let channels = 0..self.weight.len();
+        let bias: Vec<f64> = channels.clone().map(|channel| self.sum(channel, gradient)).collect();
+        let weight: Vec<f64> =
+            channels.map(|channel| self.sum(channel, |index| gradient(index) * normal(index))).collect();
+        let input = |index: usize| {
+            let channel = self.channel(index);
+            let scale = self.weight[channel] / (statistics[channel][1] + f64::from(EPSILON)).sqrt();
+            scale * (gradient(index) - (bias[channel] + normal(index) * weight[channel]) / count)
+        };
+        [(0..self.input.len()).map(input).collect(), weight, bias]
+    }
+
+    fn run(&self, isa: Isa) -> [Vec<f32>; 7] {
+        let [input, weight, bias, gradient] =
+            [&self.input, &self.weight, &self.bias, &self.gradient].map(|values| narrow(values));
+        let norm = batch_norm_relu_forward(isa, &input, &weight, &bias, EPSILON, self.relu, self.batch)
+            .expect("lengths fit");
+        let saved = norm.saved(&input, &weight, &bias, self.relu);
+        let found = batch_norm_relu_backward(isa, &saved, &gradient, self.batch).expect("lengths fit");
+        [norm.output, norm.mean, norm.variance, norm.inverse_deviation, found.input, found.weight, found.bias]
+    }
+
+    fn check(&self, isa: Isa, tolerance: f64) {
+        let context = format!("{isa} {} x {} x {}", self.batch, self.weight.len(), self.pixels);
+        let [output, mean, variance, inverse, input, weight, bias] = self.run(isa);
+        let statistics = self.statistics();
+        let column = |index: usize| statistics.iter().map(|values| values[index]).collect::<Vec<_>>();
+        assert_close(&output, &self.output(), tolerance, &context);
+        assert_close(&mean, &column(0), tolerance, &context);
+        assert_close(&variance, &column(1), tolerance, &context);
+        for (found, [_, variance]) in inverse.iter().zip(statistics) {
+            let expected = 1.0 / (variance + f64::from(EPSILON)).sqrt();
+            assert!((f64::from(*found) / expected - 1.0).abs() < tolerance, "{context}");
+        }
+        let [expected_input, expected_weight, expected_bias] = self.gradients();
+        assert_close(&input, &expected_input, 4.0 * tolerance, &context);
+        let tolerance = tolerance * (1.0 + (self.batch * self.pixels) as f64).sqrt();
+        assert_close(&weight, &expected_weight, tolerance, &context);
+        assert_close(&bias, &expected_bias, tolerance, &context);
+    }
+}
+
+#[test]
+fn any_size_agrees_with_the_reference() {
+    let mut random = Random(21);
+    for _ in 0..60 {
+        let size = [random.between(2, 9), random.between(1, 20), random.between(5, 130)];
+        let relu = random.of(&[true, false]);
+        let case = Case::new(&mut random, size, relu);
+        Isa::available().into_iter().for_each(|isa| case.check(isa, 1e-5));
+    }
+    for size in [[3, 2, 1024], [64, 5, 1], [2, 1, 9001]] {
+        let case = Case::new(&mut random, size, true);
+        Isa::available().into_iter().for_each(|isa| case.check(isa, 1e-5));
+    }
+}
+
+#[test]
+fn a_mean_far_from_zero_costs_no_digits() {
+    let mut random = Random(22);
+    let mut case = Case::new(&mut random, [6, 3, 100], false);
+    case.input.iter_mut().for_each(|value| *value = (*value * 1024.0).round() / 1024.0 + 4096.0);
+    for isa in Isa::available() {
+        let [_, _, variance, ..] = case.run(isa);
+        let expected: Vec<f64> = case.statistics().iter().map(|values| values[1]).collect();
+        assert_close(&variance, &expected, 1e-6, "variance");
+    }
+}
+
+#[test]
+fn gradients_are_the_slopes_of_the_forward_pass() {
+    const STEP: f64 = 1e-5;
+    let mut random = Random(23);
+    for relu in [false, true] {
+        let case = Case::new(&mut random, [3, 4, 7], relu);
+        let loss = |case: &Case| -> f64 {
+            case.output().iter().zip(&case.gradient).map(|(value, gradient)| value * gradient).sum()
+        };
+        type Part = fn(&mut Case) -> &mut Vec<f64>;
+        let parts: [(usize, Part); 3] =
+            [(4, |case| &mut case.input), (5, |case| &mut case.weight), (6, |case| &mut case.bias)];
+        for isa in Isa::available() {
+            let found = case.run(isa);
+            for (result, part) in parts {
+                for (index, gradient) in found[result].iter().enumerate() {
+                    let [above, below] = [STEP, -STEP].map(|step| {
+                        let mut moved = case.clone();
+                        part(&mut moved)[index] += step;
+                        loss(&moved)
+                    });
+                    let slope = (above - below) / (2.0 * STEP);
+                    assert!((slope - f64::from(*gradient)).abs() < 1e-4, "{isa}: {gradient}, not {slope}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_number_of_threads_does_not_change_a_bit() {
+    let mut random = Random(24);
+    let case = Case::new(&mut random, [19, 37, 64], true);
+    for isa in Isa::available() {
+        let results = [1, 2, 3, 8].map(|threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
+            pool.install(|| case.run(isa))
+        });
+        assert!(results.iter().all(|result| *result == results[0]), "{isa}");
+    }
+}
+
+#[test]
+fn not_a_number_is_not_hidden() {
+    for isa in Isa::available() {
+        let mut input = vec![0.5f32; 40];
+        input[25] = f32::NAN;
+        let norm = batch_norm_relu_forward(isa, &input, &[1.0; 2], &[0.0; 2], EPSILON, true, 2)
+            .expect("lengths fit");
+        // Number 25 lies in the first channel of the second of two images of twenty.
+        assert!(norm.variance[0].is_nan() && norm.variance[1].is_finite(), "{isa}");
+        assert!(norm.output[20..30].iter().all(|value| value.is_nan()), "{isa}");
+    }
+}
+
+#[test]
+fn slices_that_do_not_fit_are_refused() {
+    let isa = Isa::best();
+    let input = vec![1.0; 2 * 3 * 5];
+    let forward = |input: &[f32], weight: &[f32], bias: &[f32], batch| {
+        batch_norm_relu_forward(isa, input, weight, bias, EPSILON, true, batch)
+    };
+    let named = |error: Option<KernelError>, name: &str| match error {
+        Some(KernelError::Length { slice, .. }) => assert_eq!(slice, name),
+        Some(KernelError::Shape { field, .. }) => assert_eq!(field, name),
+        other => panic!("{name} gave {other:?}"),
+    };
+    let ones = [1.0; 3];
+    named(forward(&input[1..], &ones, &ones, 2).err(), "input");
+    named(forward(&[], &ones, &ones, 2).err(), "input");
+    named(forward(&input, &ones, &ones[1..], 2).err(), "bias");
+    named(forward(&input, &[], &[], 2).err(), "channels");
+    named(forward(&input, &ones, &ones, 0).err(), "batch");
+    named(forward(&input, &ones, &ones, usize::MAX).err(), "batch");
+    let norm = forward(&input, &ones, &ones, 2).expect("lengths fit");
+    let saved = norm.saved(&input, &ones, &ones, true);
+    let backward = |saved, gradient: &[f32]| batch_norm_relu_backward(isa, saved, gradient, 2).err();
+    named(backward(&saved, &input[1..]), "output_gradient");
+    let short = cgym_kernels::train::SavedNorm { mean: &ones[1..], ..saved };
+    named(backward(&short, &input), "mean");
+}
