@@ -12,9 +12,9 @@ use common::{Toy, agent};
 use serde_json::json;
 
 fn main() {
-    for target in ["monte-carlo", "bootstrap"] {
+    for (target, credit) in [("monte-carlo", "residual"), ("bootstrap", "shared")] {
         let mut toy = Toy::new(27);
-        let settings = json!({ "warmup": 2, "target": target });
+        let settings = json!({ "warmup": 2, "target": target, "credit": credit, "updates_per_step": 1 });
         let mut agent = agent(&toy, "ddpg", &settings, 100, 0);
         let mut times = Vec::new();
         for episode in 0..40 {

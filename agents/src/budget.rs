@@ -2,7 +2,7 @@
 
 use cgym_env::{Action, Env, ResetOptions};
 
-use crate::AgentError;
+use crate::{AgentError, bounds::Bounds};
 
 /// Halvings of a bisection: beyond the precision of an `f32` action.
 const HALVINGS: usize = 32;
@@ -36,6 +36,15 @@ pub(crate) fn fits_unclipped(env: &dyn Env, actions: &[Action]) -> Result<bool, 
 /// What `actions` cost as a share of the teacher's cost when no budget clips them.
 pub(crate) fn cost(env: &dyn Env, actions: &[Action]) -> Result<f64, AgentError> {
     Ok(env.preview(&ResetOptions { target: Some(1.0) }, actions)?.preserve_ratio)
+}
+
+/// `units`, a whole episode's actions in unit coordinates, shifted all alike and clamped to [0, 1], as
+/// high as the environment's own budget does not clip them.
+pub(crate) fn filled(env: &dyn Env, bounds: &Bounds, units: &[f32]) -> Result<Vec<f32>, AgentError> {
+    let shifted =
+        |shift: f64| -> Vec<f32> { units.iter().map(|unit| (unit + shift as f32).clamp(0.0, 1.0)).collect() };
+    let fits = |shift: f64| fits_unclipped(env, &bounds.actions(&shifted(shift)));
+    Ok(shifted(largest(-1.0, 1.0, fits)?.unwrap_or(0.0)))
 }
 
 /// The action for step `step` of a fixed sequence.

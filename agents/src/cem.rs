@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Agent, AgentContext, AgentError, Mode, Transition,
     bounds::Bounds,
-    budget::{at, fits_unclipped, largest},
+    budget::{at, filled},
     checkpoint::{self, Checkpoint},
     profile,
     settings::require,
@@ -143,17 +143,9 @@ impl Cem {
         let drawn: Vec<f32> = numbers
             .map(|(&mean, &deviation)| truncated_normal::sample(mean.into(), deviation.into(), rng) as f32)
             .collect();
-        self.state.candidate = if self.settings.fill_budget { self.filled(&drawn)? } else { drawn };
+        self.state.candidate =
+            if self.settings.fill_budget { filled(&*self.env, &self.bounds, &drawn)? } else { drawn };
         Ok(())
-    }
-
-    /// `units` shifted and clamped to [0, 1], as high as the budget does not clip.
-    fn filled(&self, units: &[f32]) -> Result<Vec<f32>, AgentError> {
-        let shifted = |shift: f64| -> Vec<f32> {
-            units.iter().map(|unit| (unit + shift as f32).clamp(0.0, 1.0)).collect()
-        };
-        let fits = |shift: f64| fits_unclipped(&*self.env, &self.bounds.actions(&shifted(shift)));
-        Ok(shifted(largest(-1.0, 1.0, fits)?.unwrap_or(0.0)))
     }
 
     /// Moves the distribution towards the elite of the population, which is then spent.

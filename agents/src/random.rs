@@ -2,23 +2,34 @@
 
 use std::path::Path;
 
-use cgym_env::{Action, ResetOptions, Space};
-use rand::SeedableRng;
+use cgym_env::{Action, Env, ResetOptions, Space};
+use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::{Agent, AgentContext, AgentError, Mode, Transition, checkpoint};
+use crate::{
+    Agent, AgentContext, AgentError, Mode, Transition,
+    bounds::Bounds,
+    budget::{at, filled},
+    checkpoint,
+};
 
 const NAME: &str = "random";
 
-/// Random search has nothing to set.
+/// The hyper-parameter of [`Random`].
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct RandomSettings {}
+pub struct RandomSettings {
+    /// Whether a drawn sequence is shifted, all its numbers alike, until it uses the whole budget; off
+    /// by default. Needs a box of actions.
+    pub fill_budget: bool,
+}
 
 /// Draws every action uniformly; exploits by repeating the best episode so far.
 pub struct Random {
     space: Space,
+    /// What sequences are fitted to the budget with, where they are.
+    filler: Option<(Box<dyn Env>, Bounds)>,
     /// For drawing before there is a best episode to repeat, so that exploiting costs no draw.
     aside: ChaCha8Rng,
     state: State,
@@ -27,6 +38,8 @@ pub struct Random {
 #[derive(Serialize, Deserialize)]
 struct State {
     rng: ChaCha8Rng,
+    /// The running episode's actions, where they are drawn all at once.
+    planned: Vec<Action>,
     step: usize,
     played: Vec<Action>,
     episodic_return: f64,
@@ -35,13 +48,26 @@ struct State {
 
 impl Random {
     /// An agent for the action space of `context`, whatever its kind.
-    pub fn new(context: &AgentContext<'_>) -> Self {
+    ///
+    /// # Errors
+    /// When the budget is to be filled and the action space is not a box with finite bounds.
+    pub fn new(settings: &RandomSettings, context: &AgentContext<'_>) -> Result<Self, AgentError> {
         let rng = ChaCha8Rng::seed_from_u64(context.seed);
-        Self {
+        let bounds = || Bounds::new(NAME, context.env.action_space());
+        let filler = if settings.fill_budget { Some((context.env.fork(), bounds()?)) } else { None };
+        Ok(Self {
+            filler,
             space: context.env.action_space().clone(),
             aside: rng.clone(),
-            state: State { rng, step: 0, played: Vec::new(), episodic_return: 0.0, best: None },
-        }
+            state: State {
+                rng,
+                planned: Vec::new(),
+                step: 0,
+                played: Vec::new(),
+                episodic_return: 0.0,
+                best: None,
+            },
+        })
     }
 }
 
@@ -50,19 +76,26 @@ impl Agent for Random {
         NAME
     }
 
-    fn begin(&mut self, _mode: Mode) -> Result<ResetOptions, AgentError> {
+    fn begin(&mut self, mode: Mode) -> Result<ResetOptions, AgentError> {
         self.aside = self.state.rng.clone();
         self.state.played.clear();
         self.state.episodic_return = 0.0;
         self.state.step = 0;
+        self.state.planned.clear();
+        if let (Mode::Explore, Some((env, bounds))) = (mode, &self.filler) {
+            let count = env.spec().steps() * bounds.length();
+            let units: Vec<f32> = (0..count).map(|_| self.state.rng.random()).collect();
+            self.state.planned = bounds.actions(&filled(&**env, bounds, &units)?);
+        }
         Ok(ResetOptions::default())
     }
 
     fn act(&mut self, _observation: &[f32], mode: Mode) -> Result<Action, AgentError> {
         self.state.step += 1;
         Ok(match (mode, &self.state.best) {
+            (Mode::Explore, _) if self.filler.is_some() => at(&self.state.planned, self.state.step - 1)?,
             (Mode::Explore, _) => self.space.sample(&mut self.state.rng),
-            (Mode::Exploit, Some((_, actions))) => crate::budget::at(actions, self.state.step - 1)?,
+            (Mode::Exploit, Some((_, actions))) => at(actions, self.state.step - 1)?,
             (Mode::Exploit, None) => self.space.sample(&mut self.aside),
         })
     }
@@ -76,10 +109,6 @@ impl Agent for Random {
             state.best = Some((state.episodic_return, state.played.clone()));
         }
         Ok(())
-    }
-
-    fn diagnostics(&self) -> Vec<(String, f64)> {
-        self.state.best.iter().map(|(best, _)| ("charts/best_return".to_owned(), *best)).collect()
     }
 
     fn save(&self, directory: &Path) -> Result<(), AgentError> {

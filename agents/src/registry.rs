@@ -27,11 +27,16 @@ pub struct AgentContext<'a> {
     pub seed: u64,
 }
 
+/// `uniform` has nothing to set.
+#[derive(Default, Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct NoSettings {}
+
 /// Settings of one agent, read and completed.
 enum Resolved {
     Ddpg(DdpgSettings),
     Random(RandomSettings),
-    Uniform(RandomSettings),
+    Uniform(NoSettings),
     Profile(Shape, ProfileSettings),
     Greedy(GreedySettings),
     Cem(CemSettings),
@@ -77,7 +82,7 @@ pub fn names() -> &'static [&'static str] {
 pub fn make(name: &str, settings: &Value, context: &AgentContext<'_>) -> Result<Box<dyn Agent>, AgentError> {
     Ok(match Resolved::new(name, settings, context)? {
         Resolved::Ddpg(settings) => Box::new(Ddpg::new(&settings, context)?),
-        Resolved::Random(_) => Box::new(Random::new(context)),
+        Resolved::Random(settings) => Box::new(Random::new(&settings, context)?),
         Resolved::Uniform(_) => Box::new(Profile::new(Shape::Uniform, &ProfileSettings::default(), context)?),
         Resolved::Profile(shape, settings) => Box::new(Profile::new(shape, &settings, context)?),
         Resolved::Greedy(settings) => Box::new(Greedy::new(&settings, context)?),
@@ -99,7 +104,8 @@ pub fn resolve_settings(
     }
     match Resolved::new(name, settings, context)? {
         Resolved::Ddpg(settings) => object(&settings),
-        Resolved::Random(settings) | Resolved::Uniform(settings) => object(&settings),
+        Resolved::Random(settings) => object(&settings),
+        Resolved::Uniform(settings) => object(&settings),
         Resolved::Profile(_, settings) => object(&settings),
         Resolved::Greedy(settings) => object(&settings),
         Resolved::Cem(settings) => object(&settings),

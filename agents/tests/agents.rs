@@ -122,6 +122,17 @@ fn cem_candidates_use_the_whole_budget_even_on_a_grid() {
 }
 
 #[test]
+fn random_search_that_fills_the_budget_is_never_clipped() {
+    let mut toy = Toy::new(12);
+    let mut random = agent(&toy, "random", &json!({ "fill_budget": true }), 20, 1);
+    for episode in 0..20 {
+        let record = run_episode(&mut toy, &mut *random, episode, Mode::Explore).unwrap();
+        assert_eq!(record.actions, record.executed);
+        assert!(record.outcome.unwrap().preserve_ratio > 0.98 * toy.spec().target);
+    }
+}
+
+#[test]
 fn ddpg_beats_uniform_and_random_at_equal_episodes() {
     let toy = Toy::new(12);
     let uniform = best(&toy, "uniform", Value::Null, 1, 0);
@@ -139,6 +150,7 @@ fn ddpg_learns_with_bootstrapping_too() {
     let toy = Toy::new(6);
     let mut settings = small_ddpg();
     settings["target"] = json!("bootstrap");
+    settings["credit"] = json!("shared");
     let run = play(&toy, "ddpg", &settings, 150, 0);
     let warmup = &run.returns[..37];
     let average = warmup.iter().sum::<f64>() / warmup.len() as f64;

@@ -60,6 +60,7 @@ fn every_agent_goes_on_as_if_never_stopped() {
 fn ddpg_with_target_networks_goes_on_as_if_never_stopped() {
     let mut settings = settings("ddpg");
     settings["target"] = json!("bootstrap");
+    settings["credit"] = json!("shared");
     goes_on_as_if_never_stopped("ddpg", &settings);
 }
 

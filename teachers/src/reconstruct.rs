@@ -79,6 +79,10 @@ impl Patch {
         }
     }
 
+    fn pixels(&self) -> usize {
+        self.output[0] * self.output[1]
+    }
+
     fn features(&self) -> usize {
         self.input[0] * self.kernel[0] * self.kernel[1]
     }
@@ -126,7 +130,8 @@ impl Statistics {
         let patches: Vec<Patch> = layers.iter().filter_map(|&node| Patch::of(graph, &shapes, node)).collect();
         let mut moments: Vec<Moments> = patches.iter().map(Moments::empty).collect();
         // A few hundred MB of rows at a time.
-        let row_bytes: usize = patches.iter().map(|patch| 4 * patch.features() * sampling.points).sum();
+        let row_bytes: usize =
+            patches.iter().map(|patch| 4 * patch.features() * sampling.points.min(patch.pixels())).sum();
         let at_once = (256_000_000 / (row_bytes * images.lanes()).max(1)).clamp(1, 64);
         for first in (0..images.blocks()).step_by(at_once) {
             let blocks: Vec<Vec<Vec<f32>>> = (first..(first + at_once).min(images.blocks()))
@@ -194,7 +199,7 @@ fn rows(
             let image = (block * images.lanes() + lane) as u64;
             let mut rng = ChaCha8Rng::seed_from_u64(sampling.seed);
             rng.set_stream(image << 16 | node as u64);
-            for pixel in draw(patch.output[0] * patch.output[1], sampling.points, &mut rng) {
+            for pixel in draw(patch.pixels(), sampling.points, &mut rng) {
                 let at = [pixel / patch.output[1], pixel % patch.output[1]];
                 patch.gather(values, [images.lanes(), lane], at, &mut all[layer]);
             }
@@ -227,8 +232,11 @@ impl Moments {
             self.sum.iter_mut().zip(row).for_each(|(sum, value)| *sum += f64::from(*value));
             self.samples += 1;
         }
-        add_gram(rows, self.features, &mut self.gram)
-            .map_err(|source| Error::Kernel { node: "calibration".to_owned(), source })
+        // A few hundred rows are summed in f32 at a time, the rest in f64.
+        rows.chunks(512 * self.features).try_for_each(|rows| {
+            add_gram(rows, self.features, &mut self.gram)
+                .map_err(|source| Error::Kernel { node: "calibration".to_owned(), source })
+        })
     }
 
     /// Element of XᵀX, of the centred one where there is an intercept.
@@ -257,7 +265,9 @@ impl Moments {
                 system[row * n + column] = self.moment(a, b, centred);
             }
         }
-        factorise(&mut system, n)?;
+        // What rounding leaves of a centred moment is about this share of the moment itself.
+        let noise = 1e-7 * kept.iter().map(|&f| self.moment(f, f, false)).sum::<f64>() / n as f64;
+        factorise(&mut system, n, noise)?;
         let cross: Vec<f64> =
             kept.iter().flat_map(|&a| removed.iter().map(move |&b| self.moment(a, b, centred))).collect();
         let lost: Vec<f64> = removed
@@ -297,9 +307,10 @@ impl Moments {
 
 /// Cholesky factor of a Gram matrix with the ridge added. Where there are fewer samples than features
 /// rounding can leave it indefinite all the same: the ridge then grows until it is not.
-fn factorise(system: &mut Vec<f64>, n: usize) -> Result<(), cgym_kernels::KernelError> {
+fn factorise(system: &mut Vec<f64>, n: usize, noise: f64) -> Result<(), cgym_kernels::KernelError> {
     let mean = (0..n).map(|row| system[row * n + row]).sum::<f64>() / n.max(1) as f64;
-    let mut ridge = RIDGE * mean + f64::MIN_POSITIVE.sqrt();
+    let mean = mean.max(noise).max(f64::MIN_POSITIVE.sqrt());
+    let mut ridge = RIDGE * mean;
     loop {
         let mut factor = system.clone();
         (0..n).for_each(|row| factor[row * n + row] += ridge);
@@ -308,7 +319,7 @@ fn factorise(system: &mut Vec<f64>, n: usize) -> Result<(), cgym_kernels::Kernel
                 *system = factor;
                 return Ok(());
             }
-            Err(error) if ridge > mean || !ridge.is_finite() => return Err(error),
+            Err(error) if ridge > 1e4 * mean || !ridge.is_finite() => return Err(error),
             Err(_) => ridge *= 100.0,
         }
     }

@@ -191,10 +191,12 @@ fn layers_that_do_not_mix_channels_are_passed_over() {
 #[test]
 fn fewer_samples_than_features_still_give_a_fit() {
     let (graph, weights, node) = network(Conv::square(6, 4, 3, 1).with_bias());
-    let (images, _) = random_images(&graph, 2, 3);
-    let sampling = Sampling { points: 3, seed: 1 };
-    let statistics = Statistics::collect(&graph, &weights, &images, &[node], sampling).expect("collects");
-    let (weight, _) =
-        statistics.refit(&graph, &weights, node, &[0, 1, 2, 4], &[0, 3]).expect("solves").expect("known");
-    assert!(weight.data.iter().all(|value| value.is_finite()));
+    for (count, points) in [(1, 1), (2, 3), (5, 4)] {
+        let (images, _) = random_images(&graph, count, 3);
+        let sampling = Sampling { points, seed: 1 };
+        let statistics = Statistics::collect(&graph, &weights, &images, &[node], sampling).expect("collects");
+        let (weight, _) =
+            statistics.refit(&graph, &weights, node, &[0, 1, 2, 4], &[0, 3]).expect("solves").expect("known");
+        assert!(weight.data.iter().all(|value| value.is_finite()));
+    }
 }

@@ -36,6 +36,7 @@ fn run(epochs: usize, checkpoints: Option<PathBuf>, stop_after: usize) -> Result
     let validation = Images::new(&source.train, &held_out)?;
     let stop = AtomicBool::new(false);
     let training = Training {
+        task: "digits",
         dataset: &source.train,
         indices: &indices,
         validation: &validation,
@@ -86,6 +87,7 @@ fn rejects_settings_outside_their_range() {
         let (source, graph) = (digits(), network());
         let validation = Images::new(&source.train, &[0]).expect("fits");
         let training = Training {
+            task: "digits",
             dataset: &source.train,
             indices: &[0, 1, 2],
             validation: &validation,

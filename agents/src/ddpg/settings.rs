@@ -70,7 +70,8 @@ pub struct DdpgSettings {
     /// for (AMC: 0.95, whatever the number of episodes).
     pub sigma_decay: Option<f64>,
     /// Weight of the past in the moving average of returns that is the baseline, in [0, 1); 0.95
-    /// over episodes (AMC: 0.5 over minibatches).
+    /// over episodes (AMC: 0.5 over minibatches). Only
+    /// `credit = shared` uses it.
     pub baseline_decay: f64,
 }
 
@@ -103,12 +104,20 @@ impl DdpgSettings {
     /// Checks every range and fills the defaults in that hang on environment and episodes.
     pub(crate) fn resolve(mut self, context: &AgentContext<'_>) -> Result<Self, AgentError> {
         let rate = |x: f64| x > 0.0 && x.is_finite();
-        require(self.hidden.iter().all(|&width| width > 0), "hidden", "widths must be at least 1")?;
+        let width = |&width: &usize| (1..=8192).contains(&width);
+        require(self.hidden.iter().all(width), "hidden", "widths must lie in 1..=8192")?;
         require(rate(self.actor_learning_rate), "actor_learning_rate", "must be above 0")?;
         require(rate(self.critic_learning_rate), "critic_learning_rate", "must be above 0")?;
         require((0.0..=1.0).contains(&self.discount), "discount", "must lie in [0, 1]")?;
         require(self.tau > 0.0 && self.tau <= 1.0, "tau", "must lie in (0, 1]")?;
-        require(self.batch > 0, "batch", "must be at least 1")?;
+        require((1..=65_536).contains(&self.batch), "batch", "must lie in 1..=65536")?;
+        require(self.updates_per_step <= 1000, "updates_per_step", "must be at most 1000")?;
+        // A bootstrapped value is of the whole return: only the whole return's baseline goes with it.
+        require(
+            self.target == Target::MonteCarlo || self.credit == Credit::Shared,
+            "target",
+            "`bootstrap` needs credit = \"shared\"",
+        )?;
         require(rate(self.sigma), "sigma", "must be above 0")?;
         require(
             self.sigma_floor >= 0.0 && self.sigma_floor.is_finite(),

@@ -113,12 +113,15 @@ pub struct Trained {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct State {
+    task: String,
     options: TrainOptions,
     epochs: Vec<Epoch>,
 }
 
 /// What a training reads and where it reports.
 pub struct Training<'a> {
+    /// What is learned, in words: model, data, split. A checkpoint of another task is refused.
+    pub task: &'a str,
     /// Images to learn from, by `indices`.
     pub dataset: &'a Dataset,
     /// Which images of the dataset.
@@ -148,7 +151,7 @@ pub fn train(
     let mut learner = Learner::new(graph, initial, options, device)?;
     let mut epochs = Vec::new();
     if let Some(directory) = &training.checkpoints {
-        epochs = learner.restore(directory)?;
+        epochs = learner.restore(directory, training.task)?;
     }
     for epoch in epochs.len()..options.epochs {
         let Some(loss) = learner.epoch(training, epoch)? else {
@@ -157,7 +160,7 @@ pub fn train(
         let top1 = Engine::new(graph, &learner.weights)?.top1(training.validation)?;
         epochs.push(Epoch { epoch: epoch + 1, loss, top1 });
         if let Some(directory) = &training.checkpoints {
-            learner.save(directory, &epochs)?;
+            learner.save(directory, training.task, &epochs)?;
         }
         report(&epochs[epoch]);
     }
@@ -245,9 +248,9 @@ impl<'a> Learner<'a> {
         Ok(f64::from(value))
     }
 
-    fn save(&self, directory: &Path, epochs: &[Epoch]) -> Result<(), Error> {
+    fn save(&self, directory: &Path, task: &str, epochs: &[Epoch]) -> Result<(), Error> {
         std::fs::create_dir_all(directory).map_err(|error| Error::file(directory, error))?;
-        let state = State { options: self.options.clone(), epochs: epochs.to_vec() };
+        let state = State { task: task.to_owned(), options: self.options.clone(), epochs: epochs.to_vec() };
         let text = serde_json::to_string_pretty(&state).map_err(|error| Error::file(directory, error))?;
         // The state comes last and names the epoch whose tensors it goes with.
         let last = epochs.len();
@@ -260,10 +263,14 @@ impl<'a> Learner<'a> {
         Ok(())
     }
 
-    fn restore(&mut self, directory: &Path) -> Result<Vec<Epoch>, Error> {
+    fn restore(&mut self, directory: &Path, task: &str) -> Result<Vec<Epoch>, Error> {
         let path = directory.join("state.json");
         let Ok(text) = std::fs::read_to_string(&path) else { return Ok(Vec::new()) };
         let state: State = serde_json::from_str(&text).map_err(|error| Error::file(&path, error))?;
+        if state.task != task {
+            let reason = format!("is of another training: {}; choose another folder", state.task);
+            return Err(Error::file(&path, reason));
+        }
         if state.options != *self.options {
             return Err(Error::file(&path, "is of a training with other settings; choose another folder"));
         }

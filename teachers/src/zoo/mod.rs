@@ -90,12 +90,20 @@ impl ModelOptions {
 /// is too small for.
 pub fn build(name: &str, options: &ModelOptions) -> Result<Graph, Error> {
     let refuse = |reason: String| Error::Model { model: name.to_owned(), reason };
-    if options.classes == 0 || options.input.contains(&0) {
-        return Err(refuse(format!("{} classes of {:?} images", options.classes, options.input)));
+    // Labels are 16 bits; no image has sides or channels beyond.
+    let most = 1 << 16;
+    if !(1..=most).contains(&options.classes) || options.input.iter().any(|side| !(1..=most).contains(side)) {
+        return Err(refuse(format!(
+            "{} classes of {:?} images: each must lie in 1..={most}",
+            options.classes, options.input
+        )));
     }
     let wide = name.starts_with("mobilenet");
-    if !(options.width.is_finite() && options.width > 0.0) || (options.width != 1.0 && !wide) {
-        return Err(refuse(format!("width {} (only the MobileNets have one, above 0)", options.width)));
+    if !(options.width > 0.0 && options.width <= 64.0) || (options.width != 1.0 && !wide) {
+        return Err(refuse(format!(
+            "width {} (only the MobileNets have one, above 0 and at most 64)",
+            options.width
+        )));
     }
     let depth = |prefix: &str| name.strip_prefix(prefix).and_then(|rest| rest.parse::<usize>().ok());
     let graph = match name {
