@@ -38,7 +38,8 @@ fn main() {
     bench(&mut criterion, "exact/ddpg", &mut env, ddpg);
 
     let environment = &world.config.environment;
-    let graph = cgym::teacher::build(&environment.model, ([1, 8, 8], 10)).expect("a network");
+    let graph =
+        cgym::teacher::build(&environment.model, Default::default(), ([1, 8, 8], 10)).expect("a network");
     let coupling = cgym_teachers::coupling::Coupling::of(&graph).expect("its coupling");
     let surrogate: Arc<dyn Evaluator> = Arc::new(Surrogate::new(&graph, &coupling).expect("a surrogate"));
     let mut env = world.env_with(surrogate).expect("an environment");

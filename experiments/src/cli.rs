@@ -2,13 +2,16 @@
 
 use std::path::PathBuf;
 
-use cgym_teachers::{
-    data::DatasetName,
-    zoo::{Shortcut, Stem},
-};
+use cgym_teachers::data::DatasetName;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::settings::{Device, ImageSize, Settings};
+use crate::{
+    settings::{Device, ImageSize, Settings},
+    teacher::Variant,
+};
+
+const BASELINES_SEED: &str = "Seed of all randomness; each policy draws from a seed by its name, so that the agent of \
+                              `search` with the same name and --seed plays other episodes";
 
 /// A reinforcement-learning gym whose world is a trained network and whose game is to make it smaller
 #[derive(Debug, Parser)]
@@ -97,7 +100,7 @@ pub struct SearchArgs {
 
 /// Flags of `baselines`.
 #[derive(Debug, Args)]
-#[command(allow_negative_numbers = true)]
+#[command(allow_negative_numbers = true, mut_arg("seed", |seed| seed.help(BASELINES_SEED)))]
 #[expect(missing_docs, reason = "clap would show it")]
 pub struct BaselinesArgs {
     /// TOML file with settings; flags win over it
@@ -142,6 +145,9 @@ pub struct BenchNetworkArgs {
     /// Images a repeat [default: 64]
     #[arg(long, value_name = "N", conflicts_with_all = ["env", "config"])]
     pub batch: Option<usize>,
+    /// Where `burn` computes
+    #[arg(long, value_enum, value_name = "NAME", conflicts_with_all = ["env", "config"])]
+    pub device: Option<Device>,
     /// Who computes [default: fused]
     #[arg(long, value_enum, conflicts_with_all = ["env", "config"])]
     pub engine: Option<BenchEngine>,
@@ -196,15 +202,9 @@ pub enum TeacherCommand {
         /// Classes
         #[arg(long, value_name = "N", default_value_t = 10)]
         classes: usize,
-        /// Width multiplier of the MobileNets
-        #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
-        width: f64,
-        /// imagenet or cifar [default: by the image's size]
-        #[arg(long, value_name = "NAME", value_parser = parse_word::<Stem>)]
-        stem: Option<Stem>,
-        /// Shortcut of the CIFAR ResNets: a or b
-        #[arg(long, value_name = "NAME", default_value = "a", value_parser = parse_word::<Shortcut>)]
-        shortcut: Shortcut,
+        #[command(flatten)]
+        #[expect(missing_docs, reason = "clap would show it")]
+        variant: Variant,
     },
     /// Train a network
     Train {
@@ -247,6 +247,9 @@ pub struct TeacherArgs {
     /// Model of the zoo
     #[arg(long, value_name = "NAME", default_value = "resnet20")]
     pub model: String,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would show it")]
+    pub variant: Variant,
     /// digits, mnist, fashion-mnist, cifar10, cifar100 or folder
     #[arg(long, value_name = "NAME", default_value = "digits")]
     pub dataset: DatasetName,
@@ -279,7 +282,7 @@ fn parse_shape(text: &str) -> Result<[usize; 3], String> {
 }
 
 /// An enum by the name that it has in JSON.
-fn parse_word<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
+pub(crate) fn parse_word<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
     let word = serde_json::Value::String(text.to_lowercase());
     serde_json::from_value(word).map_err(|error| error.to_string())
 }

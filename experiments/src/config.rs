@@ -9,8 +9,8 @@ use serde_json::Value;
 use crate::{
     Error,
     agent_choice::AgentChoice,
-    device,
-    settings::{Budget, Device, ImageSize, Settings},
+    settings::{Budget, ImageSize, Settings},
+    teacher::Variant,
 };
 
 /// AMC's points an image.
@@ -21,12 +21,15 @@ const AGENT: &str = "ddpg";
 const EPISODES: u64 = 400;
 const SEED: u64 = 1;
 const CHECKPOINT_EVERY: u64 = 25;
+const MOST_THREADS: usize = 1024;
 
 /// Everything that decides what a run does.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     /// Network, data and rules.
     pub environment: EnvConfig,
+    /// How the model is varied; the environment's id does not tell.
+    pub variant: Variant,
     /// The teacher's weights; the shipped ones where absent.
     pub weights: Option<PathBuf>,
     /// The dataset's folder.
@@ -47,8 +50,6 @@ pub struct Config {
     pub checkpoint_every: u64,
     /// Threads, one a core where absent.
     pub threads: Option<usize>,
-    /// Where agents and training compute.
-    pub device: Device,
 }
 
 impl Config {
@@ -69,15 +70,14 @@ impl Config {
     /// # Errors
     /// An unknown name or a setting outside its range.
     pub fn from_settings(settings: Settings) -> Result<Self, Error> {
-        let device = settings.device.unwrap_or_default();
-        device::resolve(device)?;
-        let environment = environment(&settings)?;
+        let (environment, variant) = (environment(&settings)?, settings.variant());
         let Settings { agent, agent_set, .. } = settings;
         let choice = agent.unwrap_or_default();
         let mut agent_settings = choice.settings;
         agent_settings.extend(agent_set);
         let config = Self {
             environment,
+            variant,
             weights: settings.weights.map(absolute).transpose()?,
             data: settings.data.map(absolute).transpose()?,
             image_size: settings.image_size.map(|size| size.0),
@@ -89,7 +89,6 @@ impl Config {
             seed: settings.seed.unwrap_or(SEED),
             checkpoint_every: settings.checkpoint_every.unwrap_or(CHECKPOINT_EVERY),
             threads: settings.threads,
-            device,
         };
         config.check()?;
         Ok(config)
@@ -100,11 +99,11 @@ impl Config {
             ("episodes", self.episodes),
             ("points", self.points as u64),
             ("checkpoint-every", self.checkpoint_every),
-            ("threads", self.threads.unwrap_or(1) as u64),
         ];
         if let Some((name, _)) = counts.iter().find(|(_, count)| *count == 0) {
             return Err(Error::Input(format!("{name}: 0 is too few, give at least 1")));
         }
+        check_threads(self.threads)?;
         if i64::try_from(self.seed).is_err() {
             return Err(Error::Input(format!(
                 "seed: {} does not fit TOML; the most is {}",
@@ -128,6 +127,9 @@ impl Config {
         Settings {
             env: None,
             model: Some(environment.model.clone()),
+            width: self.variant.width,
+            stem: self.variant.stem,
+            shortcut: self.variant.shortcut,
             weights: self.weights.clone(),
             dataset: Some(environment.dataset),
             data: self.data.clone(),
@@ -146,7 +148,6 @@ impl Config {
             seed: Some(self.seed),
             checkpoint_every: Some(self.checkpoint_every),
             threads: self.threads,
-            device: Some(self.device),
             agent: Some(AgentChoice { name: Some(self.agent.clone()), settings: agent }),
             agent_set: Vec::new(),
         }
@@ -160,6 +161,20 @@ impl Config {
         let text = toml::to_string(&self.to_settings())
             .map_err(|error| Error::Input(format!("the configuration cannot be written as TOML: {error}")))?;
         Ok(format!("# {}\n{text}", self.environment.id()))
+    }
+}
+
+/// Refuses a number of threads that is none, or that no machine has.
+///
+/// # Errors
+/// [`Error::Input`] with the numbers that can be used.
+pub fn check_threads(threads: Option<usize>) -> Result<(), Error> {
+    match threads {
+        Some(0) => Err(Error::Input("threads: 0 is too few, give at least 1".to_owned())),
+        Some(count) if count > MOST_THREADS => {
+            Err(Error::Input(format!("threads: {count} is too many, give at most {MOST_THREADS}")))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -216,6 +231,27 @@ mod tests {
         let text = config.to_toml().expect("TOML");
         let read: Settings = toml::from_str(&text).expect("settings");
         assert_eq!(Config::from_settings(read).expect("sound settings"), config);
+    }
+
+    #[test]
+    fn an_id_wins_over_what_the_layer_below_says_of_model_data_and_budget() {
+        let run = Config::from_settings(Settings {
+            env: Some("AMC-MobileNetV1-CIFAR10-Params60-v0".to_owned()),
+            width: Some(0.5),
+            reward_images: Some(30),
+            ..Settings::default()
+        });
+        let file = run.expect("sound settings").to_settings();
+        let id = "AMC-ResNet20-Digits-MACs50-v0";
+        let flags = Settings { env: Some(id.to_owned()), ..Settings::default() };
+        let config = Config::from_settings(flags.over(file.clone())).expect("sound settings");
+        assert_eq!(config.environment.id(), id);
+        assert_eq!((config.environment.channel_multiple, config.variant), (1, Variant::default()));
+        assert_eq!(config.environment.reward_size, Some(30));
+        let flags = Settings { seed: Some(5), ..Settings::default() };
+        let config = Config::from_settings(flags.over(file)).expect("sound settings");
+        assert_eq!(config.environment.id(), "AMC-MobileNetV1-CIFAR10-Params60-v0");
+        assert_eq!((config.environment.channel_multiple, config.variant.width), (8, Some(0.5)));
     }
 
     #[test]

@@ -2,23 +2,35 @@
 
 use std::io::IsTerminal;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{DecimalBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// Episodes played of how many, with a remark.
+const STEPS: &str = "{prefix:>8} {bar:30} {pos}/{len} {elapsed}<{eta} {msg}";
+const BYTES: &str = "{prefix:>8} {bar:30} {decimal_bytes}/{decimal_total_bytes} {elapsed}<{eta} {msg}";
+
+/// Steps done of how many, with a remark.
 pub struct Progress {
     bar: Option<ProgressBar>,
     label: String,
     total: u64,
     tenth: u64,
+    written: fn(u64) -> String,
 }
 
 impl Progress {
     /// Begins at `done` of `total` steps.
     pub fn new(label: &str, total: u64, done: u64) -> Self {
+        Self::with_style(label, total, done, STEPS, |count| count.to_string())
+    }
+
+    /// Begins at none of `total` bytes.
+    pub fn of_bytes(label: &str, total: u64) -> Self {
+        Self::with_style(label, total, 0, BYTES, |bytes| DecimalBytes(bytes).to_string())
+    }
+
+    fn with_style(label: &str, total: u64, done: u64, template: &str, written: fn(u64) -> String) -> Self {
         let tenth = 10 * done / total.max(1);
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
-            let template = "{prefix:>8} {bar:30} {pos}/{len} {elapsed}<{eta} {msg}";
             bar.set_style(
                 ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
             );
@@ -26,7 +38,7 @@ impl Progress {
             bar.set_position(done);
             bar
         });
-        Self { bar, label: label.to_owned(), total, tenth }
+        Self { bar, label: label.to_owned(), total, tenth, written }
     }
 
     /// `done` steps are over.
@@ -39,7 +51,9 @@ impl Progress {
         let tenth = (10 * done / self.total.max(1)).min(10);
         if tenth > self.tenth {
             self.tenth = tenth;
-            eprintln!("{} {}/{}: {remark}", self.label, done.min(self.total), self.total);
+            let (done, total) = ((self.written)(done.min(self.total)), (self.written)(self.total));
+            let colon = if remark.is_empty() { "" } else { ": " };
+            eprintln!("{} {done}/{total}{colon}{remark}", self.label);
         }
     }
 }

@@ -6,10 +6,15 @@
 use std::path::{Path, PathBuf};
 
 use cgym_env::{BudgetUnit, EnvError, Reward, Scope};
-use cgym_teachers::data::DatasetName;
+use cgym_teachers::{
+    data::DatasetName,
+    nearest,
+    zoo::{Shortcut, Stem},
+};
+use clap::Args as _;
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, agent_choice::AgentChoice};
+use crate::{Error, agent_choice::AgentChoice, teacher::Variant};
 
 /// Settings of an environment and a run; flags win over the file, the file over the id.
 #[derive(Debug, Clone, Default, PartialEq, clap::Args, Serialize, Deserialize)]
@@ -21,6 +26,15 @@ pub struct Settings {
     /// Model of the zoo
     #[arg(long, value_name = "NAME")]
     pub model: Option<String>,
+    /// Width multiplier of the MobileNets; the environment's id stays [default: 1]
+    #[arg(long, value_name = "FACTOR")]
+    pub width: Option<f64>,
+    /// imagenet or cifar; the environment's id stays [default: by the image's size]
+    #[arg(long, value_name = "NAME", value_parser = crate::cli::parse_word::<Stem>)]
+    pub stem: Option<Stem>,
+    /// Shortcut of the CIFAR ResNets, a or b; the environment's id stays [default: a]
+    #[arg(long, value_name = "NAME", value_parser = crate::cli::parse_word::<Shortcut>)]
+    pub shortcut: Option<Shortcut>,
     /// The teacher's weights: .th, .pt, .pth or .safetensors [default: the shipped teacher]
     #[arg(long, value_name = "FILE")]
     pub weights: Option<PathBuf>,
@@ -75,9 +89,6 @@ pub struct Settings {
     /// Threads [default: one a core]; results do not depend on it
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
-    /// Where agents and training compute
-    #[arg(long, value_name = "NAME")]
-    pub device: Option<Device>,
     /// ddpg, random, uniform, shallow, deep, greedy or cem
     #[arg(long, value_name = "NAME")]
     pub agent: Option<AgentChoice>,
@@ -94,7 +105,8 @@ impl Settings {
     /// [`Error::File`] with the line of an unknown key or a wrong value.
     pub fn read(path: &Path) -> Result<Self, Error> {
         let text = std::fs::read_to_string(path).map_err(|error| Error::file(path, error))?;
-        let mut settings: Self = toml::from_str(&text).map_err(|error| Error::file(path, error))?;
+        let mut settings: Self =
+            toml::from_str(&text).map_err(|error| Error::file(path, unknown_key(&text, &error)))?;
         // Paths in a file are relative to the file.
         let folder = path.parent().unwrap_or(Path::new(""));
         for inner in [&mut settings.weights, &mut settings.data].into_iter().flatten() {
@@ -103,11 +115,24 @@ impl Settings {
         Ok(settings)
     }
 
+    /// How the model is varied.
+    pub fn variant(&self) -> Variant {
+        Variant { width: self.width, stem: self.stem, shortcut: self.shortcut }
+    }
+
     /// These settings, and `base`'s where these say nothing.
-    pub fn over(self, base: Self) -> Self {
+    pub fn over(self, mut base: Self) -> Self {
+        // An id says these itself: below it they are another environment's.
+        if self.env.is_some() {
+            (base.model, base.dataset, base.budget, base.channel_multiple) = (None, None, None, None);
+            (base.width, base.stem, base.shortcut) = (None, None, None);
+        }
         Self {
             env: self.env.or(base.env),
             model: self.model.or(base.model),
+            width: self.width.or(base.width),
+            stem: self.stem.or(base.stem),
+            shortcut: self.shortcut.or(base.shortcut),
             weights: self.weights.or(base.weights),
             dataset: self.dataset.or(base.dataset),
             data: self.data.or(base.data),
@@ -126,11 +151,27 @@ impl Settings {
             seed: self.seed.or(base.seed),
             checkpoint_every: self.checkpoint_every.or(base.checkpoint_every),
             threads: self.threads.or(base.threads),
-            device: self.device.or(base.device),
             agent: AgentChoice::over(self.agent, base.agent),
             agent_set: [base.agent_set, self.agent_set].concat(),
         }
     }
+}
+
+/// What is wrong in a TOML file; an unknown key comes with its line and the nearest known one.
+fn unknown_key(text: &str, error: &toml::de::Error) -> String {
+    let span = error.span().filter(|_| error.message().starts_with("unknown field"));
+    let Some((before, key)) = span.and_then(|span| Some((text.get(..span.start)?, text.get(span)?))) else {
+        return error.to_string();
+    };
+    let (line, key) = (1 + before.matches('\n').count(), key.trim_matches(['"', '\'']));
+    // The keys are the names of the flags, and hyper-parameters have a table of their own.
+    let flags = Settings::augment_args(clap::Command::new(""));
+    let known: Vec<&str> = flags
+        .get_arguments()
+        .filter_map(|flag| flag.get_long())
+        .filter(|name| *name != "agent-set")
+        .collect();
+    format!("line {line}: unknown key `{key}`{}", nearest(key, known.iter().copied()))
 }
 
 /// A budget as text: `macs=0.5` or `params=0.6`.

@@ -1,16 +1,16 @@
 //! The trained network and its data.
 
-use std::path::Path;
+use std::{fmt, path::Path};
 
 use cgym_teachers::{
     data::{DataSource, DatasetName, LoadOptions, SplitSizes, load},
     graph::{Graph, Shape},
     shipped,
     weights::Weights,
-    zoo::{self, ModelOptions},
+    zoo::{self, ModelOptions, Shortcut, Stem},
 };
 
-use crate::Error;
+use crate::{Error, progress::Progress};
 
 /// The splits belong to the environment, so that runs of all seeds compare.
 pub const SPLIT_SEED: u64 = 0;
@@ -20,13 +20,10 @@ pub const SPLIT_SEED: u64 = 0;
 /// # Errors
 /// A missing, damaged or unfitting file.
 pub fn load_data(name: DatasetName, options: &LoadOptions) -> Result<DataSource, Error> {
-    let mut tenths = 0;
+    let mut progress = None;
     let source = load(name, options, &mut |done, total| {
-        let now = 10 * done / total.max(1);
-        if now > tenths {
-            tenths = now;
-            eprintln!("downloading {name}: {} % of {} MB", 10 * now, total / 1_000_000);
-        }
+        let label = || format!("downloading {name}");
+        progress.get_or_insert_with(|| Progress::of_bytes(&label(), total)).set(done, "");
     })?;
     Ok(source)
 }
@@ -42,21 +39,84 @@ pub fn known_shape(name: DatasetName) -> Option<(Shape, usize)> {
     }
 }
 
+/// How a model of the zoo is varied; what is absent is the model's own.
+#[derive(Debug, Clone, Copy, Default, PartialEq, clap::Args)]
+pub struct Variant {
+    /// Width multiplier of the MobileNets [default: 1]
+    #[arg(long, value_name = "FACTOR")]
+    pub width: Option<f64>,
+    /// imagenet or cifar [default: by the image's size]
+    #[arg(long, value_name = "NAME", value_parser = crate::cli::parse_word::<Stem>)]
+    pub stem: Option<Stem>,
+    /// Shortcut of the CIFAR ResNets, a or b [default: a]
+    #[arg(long, value_name = "NAME", value_parser = crate::cli::parse_word::<Shortcut>)]
+    pub shortcut: Option<Shortcut>,
+}
+
+impl Variant {
+    fn options(self, (shape, classes): (Shape, usize)) -> ModelOptions {
+        let own = ModelOptions::new(shape, classes);
+        ModelOptions {
+            width: self.width.unwrap_or(own.width),
+            stem: self.stem.or(own.stem),
+            shortcut: self.shortcut.unwrap_or(own.shortcut),
+            ..own
+        }
+    }
+
+    /// Refuses what is asked for and would change nothing in `model`.
+    fn check(self, model: &str) -> Result<(), Error> {
+        let imagenet = ["resnet18", "resnet34"].contains(&model);
+        let stems = imagenet || model.starts_with("vgg") || model.starts_with("mobilenet");
+        let shortcuts = model.starts_with("resnet") && !imagenet;
+        let reason = match self {
+            Self { stem: Some(_), .. } if !stems => {
+                "stem: `MODEL` has only one; resnet18, resnet34, the VGGs and the MobileNets have two"
+            }
+            Self { shortcut: Some(_), .. } if !shortcuts => {
+                "shortcut: `MODEL` has no choice of it; resnet8, resnet14, resnet20, resnet32, resnet44, resnet56 \
+                 and resnet110 have"
+            }
+            _ => return Ok(()),
+        };
+        Err(Error::Input(format!("{}; leave it out", reason.replace("MODEL", model))))
+    }
+}
+
+/// As it is typed, ` --width 0.5` for example, and nothing where nothing was asked for.
+impl fmt::Display for Variant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(width) = self.width {
+            write!(f, " --width {width}")?;
+        }
+        if let Some(stem) = self.stem {
+            write!(f, " --stem {}", format!("{stem:?}").to_lowercase())?;
+        }
+        if let Some(shortcut) = self.shortcut {
+            write!(f, " --shortcut {}", format!("{shortcut:?}").to_lowercase())?;
+        }
+        Ok(())
+    }
+}
+
 /// The model for this image shape and number of classes.
 ///
 /// # Errors
-/// An unknown model, or images that it cannot take.
-pub fn build(model: &str, (shape, classes): (Shape, usize)) -> Result<Graph, Error> {
-    Ok(zoo::build(model, &ModelOptions::new(shape, classes))?)
+/// An unknown model, images that it cannot take, or a variant that it does not have.
+pub fn build(model: &str, variant: Variant, images: (Shape, usize)) -> Result<Graph, Error> {
+    let graph = zoo::build(model, &variant.options(images))?;
+    variant.check(model)?;
+    Ok(graph)
 }
 
 /// The weights of `file`, or those shipped for `model` and `dataset`.
 ///
 /// # Errors
-/// A file that does not fit the model; no file, and none shipped.
+/// A file that does not fit the model; no file, and none shipped for this variant.
 pub fn weights(
     file: Option<&Path>,
     model: &str,
+    variant: Variant,
     dataset: DatasetName,
     graph: &Graph,
 ) -> Result<Weights, Error> {
@@ -66,11 +126,16 @@ pub fn weights(
             other => Error::file(path, format!("does not fit `{model}` on {dataset}: {other}")),
         });
     }
-    match shipped::weights(model, dataset.as_str(), graph)? {
-        Some(weights) => Ok(weights),
-        None => Err(Error::Input(format!(
-            "no weights are shipped for `{model}` on {dataset}: give --weights FILE, or train with \
-             `cgym teacher train --model {model} --dataset {dataset} --out DIR`"
+    let own = match known_shape(dataset) {
+        Some(images) => *graph == build(model, Variant::default(), images)?,
+        None => false,
+    };
+    match shipped::weights(model, dataset.as_str(), graph) {
+        Ok(Some(weights)) if own => Ok(weights),
+        Err(error) if own => Err(error.into()),
+        _ => Err(Error::Input(format!(
+            "no weights are shipped for `{model}{variant}` on {dataset}: give --weights FILE, or train with \
+             `cgym teacher train --model {model}{variant} --dataset {dataset} --out DIR`"
         ))),
     }
 }

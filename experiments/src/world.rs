@@ -47,17 +47,23 @@ impl World {
         let environment = &mut config.environment;
         // A network that cannot be played is refused before any file is read.
         if let Some(shape) = teacher::known_shape(environment.dataset) {
-            preview(environment, &teacher::build(&environment.model, shape)?)?;
+            preview(environment, &teacher::build(&environment.model, config.variant, shape)?)?;
         }
         let options = config.load_options();
         let environment = &mut config.environment;
         let source = teacher::load_data(environment.dataset, &options)?;
-        let graph = teacher::build(&environment.model, (source.train.shape(), source.train.classes()))?;
+        let images = (source.train.shape(), source.train.classes());
+        let graph = teacher::build(&environment.model, config.variant, images)?;
         let env = preview(environment, &graph)?;
         let remembered = known.iter().map(|outcome| env.recall(outcome)).collect::<Result<Vec<_>, _>>()?;
 
-        let weights =
-            teacher::weights(config.weights.as_deref(), &environment.model, environment.dataset, &graph)?;
+        let weights = teacher::weights(
+            config.weights.as_deref(),
+            &environment.model,
+            config.variant,
+            environment.dataset,
+            &graph,
+        )?;
         let sizes = teacher::split_sizes(
             environment.dataset,
             &source,

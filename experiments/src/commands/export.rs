@@ -37,10 +37,10 @@ pub(super) fn export(run: &Path, out: &Path, json: bool) -> Result<(), Error> {
         "out": out,
     });
     // The folder appears whole or not at all.
-    let mut temporary = out.as_os_str().to_owned();
-    temporary.push(".tmp");
-    let temporary = Path::new(&temporary);
-    fs::remove_dir_all(temporary).ok();
+    let name = out.file_name().unwrap_or_default().to_string_lossy();
+    let temporary = out.with_file_name(format!(".{name}-{}.tmp", std::process::id()));
+    let temporary = temporary.as_path();
+    directory::refuse_existing(Some(temporary))?;
     let written = write_network(temporary, &graph, &weights)
         .and_then(|()| files::write_json(&temporary.join("summary.json"), &summary))
         .and_then(|()| {

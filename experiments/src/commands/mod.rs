@@ -11,6 +11,7 @@ mod validate;
 use crate::{
     Error,
     cli::{Cli, Command},
+    config::check_threads,
 };
 
 /// Does what the command line asks for.
@@ -34,10 +35,8 @@ pub fn run(cli: Cli) -> Result<(), Error> {
 
 /// Sets the number of threads for the whole process; one a core where absent.
 fn use_threads(threads: Option<usize>) -> Result<(), Error> {
+    check_threads(threads)?;
     let Some(threads) = threads else { return Ok(()) };
-    if threads == 0 {
-        return Err(Error::Input("threads: 0 is too few, give at least 1".to_owned()));
-    }
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .build_global()

@@ -150,5 +150,5 @@ pub(super) fn game(config: &Config) -> Result<cgym_env::AmcEnv, Error> {
             (source.train.shape(), source.train.classes())
         }
     };
-    world::preview(environment, &crate::teacher::build(&environment.model, shape)?)
+    world::preview(environment, &crate::teacher::build(&environment.model, config.variant, shape)?)
 }

@@ -7,7 +7,7 @@ use std::{fmt::Write, time::Instant};
 use cgym_teachers::{
     data::{LoadOptions, Splits},
     engine::{Engine, Images},
-    zoo::{self, ModelOptions},
+    graph::{Graph, Shape},
 };
 use serde_json::json;
 
@@ -20,8 +20,9 @@ use crate::{
 pub(super) fn run(command: TeacherCommand, json: bool) -> Result<(), Error> {
     match command {
         TeacherCommand::Evaluate { .. } => evaluate(command, json),
-        TeacherCommand::Describe { model, input, classes, width, stem, shortcut } => {
-            describe(&model, &ModelOptions { input, classes, width, shortcut, stem }, json)
+        TeacherCommand::Describe { model, input, classes, variant } => {
+            let graph = teacher::build(&model, variant, (input, classes))?;
+            describe(&model, (input, classes), &graph, json)
         }
         TeacherCommand::Train { .. } => train::train(command, json),
     }
@@ -49,14 +50,14 @@ fn evaluate(command: TeacherCommand, json: bool) -> Result<(), Error> {
         return Ok(());
     };
     super::use_threads(threads)?;
-    let dataset = args.dataset;
+    let (dataset, variant) = (args.dataset, args.variant);
     if let Some(shape) = teacher::known_shape(dataset) {
-        let graph = teacher::build(&args.model, shape)?;
-        teacher::weights(file.as_deref(), &args.model, dataset, &graph)?;
+        let graph = teacher::build(&args.model, variant, shape)?;
+        teacher::weights(file.as_deref(), &args.model, variant, dataset, &graph)?;
     }
     let source = teacher::load_data(dataset, &load_options(&args))?;
-    let graph = teacher::build(&args.model, (source.train.shape(), source.train.classes()))?;
-    let weights = teacher::weights(file.as_deref(), &args.model, dataset, &graph)?;
+    let graph = teacher::build(&args.model, variant, (source.train.shape(), source.train.classes()))?;
+    let weights = teacher::weights(file.as_deref(), &args.model, variant, dataset, &graph)?;
     let splits =
         Splits::new(&source, &teacher::split_sizes(dataset, &source, calibration_images, reward_images))?;
     let all: Vec<usize> = (0..source.train.len()).collect();
@@ -95,8 +96,8 @@ fn evaluate(command: TeacherCommand, json: bool) -> Result<(), Error> {
     })
 }
 
-fn describe(model: &str, options: &ModelOptions, json: bool) -> Result<(), Error> {
-    let graph = zoo::build(model, options)?;
+fn describe(model: &str, images: (Shape, usize), graph: &Graph, json: bool) -> Result<(), Error> {
+    let (input, classes) = images;
     let (shapes, costs, total) = (graph.shapes()?, graph.costs()?, graph.cost()?);
     let nodes: Vec<serde_json::Value> = graph
         .nodes()
@@ -117,8 +118,8 @@ fn describe(model: &str, options: &ModelOptions, json: bool) -> Result<(), Error
         .collect();
     let value = json!({
         "model": model,
-        "input": options.input,
-        "classes": options.classes,
+        "input": input,
+        "classes": classes,
         "macs": total.macs,
         "parameters": total.parameters,
         "weight_bytes": total.weight_bytes,

@@ -58,6 +58,8 @@ fn numbers_that_mean_nothing_are_refused() {
         (&["search", "--episodes", "0"], "episodes"),
         (&["search", "--points", "0"], "points"),
         (&["search", "--threads", "0"], "threads"),
+        (&["search", "--threads", "1025"], "give at most 1024"),
+        (&["teacher", "evaluate", "--threads", "1025"], "give at most 1024"),
         (&["search", "--seed", "-1"], "--seed"),
         (&["search", "--reward-images", "100000"], "the most that fits is 1436"),
         (&["search", "--reward-images", "0"], "reward_size"),
@@ -70,6 +72,27 @@ fn numbers_that_mean_nothing_are_refused() {
     for (arguments, words) in cases {
         refused(&place, arguments, &[words]);
     }
+}
+
+#[test]
+fn variants_that_a_model_does_not_have_are_refused() {
+    let place = Place::new();
+    let cases: &[(&[&str], &str)] = &[
+        (&["search", "--width", "0.5"], "only the MobileNets"),
+        (&["baselines", "--stem", "cifar"], "resnet18, resnet34, the VGGs and the MobileNets"),
+        (&["search", "--model", "vgg11", "--shortcut", "b"], "`vgg11` has no choice of it; resnet8"),
+        (&["teacher", "train", "--out", "net", "--stem", "imagenet"], "`resnet20` has only one"),
+        (&["teacher", "evaluate", "--model", "lenet5", "--shortcut", "a"], "leave it out"),
+        (&["teacher", "describe", "--model", "resnet18", "--shortcut", "b"], "`resnet18`"),
+        (&["bench", "--model", "lenet5", "--stem", "cifar"], "`lenet5`"),
+        (&["search", "--stem", "big"], "imagenet"),
+        // The shipped teacher is of the other shortcut.
+        (&["search", "--shortcut", "b"], "cgym teacher train --model resnet20 --shortcut b --dataset digits"),
+    ];
+    for (arguments, words) in cases {
+        refused(&place, arguments, &[words]);
+    }
+    assert!(!place.path("net").exists());
 }
 
 #[test]
@@ -94,7 +117,9 @@ fn files_that_cannot_be_used_are_named() {
         (&["search", "--model", "lenet5"], "cgym teacher train --model lenet5 --dataset digits"),
         (&["search", "--dataset", "mnist", "--data", "none"], "none"),
         (&["search", "--config", "none.toml"], "none.toml"),
-        (&["search", "--device", "cuda"], "--features cuda"),
+        (&["teacher", "train", "--out", "net", "--device", "cuda"], "--features cuda"),
+        (&["search", "--device", "flex"], "--device"),
+        (&["teacher", "train", "--out", "."], "holds other files and no training to go on with"),
         (&["search", "--out", "notes.txt"], "already exists"),
         (&["search", "--out", "notes.txt/run", "--reward-images", "9", "--no-reconstruction"], "notes.txt"),
         (&["resume", "none"], "none: there is no such run directory"),

@@ -16,6 +16,30 @@ fn flags_win_over_the_file_and_the_file_over_the_id() {
     assert_eq!(described(&[]), "AMC-ResNet56-Digits-Params60-v0");
     assert_eq!(described(&["--model", "resnet20"]), "AMC-ResNet20-Digits-Params60-v0");
     assert_eq!(described(&["--budget", "macs=0.7"]), "AMC-ResNet56-Digits-MACs70-v0");
+    let id = "AMC-LeNet5-MNIST-MACs50-v0";
+    assert_eq!((described(&[id]), described(&["--env", id])), (id.into(), id.into()));
+    assert_eq!(described(&[id, "--model", "resnet8"]), "AMC-ResNet8-MNIST-MACs50-v0");
+}
+
+#[test]
+fn a_model_is_varied_by_flags_and_by_the_file_and_the_id_stays() {
+    let place = Place::new();
+    place.write(
+        "cgym.toml",
+        "model = \"mobilenet-v1\"\ndataset = \"cifar10\"\nwidth = 0.5\nstem = \"imagenet\"\n",
+    );
+    let described = |more: &[&str]| place.run(&[&["describe", "--json"], more].concat()).ok().json();
+    let file = described(&["--config", "cgym.toml"]);
+    let flags = ["--model", "mobilenet-v1", "--dataset", "cifar10", "--width", "0.5", "--stem", "imagenet"];
+    assert_eq!(described(&flags), file);
+    let whole = described(&flags[..4]);
+    assert_eq!(
+        (&file["env"], whole["env"].as_str()),
+        (&whole["env"], Some("AMC-MobileNetV1-CIFAR10-MACs50-v0"))
+    );
+    assert!(file["macs"].as_u64() < whole["macs"].as_u64(), "{file}");
+    let wide = described(&["--config", "cgym.toml", "--width", "1"]);
+    assert_eq!(wide["parameters"], whole["parameters"]);
 }
 
 #[test]
@@ -50,10 +74,12 @@ fn mistakes_in_a_file_are_shown_with_their_line() {
             assert!(ended.stderr.contains(expected), "{expected} in {}", ended.stderr);
         }
     };
-    refused("seed = 1\nepisods = 3\n", "line 2", "unknown field `episods`");
+    refused("seed = 1\nepisods = 3\n", "line 2", "unknown key `episods`; did you mean `episodes`?");
     refused("\n\nbudget = \"macs=2\"\n", "line 3", "not a share");
     refused("reward = \"er\"\n", "line 1", "did you mean `err`?");
     refused("seed = 1\nepisodes = \"many\"\n", "line 2", "invalid type");
+    refused("\"rewrd-images\" = 4\n", "line 1", "unknown key `rewrd-images`; did you mean `reward-images`?");
+    refused("device = \"flex\"\n", "line 1", "unknown key `device`");
     refused("seed = \n", "line 1", "");
     refused("[agent]\nname = 3\n", "line", "not a string");
 }

@@ -30,7 +30,9 @@ fn a_search_gives_one_row_a_policy_and_a_network_that_can_be_exported() {
         .json();
     assert_eq!(second["run"], "runs/AMC-ResNet20-Digits-MACs30-v0-uniform-seed7-1");
 
+    place.write("small.tmp", "mine");
     let exported = place.run(&["export", &run, "--out", "small", "--json"]).ok().json();
+    assert!(place.path("small.tmp").is_file());
     assert_eq!(exported["macs"], rows[5]["macs"]);
     let text = std::fs::read(place.path("small/graph.json")).expect("a graph");
     let graph: Graph = serde_json::from_slice(&text).expect("a graph");
@@ -90,6 +92,13 @@ fn a_teacher_of_ones_own_is_trained_and_searched() {
     let train = ["teacher", "train", "--model", "lenet5", "--epochs", "1", "--out", "mine", "--json"];
     let trained = place.run(&train).ok().json();
     assert_eq!((&trained["finished"], &trained["model"]), (&true.into(), &"lenet5".into()));
+    assert_eq!(trained["reward_images"], 360);
+    let mut names: Vec<_> = std::fs::read_dir(place.path("mine"))
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").file_name())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["graph.json", "train.json", "weights.safetensors"]);
     let again = place.run(&train);
     assert_eq!(again.code, Some(2));
     assert!(again.stderr.contains("never overwritten"), "{}", again.stderr);
@@ -97,4 +106,38 @@ fn a_teacher_of_ones_own_is_trained_and_searched() {
     let few = ["baselines", "--json", "--reward-images", "40", "--calibration-images", "200"];
     let summary = place.run(&[few.as_slice(), &weights].concat()).ok().json();
     assert_eq!(summary["env"], "AMC-LeNet5-Digits-MACs50-v0");
+}
+
+#[test]
+fn a_folder_in_use_is_not_trained_in() {
+    let place = Place::new();
+    let train = ["teacher", "train", "--model", "lenet5", "--epochs", "1", "--out", "mine"];
+    std::fs::create_dir_all(place.path("mine/checkpoint")).expect("a folder");
+    place.write("mine/checkpoint/notes.txt", "mine");
+    let refused = place.run(&train);
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.stderr.contains("no training to go on with"), "{}", refused.stderr);
+    // A state of another training is refused too, and nothing is removed.
+    place.write("mine/checkpoint/state.json", "{}");
+    assert_eq!(place.run(&train).code, Some(2));
+    assert!(place.path("mine/checkpoint/notes.txt").is_file());
+    assert!(!place.path("mine/weights.safetensors").exists());
+}
+
+#[test]
+fn a_variant_of_a_model_is_trained_and_searched() {
+    let place = Place::new();
+    let variant = ["--model", "resnet8", "--shortcut", "b"];
+    let train = ["teacher", "train", "--epochs", "1", "--out", "mine", "--json"];
+    let trained = place.run(&[train.as_slice(), &variant].concat()).ok().json();
+    assert_eq!(trained["shortcut"], "b");
+    let weights = ["--weights", "mine/weights.safetensors"];
+    let score =
+        place.run(&[&["teacher", "evaluate", "--json"], variant.as_slice(), &weights].concat()).ok().json();
+    assert_eq!((&score["macs"], &score["top1"]), (&trained["macs"], &trained["test_top1"]));
+    let few = ["--agent", "uniform", "--reward-images", "40", "--no-reconstruction", "--out", "run"];
+    place.run(&[&["search"], few.as_slice(), &variant, &weights].concat()).ok();
+    let config = std::fs::read_to_string(place.path("run/config.toml")).expect("a configuration");
+    assert!(config.contains("shortcut = \"b\""), "{config}");
+    place.run(&["validate", "run"]).ok();
 }

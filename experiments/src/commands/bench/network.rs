@@ -10,7 +10,6 @@ use cgym_teachers::{
     pruner::Pruner,
     train::Interpreter,
     weights::Weights,
-    zoo::{self, ModelOptions},
 };
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -22,6 +21,7 @@ use crate::{
     cli::{BenchArgs, BenchEngine},
     device, report,
     settings::Settings,
+    teacher,
 };
 
 /// Values of a batch at most: 4 GiB.
@@ -39,10 +39,10 @@ pub(super) fn bench(args: BenchArgs, json: bool) -> Result<(), Error> {
     let input = network.input.unwrap_or([3, 32, 32]);
     let (classes, batch) = (network.classes.unwrap_or(10), network.batch.unwrap_or(64));
     let (engine, threads) = (network.engine.unwrap_or_default(), settings.threads);
-    if engine == BenchEngine::Fused && settings.device.is_some() {
+    if engine == BenchEngine::Fused && network.device.is_some() {
         return Err(Error::Input("device: the fused engine computes on the processor; leave it out".into()));
     }
-    let device = device::resolve(settings.device.unwrap_or_default())?;
+    let device = device::resolve(network.device.unwrap_or_default())?;
     let count = [batch, input[0], input[1], input[2]].into_iter().try_fold(1, usize::checked_mul);
     let count = count.filter(|count| (1..=MOST_VALUES).contains(count)).ok_or_else(|| {
         Error::Input(format!(
@@ -50,11 +50,11 @@ pub(super) fn bench(args: BenchArgs, json: bool) -> Result<(), Error> {
             input[0], input[1], input[2]
         ))
     })?;
-    let whole = zoo::build(model, &ModelOptions::new(input, classes))?;
+    let whole = teacher::build(model, settings.variant(), (input, classes))?;
     super::super::use_threads(threads)?;
     let seed = settings.seed.unwrap_or(1);
     let weights = Weights::initialise(&whole, seed);
-    let (teacher, (graph, weights)) = (
+    let (teacher_cost, (graph, weights)) = (
         whole.cost()?,
         match network.prune {
             Some(preserve_ratio) => pruned(whole, weights, preserve_ratio)?,
@@ -79,13 +79,13 @@ pub(super) fn bench(args: BenchArgs, json: bool) -> Result<(), Error> {
         "input": input,
         "classes": classes,
         "engine": engine,
-        "device": settings.device.unwrap_or_default(),
+        "device": network.device.unwrap_or_default(),
         "instructions": instructions,
         "threads": threads,
         "batch": batch,
         "prune": network.prune,
-        "teacher_macs": teacher.macs,
-        "teacher_parameters": teacher.parameters,
+        "teacher_macs": teacher_cost.macs,
+        "teacher_parameters": teacher_cost.parameters,
         "macs": cost.macs,
         "parameters": cost.parameters,
         "repeats": repeats,
@@ -99,9 +99,9 @@ pub(super) fn bench(args: BenchArgs, json: bool) -> Result<(), Error> {
             "{model}: {} of {} MACs, {} of {} parameters\n{images_per_second:.1} images/s, {:.2} GMAC/s \
              ({batch} images in {:.3} ms, median of {repeats}; {threads} threads, {})",
             report::count(Some(cost.macs)),
-            report::count(Some(teacher.macs)),
+            report::count(Some(teacher_cost.macs)),
             report::count(Some(cost.parameters)),
-            report::count(Some(teacher.parameters)),
+            report::count(Some(teacher_cost.parameters)),
             images_per_second * cost.macs as f64 / 1e9,
             1e3 * each,
             in_megabytes(peak),
@@ -111,8 +111,8 @@ pub(super) fn bench(args: BenchArgs, json: bool) -> Result<(), Error> {
 
 /// The model asked for, where nothing is asked for that only an environment has.
 fn own_settings(settings: &Settings) -> Result<&str, Error> {
-    let Settings { model, threads, device, seed, .. } = settings.clone();
-    if *settings != (Settings { model, threads, device, seed, ..Settings::default() }) {
+    let Settings { model, width, stem, shortcut, threads, seed, .. } = settings.clone();
+    if *settings != (Settings { model, width, stem, shortcut, threads, seed, ..Settings::default() }) {
         return Err(Error::Input(
             "settings of an environment or an agent say nothing about a network's speed: give --env ID too, or \
              leave them out"

@@ -1,6 +1,6 @@
 //! `teacher train`.
 
-use std::{fs, time::Instant};
+use std::{fs, io::ErrorKind, path::Path, time::Instant};
 
 use cgym_teachers::{
     data::Splits,
@@ -14,6 +14,9 @@ use crate::{
     Error, cli::TeacherCommand, device, files, interrupt, progress::Progress, report, run::write_network,
     teacher,
 };
+
+/// Folder of a training that is not finished; its files are those of [`cgym_teachers::train`].
+const CHECKPOINT: &str = "checkpoint";
 
 pub(super) fn train(command: TeacherCommand, json: bool) -> Result<(), Error> {
     let TeacherCommand::Train {
@@ -34,16 +37,16 @@ pub(super) fn train(command: TeacherCommand, json: bool) -> Result<(), Error> {
     let device = device::resolve(device)?;
     super::super::use_threads(threads)?;
     let started = Instant::now();
-    let finished_weights = out.join("weights.safetensors");
-    if finished_weights.exists() {
-        return Err(Error::file(
-            &finished_weights,
-            "is already trained and never overwritten; give another --out",
-        ));
+    refuse_used(&out)?;
+    let variant = args.variant;
+    if let Some(images) = teacher::known_shape(args.dataset) {
+        teacher::build(&args.model, variant, images)?;
     }
     let source = teacher::load_data(args.dataset, &super::load_options(&args))?;
-    let graph = teacher::build(&args.model, (source.train.shape(), source.train.classes()))?;
-    let splits = Splits::new(&source, &teacher::split_sizes(args.dataset, &source, None, reward_images))?;
+    let (shape, classes) = (source.train.shape(), source.train.classes());
+    let graph = teacher::build(&args.model, variant, (shape, classes))?;
+    let sizes = teacher::split_sizes(args.dataset, &source, None, reward_images);
+    let splits = Splits::new(&source, &sizes)?;
     let defaults = TrainOptions::for_dataset(args.dataset.as_str());
     let options = TrainOptions {
         epochs: epochs.unwrap_or(defaults.epochs),
@@ -55,11 +58,23 @@ pub(super) fn train(command: TeacherCommand, json: bool) -> Result<(), Error> {
     };
     fs::create_dir_all(&out).map_err(|error| Error::file(&out, format!("cannot be made: {error}")))?;
     let validation = Images::new(&source.train, &splits.reward)?;
+    let [channels, height, width] = shape;
+    let task = format!(
+        "{}{variant} on {}, {classes} classes of {channels}x{height}x{width}, {} of {} images, {} held out, \
+         split seed {}",
+        args.model,
+        args.dataset,
+        splits.training.len(),
+        source.train.len(),
+        splits.reward.len(),
+        sizes.seed,
+    );
     let training = Training {
+        task: &task,
         dataset: &source.train,
         indices: &splits.training,
         validation: &validation,
-        checkpoints: Some(out.join("checkpoint")),
+        checkpoints: Some(out.join(CHECKPOINT)),
         stop: interrupt::flag(),
     };
     let mut progress = Progress::new("epoch", options.epochs as u64, 0);
@@ -73,14 +88,17 @@ pub(super) fn train(command: TeacherCommand, json: bool) -> Result<(), Error> {
     let (mut test_top1, cost) = (None, graph.cost()?);
     if trained.finished {
         test_top1 = Some(engine.top1(&Images::new(&source.test, &splits.test)?)?);
-        write_network(&out, &graph, &trained.weights)?;
-        fs::remove_dir_all(out.join("checkpoint")).ok();
     }
     let value = json!({
         "model": args.model,
         "dataset": args.dataset,
         "options": options,
-        "split_seed": teacher::SPLIT_SEED,
+        "width": variant.width,
+        "stem": variant.stem,
+        "shortcut": variant.shortcut,
+        "split_seed": sizes.seed,
+        "training_images": splits.training.len(),
+        "reward_images": splits.reward.len(),
         "finished": trained.finished,
         "epochs": trained.epochs,
         "reward_top1": engine.top1(&validation)?,
@@ -90,7 +108,13 @@ pub(super) fn train(command: TeacherCommand, json: bool) -> Result<(), Error> {
         "seconds": started.elapsed().as_secs_f64(),
         "out": out,
     });
-    files::write_json(&out.join("train.json"), &value)?;
+    // A training that was stopped leaves its checkpoint only, or an empty folder.
+    if trained.finished {
+        files::write_json(&out.join("train.json"), &value)?;
+        // The weights come last: a folder that has them is whole.
+        write_network(&out, &graph, &trained.weights)?;
+        remove_checkpoint(&out.join(CHECKPOINT));
+    }
     report::print(json, &value, || match test_top1 {
         Some(top1) => format!(
             "{} on {}: {:.2} % of the test images; saved to {}",
@@ -105,4 +129,36 @@ pub(super) fn train(command: TeacherCommand, json: bool) -> Result<(), Error> {
             options.epochs
         ),
     })
+}
+
+/// Refuses a folder that holds anything but a training to go on with.
+fn refuse_used(out: &Path) -> Result<(), Error> {
+    let refuse = |reason| Err(Error::file(out, reason));
+    let mut entries = match fs::read_dir(out) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(Error::file(out, error)),
+    };
+    if out.join("weights.safetensors").symlink_metadata().is_ok() {
+        return refuse("is already trained and never overwritten; give another --out");
+    }
+    if entries.next().is_some() && !out.join(CHECKPOINT).join("state.json").is_file() {
+        return refuse("holds other files and no training to go on with; give another --out");
+    }
+    Ok(())
+}
+
+/// Removes the files that a training writes into its checkpoint, and the folder where none is left.
+fn remove_checkpoint(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let tensors = |name: &str| {
+            let number = name.strip_prefix("weights-").or_else(|| name.strip_prefix("momentum-"));
+            number.and_then(|rest| rest.strip_suffix(".safetensors")?.parse::<usize>().ok()).is_some()
+        };
+        if name.to_str().is_some_and(|name| name == "state.json" || tensors(name)) {
+            fs::remove_file(entry.path()).ok();
+        }
+    }
+    fs::remove_dir(folder).ok();
 }
