@@ -103,6 +103,7 @@ impl Ddpg {
                 baseline: None,
                 pending: Vec::new(),
                 plan: Plan::default(),
+                mean_shift: 0.0,
                 returns: Vec::new(),
                 replay_next: 0,
                 actor_time: 0,
@@ -236,8 +237,15 @@ impl Ddpg {
         let mut actor_loss = 0.0;
         if move_actor {
             let actor = self.actor.tracked();
-            let values = self.critic.constant().value(observations.clone(), actor.policy(observations));
-            let loss = values.mean().neg();
+            // The critic knows executed actions: it is asked about the policy as it is played, shifted.
+            let shift = self.state.mean_shift;
+            let policy = actor.policy(observations.clone());
+            let played = policy.clone() + shift;
+            let values = self.critic.constant().value(observations, played.clone());
+            // The shift takes back whatever all actions have in common, so returns say nothing of
+            // it; drawing the policy to what is played keeps it from drifting into saturation.
+            let apart = policy - played.detach();
+            let loss = values.mean().neg() + (apart.clone() * apart).mean();
             actor_loss = finite("the actor's loss", &loss)?;
             let gradient = actor.gradient(&loss);
             let rate = self.settings.actor_learning_rate;
@@ -279,6 +287,11 @@ impl Agent for Ddpg {
         self.state.plan = Plan { noise, ..Plan::default() };
         if self.settings.fill_budget {
             self.state.plan.shift = self.shift_that_fits()?;
+            if mode == Mode::Explore {
+                let weight = if self.exploration.warming_up(self.state.episodes) { 0.0 } else { 0.8 };
+                self.state.mean_shift =
+                    weight * self.state.mean_shift + (1.0 - weight) * self.state.plan.shift;
+            }
         }
         Ok(ResetOptions::default())
     }
@@ -316,6 +329,7 @@ impl Agent for Ddpg {
             ("charts/exploration_sigma", sigma),
             ("charts/updates", self.state.updates as f64),
             ("charts/replay", self.replay.len() as f64),
+            ("charts/budget_shift", f64::from(self.state.mean_shift)),
         ];
         figures.extend(self.state.baseline.map(|baseline| ("charts/baseline", baseline)));
         if let Some([critic, actor]) = self.losses {

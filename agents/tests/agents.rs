@@ -122,6 +122,20 @@ fn cem_candidates_use_the_whole_budget_even_on_a_grid() {
 }
 
 #[test]
+fn ddpg_learns_a_policy_that_meets_the_budget_by_itself() {
+    // What a shift of all actions takes back, returns say nothing of: without a pull towards what is
+    // played the actor saturates, and the shift makes a uniform policy of it.
+    let mut toy = Toy::new(9);
+    let settings = json!({ "hidden": [64, 64], "actor_learning_rate": 1e-3, "warmup": 20 });
+    let mut ddpg = agent(&toy, "ddpg", &settings, 120, 1);
+    for episode in 0..120 {
+        run_episode(&mut toy, &mut *ddpg, episode, Mode::Explore).unwrap();
+    }
+    let (_, shift) = ddpg.diagnostics().into_iter().find(|(name, _)| name == "charts/budget_shift").unwrap();
+    assert!(shift.abs() < 0.1, "{shift}");
+}
+
+#[test]
 fn random_search_that_fills_the_budget_is_never_clipped() {
     let mut toy = Toy::new(12);
     let mut random = agent(&toy, "random", &json!({ "fill_budget": true }), 20, 1);

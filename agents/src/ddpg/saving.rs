@@ -23,6 +23,8 @@ pub(super) struct State {
     /// Steps of the running episode; `value` is the step's own reward until the episode ends.
     pub(super) pending: Vec<Row>,
     pub(super) plan: Plan,
+    /// Moving average of the exploring episodes' shifts.
+    pub(super) mean_shift: f32,
     /// Returns of all exploring episodes.
     pub(super) returns: Vec<f64>,
     pub(super) replay_next: usize,

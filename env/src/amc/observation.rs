@@ -12,7 +12,7 @@ use crate::{BudgetUnit, cost_model::CostModel};
 pub const FEATURES: usize = 11;
 
 /// Names of the features in their order, AMC's state (He et al., ECCV 2018, section 3.2):
-/// s_t = (t, n, c, h, w, stride, k, FLOPs[t], reduced, rest, a_{t−1}).
+/// `s_t = (t, n, c, h, w, stride, k, FLOPs[t], reduced, rest, a_{t−1})`.
 ///
 /// | # | name | of the layer decided about (kernel n×c×k×k, input c×h×w) |
 /// |---|---|---|
