@@ -62,6 +62,14 @@ pub trait Agent: Send {
     /// When learning diverged.
     fn learn(&mut self, transition: &Transition<'_>) -> Result<(), AgentError>;
 
+    /// Exploring episodes that the agent decides before it learns from any of them; 1 by default.
+    ///
+    /// Their candidates may be scored side by side. [`Agent::learn`] is then called for all their
+    /// steps, one episode after the other.
+    fn batch(&self) -> usize {
+        1
+    }
+
     /// Whether the agent has nothing left to try; asked between episodes.
     fn finished(&self) -> bool {
         false
@@ -83,6 +91,18 @@ pub trait Agent: Send {
     /// # Errors
     /// When a file is missing, damaged or of another agent.
     fn load(&mut self, directory: &Path) -> Result<(), AgentError>;
+
+    /// Takes the policy over from what [`Agent::save`] wrote in a run on any network: weights of
+    /// its networks, but neither memories nor schedules nor random state.
+    ///
+    /// # Errors
+    /// When the agent has no policy that could move, or the checkpoint's does not fit this one.
+    fn load_policy(&mut self, directory: &Path) -> Result<(), AgentError> {
+        Err(AgentError::Checkpoint {
+            path: directory.to_owned(),
+            reason: format!("`{}` has no policy that could be taken over", self.name()),
+        })
+    }
 }
 
 /// Plays one episode.

@@ -56,8 +56,12 @@ pub struct Outcome {
     pub parameters: u64,
     /// Cost kept over cost of the teacher, in the budget's unit, in (0, 1].
     pub preserve_ratio: f64,
-    /// Channels kept at each decision, in the order of the decisions.
+    /// What was kept at each decision, in their order: channels in AMC's game, the index of the
+    /// executed action in N2N's.
     pub kept: Vec<usize>,
+    /// Canonical hash of the architecture, where candidates are trained and remembered by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub architecture: Option<String>,
 }
 
 /// What a step tells beside observation and reward.
@@ -65,8 +69,10 @@ pub struct Outcome {
 pub struct Info {
     /// The action as it took effect: clipped to the budget and rounded. `None` after a reset.
     pub executed: Option<Action>,
-    /// The result of the episode, at its last step only.
+    /// The result of the episode, at its last step only; `None` there when the candidate is no network.
     pub outcome: Option<Box<Outcome>>,
+    /// Why the candidate is no network that can be scored, at the last step only.
+    pub reason: Option<String>,
 }
 
 /// One answer of the environment.
@@ -130,6 +136,32 @@ pub struct ResetOptions {
     pub target: Option<f64>,
 }
 
+/// How the floats of an observation are to be read.
+///
+/// Policies that read a whole network as a sequence need to know where its rows are; everybody
+/// else may take an observation as the flat array that it is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Layout {
+    /// Features of the decision at hand.
+    #[default]
+    Vector,
+    /// A row-major table of `rows` × `columns`: a row a layer of the whole network, padded at the end.
+    ///
+    /// Columns `0..mask` are features of the layer and the same at every step of an episode.
+    /// Column `mask` is 1 in rows of layers and 0 in padding; it too never changes. Columns
+    /// `mask + 1..columns` are the cursor: zero but for the row that the decision at hand is about,
+    /// where they say which of its values is decided (a one-hot).
+    Table {
+        /// Layers that fit.
+        rows: usize,
+        /// Floats of a layer.
+        columns: usize,
+        /// Index of the mask column.
+        mask: usize,
+    },
+}
+
 /// What an environment says of itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EnvSpec {
@@ -143,6 +175,9 @@ pub struct EnvSpec {
     pub target: f64,
     /// What `target` counts: `macs` or `params`.
     pub budget: String,
+    /// How observations are to be read.
+    #[serde(default)]
+    pub layout: Layout,
 }
 
 impl EnvSpec {

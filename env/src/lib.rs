@@ -16,7 +16,7 @@ mod space;
 pub use amc::{AmcEnv, AmcSettings, Decision, FEATURE_NAMES, FEATURES, Scope};
 pub use budget::BudgetUnit;
 pub use check::{CheckError, check_env};
-pub use contract::{Action, Ending, Env, EnvSpec, Info, Outcome, Preview, ResetOptions, Step};
+pub use contract::{Action, Ending, Env, EnvSpec, Info, Layout, Outcome, Preview, ResetOptions, Step};
 pub use cost_model::{CostModel, uniform_groups};
 pub use error::EnvError;
 pub use evaluator::{Candidate, Evaluation, EvaluationTimes, Evaluator, Exact, Memoised, Surrogate};

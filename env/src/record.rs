@@ -25,6 +25,9 @@ pub struct EpisodeRecord {
     pub ending: Option<Ending>,
     /// The candidate and its scores.
     pub outcome: Option<Outcome>,
+    /// Why there is no candidate, where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 impl EpisodeRecord {
@@ -39,6 +42,7 @@ impl EpisodeRecord {
             episodic_return: 0.0,
             ending: None,
             outcome: None,
+            reason: None,
         }
     }
 
@@ -49,6 +53,7 @@ impl EpisodeRecord {
         self.episodic_return += step.reward();
         self.ending = step.ending();
         self.outcome = step.info().outcome.as_deref().cloned();
+        self.reason.clone_from(&step.info().reason);
     }
 
     /// Plays the recorded actions again and lists every difference; empty when all is as recorded.

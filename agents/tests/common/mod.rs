@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use cgym_agents::{Agent, AgentContext, Mode, make, run_episode};
-use cgym_env::{Action, Env, EnvError, EnvSpec, Info, Outcome, Preview, ResetOptions, Space, Step};
+use cgym_env::{Action, Env, EnvError, EnvSpec, Info, Layout, Outcome, Preview, ResetOptions, Space, Step};
 use serde_json::Value;
 
 /// Decisions with a share of the cost and a sensitivity each. An action is the share kept; the
@@ -40,6 +40,7 @@ impl Toy {
                 reward: "err".to_owned(),
                 target: 0.5,
                 budget: "macs".to_owned(),
+                layout: Layout::Vector,
             },
             observations: Space::vector(6, 0.0, 1.0),
             actions: Space::vector(1, LOW as f32, 1.0),
@@ -174,7 +175,7 @@ impl Env for Toy {
             Action::Continuous(_) => Action::scalar(kept as f32),
             discrete => discrete.clone(),
         };
-        let mut info = Info { executed: Some(executed), outcome: None };
+        let mut info = Info { executed: Some(executed), outcome: None, reason: None };
         if self.kept.len() < self.weights.len() {
             return Ok(Step::transition(self.observation(), 0.0, info));
         }
@@ -185,6 +186,7 @@ impl Env for Toy {
             parameters: 0,
             preserve_ratio: self.spent(),
             kept: Vec::new(),
+            architecture: None,
         }));
         Ok(Step::termination(self.observation(), self.score(&self.kept), info))
     }

@@ -33,7 +33,7 @@ pub use settings::{AmcSettings, Scope};
 use world::World;
 
 use crate::{
-    Action, Env, EnvError, EnvSpec, Info, Outcome, Preview, ResetOptions, Space, Step,
+    Action, Env, EnvError, EnvSpec, Info, Layout, Outcome, Preview, ResetOptions, Space, Step,
     cost_model::CostModel,
     evaluator::{Candidate, Evaluation, Evaluator},
 };
@@ -79,6 +79,7 @@ impl AmcEnv {
                 reward: settings.reward.to_string(),
                 target: settings.target,
                 budget: settings.budget.to_string(),
+                layout: Layout::Vector,
             },
             observation_space: Space::vector(FEATURES, 0.0, 1.0),
             action_space: Space::vector(1, settings.lower_bound as f32, 1.0),
@@ -181,7 +182,7 @@ impl Env for AmcEnv {
         let episode = running.ok_or(EnvError::NeedsReset)?;
         let (taken, executed) = (episode.taken, world.execute(episode, action)?);
         let previous = world.preserve_ratio(taken, executed.atoms);
-        let mut info = Info { executed: Some(Action::scalar(previous)), outcome: None };
+        let mut info = Info { executed: Some(Action::scalar(previous)), outcome: None, reason: None };
         if taken + 1 < decisions {
             episode.take(executed);
             let observation = world.observe(taken + 1, episode.cost(), previous);

@@ -99,6 +99,7 @@ impl World {
             parameters: evaluation.cost.parameters,
             preserve_ratio: self.share(episode.cost()),
             kept: self.decisions.iter().zip(episode.kept()).map(channels).collect(),
+            architecture: None,
         })
     }
 }
