@@ -4,6 +4,10 @@
 //! population move both. It sees no observations: what it learns is one sequence, not a policy.
 //! Unless told otherwise a drawn sequence is first shifted, all its numbers alike, until it uses
 //! the whole budget: otherwise what the budget does to late decisions drowns the differences.
+//!
+//! Of discrete actions each decision has probabilities of its own, which move to the elite's shares.
+
+mod domain;
 
 use std::path::Path;
 
@@ -14,13 +18,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Agent, AgentContext, AgentError, Mode, Transition,
-    bounds::Bounds,
     budget::{at, filled},
     checkpoint::{self, Checkpoint},
     profile,
     settings::require,
-    truncated_normal,
 };
+use domain::Domain;
 
 const NAME: &str = "cem";
 
@@ -35,14 +38,15 @@ pub struct CemSettings {
     /// How far the distribution moves to its elite, in (0, 1]; 0.9 by default.
     pub smoothing: f64,
     /// Where it starts, as a share of the action range, in [0, 1]; by default at the highest
-    /// uniform sequence that the budget does not clip.
+    /// uniform sequence that the budget does not clip. Boxes only: indices start alike.
     pub initial_mean: Option<f64>,
-    /// Deviation at the start; 0.3 by default.
+    /// Deviation at the start; 0.3 by default. Boxes only.
     pub initial_deviation: f64,
-    /// Deviation that is always kept; 0.05 by default.
+    /// Deviation that is always kept, of indices the share that is always spread evenly; 0.05 by
+    /// default.
     pub deviation_floor: f64,
-    /// Whether a drawn sequence is shifted until it uses the whole budget; on by default. Off, the
-    /// distribution follows what the environment executed.
+    /// Whether a drawn sequence is shifted until it uses the whole budget; on by default. Off, and
+    /// always of indices, the distribution follows what the environment executed.
     pub fill_budget: bool,
 }
 
@@ -81,11 +85,11 @@ impl CemSettings {
 pub struct Cem {
     settings: CemSettings,
     env: Box<dyn Env>,
-    bounds: Bounds,
+    domain: Domain,
     state: State,
 }
 
-/// A sequence of actions in unit coordinates, and what it returned.
+/// A sequence of actions as numbers in [0, 1], and what it returned.
 #[derive(Clone, Serialize, Deserialize)]
 struct Scored {
     units: Vec<f32>,
@@ -101,7 +105,7 @@ struct State {
     candidate: Vec<f32>,
     population: Vec<Scored>,
     best: Option<Scored>,
-    /// What was executed so far in this episode, in unit coordinates.
+    /// What was executed so far in this episode, as numbers.
     executed: Vec<f32>,
     episodic_return: f64,
     step: usize,
@@ -111,15 +115,16 @@ impl Cem {
     /// A search of the whole action sequence of `context`'s environment.
     ///
     /// # Errors
-    /// A setting out of its range, a discrete action space, or a failed preview.
+    /// A setting out of its range, a box without finite bounds, or a failed preview.
     pub fn new(settings: &CemSettings, context: &AgentContext<'_>) -> Result<Self, AgentError> {
         settings.check()?;
-        let bounds = Bounds::new(NAME, context.env.action_space())?;
-        let mean = match settings.initial_mean {
-            Some(mean) => mean,
-            None => profile::fit(context.env, &bounds, 0.0)?.0,
+        let domain = Domain::new(NAME, context.env.action_space())?;
+        let mean = match (&domain, settings.initial_mean) {
+            (Domain::Discrete { count }, _) => 1.0 / *count as f64,
+            (Domain::Box(_), Some(mean)) => mean,
+            (Domain::Box(bounds), None) => profile::fit(context.env, bounds, 0.0)?.0,
         };
-        let length = bounds.length() * context.env.spec().steps();
+        let length = domain.width() * context.env.spec().steps();
         let state = State {
             rng: ChaCha8Rng::seed_from_u64(context.seed),
             mean: vec![mean as f32; length],
@@ -131,7 +136,7 @@ impl Cem {
             episodic_return: 0.0,
             step: 0,
         };
-        let mut agent = Self { settings: settings.clone(), env: context.env.fork(), bounds, state };
+        let mut agent = Self { settings: settings.clone(), env: context.env.fork(), domain, state };
         agent.draw()?;
         Ok(agent)
     }
@@ -139,12 +144,11 @@ impl Cem {
     /// Draws the next candidate.
     fn draw(&mut self) -> Result<(), AgentError> {
         let State { rng, mean, deviation, .. } = &mut self.state;
-        let numbers = mean.iter().zip(deviation.iter());
-        let drawn: Vec<f32> = numbers
-            .map(|(&mean, &deviation)| truncated_normal::sample(mean.into(), deviation.into(), rng) as f32)
-            .collect();
-        self.state.candidate =
-            if self.settings.fill_budget { filled(&*self.env, &self.bounds, &drawn)? } else { drawn };
+        let drawn = self.domain.draw(mean, deviation, rng);
+        self.state.candidate = match &self.domain {
+            Domain::Box(bounds) if self.settings.fill_budget => filled(&*self.env, bounds, &drawn)?,
+            _ => drawn,
+        };
         Ok(())
     }
 
@@ -166,13 +170,18 @@ impl Cem {
             state.deviation[i] =
                 blend(state.deviation[i], variance.sqrt()).max(self.settings.deviation_floor as f32);
         }
+        if let Domain::Discrete { count } = &self.domain {
+            let floor = self.settings.deviation_floor as f32;
+            state.mean.iter_mut().for_each(|share| *share = (1.0 - floor) * *share + floor / *count as f32);
+        }
         state.population.clear();
     }
 
     /// Takes in the return of the episode just ended, and draws the next candidate.
     fn score(&mut self) -> Result<(), AgentError> {
         let state = &mut self.state;
-        let units = if self.settings.fill_budget { &state.candidate } else { &state.executed };
+        let filled = self.settings.fill_budget && matches!(self.domain, Domain::Box(_));
+        let units = if filled { &state.candidate } else { &state.executed };
         let scored = Scored { units: units.clone(), episodic_return: state.episodic_return };
         if state.best.as_ref().is_none_or(|best| scored.episodic_return > best.episodic_return) {
             state.best = Some(scored.clone());
@@ -204,11 +213,11 @@ impl Agent for Cem {
             (Mode::Exploit, Some(best)) => &best.units,
             (Mode::Exploit, None) => &self.state.mean,
         };
-        at(&self.bounds.actions(units), self.state.step - 1)
+        at(&self.domain.actions(units), self.state.step - 1)
     }
 
     fn learn(&mut self, transition: &Transition<'_>) -> Result<(), AgentError> {
-        self.state.executed.extend(self.bounds.units(NAME, transition.executed)?);
+        self.state.executed.extend(self.domain.numbers(NAME, transition.executed)?);
         self.state.episodic_return += transition.reward;
         if transition.ending.is_some() { self.score() } else { Ok(()) }
     }

@@ -1,4 +1,5 @@
 //! The agent contract: `begin`, `act`, `learn`, `save`, `load`; and the run loop.
+//! [`run_batch`](crate::run_batch) plays several episodes at a time.
 //!
 //! Architecture Invariant: an agent knows spaces, observations and rewards, never which
 //! environment it is playing, and no dataset.
@@ -56,6 +57,15 @@ pub trait Agent: Send {
     /// When the observation does not fit the agent.
     fn act(&mut self, observation: &[f32], mode: Mode) -> Result<Action, AgentError>;
 
+    /// Told what the environment did with the action just chosen; called before the next `act` of
+    /// the same episode, in both modes. `learn` may come much later.
+    ///
+    /// # Errors
+    /// When the action does not fit the agent.
+    fn executed(&mut self, _executed: &Action) -> Result<(), AgentError> {
+        Ok(())
+    }
+
     /// Takes in one step; called after every step of an exploring episode, in order.
     ///
     /// # Errors
@@ -77,6 +87,12 @@ pub trait Agent: Send {
 
     /// Figures of the last update for a log, like `("losses/critic", 0.01)`.
     fn diagnostics(&self) -> Vec<(String, f64)> {
+        Vec::new()
+    }
+
+    /// Named sets of values of the last update for histograms, like
+    /// `("policy/keep_probability", [0.4, 0.9, …])`.
+    fn distributions(&self) -> Vec<(String, Vec<f64>)> {
         Vec::new()
     }
 
@@ -133,8 +149,12 @@ pub fn run_episode(
                 outcome: step.info().outcome.as_deref(),
             })?;
         }
+        let over = step.ending().is_some();
+        if !over {
+            agent.executed(&executed)?;
+        }
         record.push(action, executed, &step);
-        if step.ending().is_some() {
+        if over {
             return Ok(record);
         }
         observation = step.into_observation();

@@ -7,7 +7,6 @@
 //! actions are shifted alike until they use the whole budget; and a step is credited with what the
 //! other steps' actions do not explain. `fill_budget`, `credit` and `target` turn these off.
 
-mod adam;
 mod credit;
 mod exploration;
 mod network;
@@ -25,10 +24,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Agent, AgentContext, AgentError, Mode, Transition,
-    bounds::{Bounds, check_observation},
+    adam::Adam,
+    bounds::Bounds,
     budget::{fits_unclipped, largest},
+    reading::Reader,
 };
-use adam::Adam;
+
 use credit::History;
 use exploration::Exploration;
 use network::Network;
@@ -44,8 +45,8 @@ const NAME: &str = "ddpg";
 pub struct Ddpg {
     settings: DdpgSettings,
     bounds: Bounds,
-    /// Numbers in an observation.
-    observation: usize,
+    /// Of a table it reads the current row and the cursor.
+    reader: Reader,
     device: Device,
     exploration: Exploration,
     actor: Network,
@@ -84,7 +85,8 @@ impl Ddpg {
         let device = Device::flex();
         keep_freed_memory();
         let mut rng = ChaCha8Rng::seed_from_u64(context.seed);
-        let (observation, action) = (context.env.observation_space().length(), bounds.length());
+        let reader = Reader::new(NAME, context.env)?;
+        let (observation, action) = (reader.width(), bounds.length());
         let [first, second] = settings.hidden;
         let actor = Network::actor([observation, first, second, action], &device, &mut rng);
         let critic = Network::critic([observation, action], settings.hidden, &device, &mut rng);
@@ -108,11 +110,12 @@ impl Ddpg {
                 replay_next: 0,
                 actor_time: 0,
                 critic_time: 0,
+                widths: vec![observation, first, second, action],
             },
             losses: None,
             settings,
             bounds,
-            observation,
+            reader,
             device,
             actor,
             critic,
@@ -122,7 +125,7 @@ impl Ddpg {
 
     /// The policy's action for `observation`, in unit coordinates.
     fn policy(&self, observation: &[f32]) -> Result<Vec<f32>, AgentError> {
-        let batch = self.tensor(observation.to_vec(), self.observation);
+        let batch = self.tensor(self.reader.current(observation), self.reader.width());
         let units = self.actor.constant().policy(batch).into_data().try_to_vec::<f32>().unwrap_or_default();
         if units.len() == self.bounds.length() && units.iter().all(|unit| unit.is_finite()) {
             Ok(units)
@@ -212,7 +215,7 @@ impl Ddpg {
     fn update(&mut self, move_actor: bool) -> Result<[f64; 2], AgentError> {
         let batch = self.replay.sample(self.settings.batch, &mut self.state.rng);
         let baseline = self.state.baseline.unwrap_or(0.0) as f32;
-        let observations = self.tensor(batch.observations, self.observation);
+        let observations = self.tensor(batch.observations, self.reader.width());
         let actions = self.tensor(batch.actions, self.bounds.length());
         let explained = |row: usize| match self.settings.credit {
             Credit::Shared => baseline,
@@ -221,7 +224,7 @@ impl Ddpg {
         let advantages = batch.values.iter().enumerate().map(|(row, value)| value - explained(row)).collect();
         let mut targets = self.tensor(advantages, 1);
         if let Some([actor, critic]) = &self.targets {
-            let next = self.tensor(batch.next_observations, self.observation);
+            let next = self.tensor(batch.next_observations, self.reader.width());
             let next_values = critic.constant().value(next.clone(), actor.constant().policy(next));
             targets = targets + next_values * self.tensor(batch.bootstraps, 1);
         }
@@ -297,7 +300,7 @@ impl Agent for Ddpg {
     }
 
     fn act(&mut self, observation: &[f32], mode: Mode) -> Result<Action, AgentError> {
-        check_observation(NAME, observation, self.observation)?;
+        self.reader.check(NAME, observation)?;
         debug_assert_eq!(mode == Mode::Explore, self.state.plan.noise.is_some());
         let action = self.planned(observation, &self.state.plan)?;
         self.state.plan.step += 1;
@@ -305,16 +308,21 @@ impl Agent for Ddpg {
     }
 
     fn learn(&mut self, transition: &Transition<'_>) -> Result<(), AgentError> {
-        check_observation(NAME, transition.observation, self.observation)?;
-        check_observation(NAME, transition.next_observation, self.observation)?;
+        self.reader.check(NAME, transition.observation)?;
+        self.reader.check(NAME, transition.next_observation)?;
         if !transition.reward.is_finite() {
             return Err(AgentError::Diverged { what: "the environment's reward".to_owned() });
         }
+        let action = self.bounds.units(NAME, transition.executed)?;
+        if self.settings.frozen {
+            self.state.episodes += u64::from(transition.ending.is_some());
+            return Ok(());
+        }
         let ended = transition.ending == Some(Ending::Terminated);
         self.state.pending.push(Row {
-            observation: transition.observation.to_vec(),
-            action: self.bounds.units(NAME, transition.executed)?,
-            next_observation: transition.next_observation.to_vec(),
+            observation: self.reader.current(transition.observation),
+            action,
+            next_observation: self.reader.current(transition.next_observation),
             value: transition.reward as f32,
             episode: 0,
             step: self.state.pending.len() as u32,
@@ -344,5 +352,9 @@ impl Agent for Ddpg {
 
     fn load(&mut self, directory: &Path) -> Result<(), AgentError> {
         self.read(directory)
+    }
+
+    fn load_policy(&mut self, directory: &Path) -> Result<(), AgentError> {
+        self.read_policy(directory)
     }
 }

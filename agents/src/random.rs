@@ -104,9 +104,13 @@ impl Agent for Random {
         let state = &mut self.state;
         state.played.push(transition.action.clone());
         state.episodic_return += transition.reward;
-        let better = state.best.as_ref().is_none_or(|(best, _)| state.episodic_return > *best);
-        if transition.ending.is_some() && better {
-            state.best = Some((state.episodic_return, state.played.clone()));
+        if transition.ending.is_some() {
+            // Emptied here too: episodes of a batch are learned from one after the other.
+            let (episodic_return, played) =
+                (std::mem::take(&mut state.episodic_return), std::mem::take(&mut state.played));
+            if state.best.as_ref().is_none_or(|(best, _)| episodic_return > *best) {
+                state.best = Some((episodic_return, played));
+            }
         }
         Ok(())
     }

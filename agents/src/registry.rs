@@ -11,10 +11,12 @@ use crate::{
     greedy::{Greedy, GreedySettings},
     profile::{Profile, ProfileSettings, Shape},
     random::{Random, RandomSettings},
+    reinforce::{ACTOR_CRITIC, REINFORCE, Reinforce, ReinforceSettings},
     settings::{parse, suggest},
 };
 
-const NAMES: [&str; 7] = ["ddpg", "random", "uniform", "shallow", "deep", "greedy", "cem"];
+const NAMES: [&str; 9] =
+    ["ddpg", REINFORCE, ACTOR_CRITIC, "random", "uniform", "shallow", "deep", "greedy", "cem"];
 
 /// What an agent may know of the run it is made for.
 #[derive(Clone, Copy)]
@@ -35,6 +37,8 @@ struct NoSettings {}
 /// Settings of one agent, read and completed.
 enum Resolved {
     Ddpg(DdpgSettings),
+    Reinforce(ReinforceSettings),
+    ActorCritic(ReinforceSettings),
     Random(RandomSettings),
     Uniform(NoSettings),
     Profile(Shape, ProfileSettings),
@@ -49,7 +53,10 @@ impl Resolved {
             settings.check()?;
             Ok(Self::Profile(shape, settings))
         };
+        let reinforce = |name| parse::<ReinforceSettings>(settings)?.resolve(name, context);
         match name {
+            REINFORCE => Ok(Self::Reinforce(reinforce(REINFORCE)?)),
+            ACTOR_CRITIC => Ok(Self::ActorCritic(reinforce(ACTOR_CRITIC)?)),
             "ddpg" => Ok(Self::Ddpg(parse::<DdpgSettings>(settings)?.resolve(context)?)),
             "random" => Ok(Self::Random(parse(settings)?)),
             "uniform" => Ok(Self::Uniform(parse(settings)?)),
@@ -82,6 +89,8 @@ pub fn names() -> &'static [&'static str] {
 pub fn make(name: &str, settings: &Value, context: &AgentContext<'_>) -> Result<Box<dyn Agent>, AgentError> {
     Ok(match Resolved::new(name, settings, context)? {
         Resolved::Ddpg(settings) => Box::new(Ddpg::new(&settings, context)?),
+        Resolved::Reinforce(settings) => Box::new(Reinforce::new(&settings, context)?),
+        Resolved::ActorCritic(settings) => Box::new(Reinforce::actor_critic(&settings, context)?),
         Resolved::Random(settings) => Box::new(Random::new(&settings, context)?),
         Resolved::Uniform(_) => Box::new(Profile::new(Shape::Uniform, &ProfileSettings::default(), context)?),
         Resolved::Profile(shape, settings) => Box::new(Profile::new(shape, &settings, context)?),
@@ -104,6 +113,7 @@ pub fn resolve_settings(
     }
     match Resolved::new(name, settings, context)? {
         Resolved::Ddpg(settings) => object(&settings),
+        Resolved::Reinforce(settings) | Resolved::ActorCritic(settings) => object(&settings),
         Resolved::Random(settings) => object(&settings),
         Resolved::Uniform(settings) => object(&settings),
         Resolved::Profile(_, settings) => object(&settings),

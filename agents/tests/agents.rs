@@ -4,9 +4,9 @@
 
 mod common;
 
-use cgym_agents::{AgentContext, Mode, make, names, resolve_settings, run_episode};
-use cgym_env::{Action, Env, ResetOptions};
-use common::{LOW, Run, Toy, agent, play};
+use cgym_agents::{Agent, AgentContext, Mode, make, names, resolve_settings, run_episode};
+use cgym_env::{Action, Env, ResetOptions, Space};
+use common::{LOW, Run, Toy, agent, play, table::TableToy};
 use serde_json::{Value, json};
 
 /// The actions of one exploiting episode.
@@ -169,6 +169,63 @@ fn ddpg_learns_with_bootstrapping_too() {
     let warmup = &run.returns[..37];
     let average = warmup.iter().sum::<f64>() / warmup.len() as f64;
     assert!(run.exploit > average, "policy {}, warm-up on average {average}", run.exploit);
+}
+
+#[test]
+fn cem_finds_the_best_candidate_of_discrete_decisions() {
+    let toy = TableToy::new(8);
+    for seed in 0..4 {
+        let mut cem = agent(&toy, "cem", &Value::Null, 300, seed);
+        for episode in 0..300 {
+            run_episode(&mut toy.clone(), &mut *cem, episode, Mode::Explore).unwrap();
+        }
+        let found = run_episode(&mut toy.clone(), &mut *cem, 0, Mode::Exploit).unwrap().episodic_return;
+        assert!(found >= 0.95 * toy.best_return(), "seed {seed}: {found}");
+    }
+}
+
+/// Exploiting with the policy in `directory`, or with a fresh one that is then saved there.
+fn ddpg_on(toy: &TableToy, directory: &std::path::Path, train: bool) -> Vec<Action> {
+    let mut settings = small_ddpg();
+    settings["fill_budget"] = json!(false);
+    let mut ddpg = agent(toy, "ddpg", &settings, 40, 2);
+    if train {
+        for episode in 0..40 {
+            run_episode(&mut toy.clone(), &mut *ddpg, episode, Mode::Explore).unwrap();
+        }
+        ddpg.save(directory).unwrap();
+    } else {
+        ddpg.load_policy(directory).unwrap();
+    }
+    run_episode(&mut toy.clone(), &mut *ddpg, 0, Mode::Exploit).unwrap().actions
+}
+
+#[test]
+fn ddpg_reads_the_current_row_of_a_table_and_its_policy_plays_longer_ones() {
+    let directory = tempfile::tempdir().unwrap();
+    let actions = Space::vector(1, 0.0, 1.0);
+    let (short, long) =
+        (TableToy::new(8).with_actions(actions.clone()), TableToy::new(16).with_actions(actions));
+    let trained = ddpg_on(&short, directory.path(), true);
+    assert!(trained.windows(2).any(|pair| pair[0] != pair[1]), "{trained:?}");
+    assert_eq!(ddpg_on(&long, directory.path(), false), [trained.clone(), trained].concat());
+    // A vector of six numbers is not a row of three.
+    let mut other = agent(&Toy::new(6), "ddpg", &small_ddpg(), 40, 2);
+    let error = other.load_policy(directory.path()).unwrap_err().to_string();
+    assert!(error.contains("[3, 64, 64, 1] numbers, this agent's of [6, 64, 64, 1]"), "{error}");
+}
+
+#[test]
+fn a_frozen_ddpg_explores_around_a_policy_that_never_changes() {
+    let toy = Toy::new(6);
+    let mut settings = small_ddpg();
+    settings["frozen"] = json!(true);
+    let mut ddpg = agent(&toy, "ddpg", &settings, 40, 2);
+    let play = |ddpg: &mut dyn Agent, mode| run_episode(&mut toy.clone(), ddpg, 0, mode).unwrap().actions;
+    let before = play(&mut *ddpg, Mode::Exploit);
+    let explored: Vec<_> = (0..20).map(|_| play(&mut *ddpg, Mode::Explore)).collect();
+    assert!(explored.windows(2).all(|pair| pair[0] != pair[1]));
+    assert_eq!(play(&mut *ddpg, Mode::Exploit), before);
 }
 
 #[test]

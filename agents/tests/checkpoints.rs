@@ -5,8 +5,8 @@
 mod common;
 
 use cgym_agents::{Agent, AgentError, Mode, names, run_episode};
-use cgym_env::EpisodeRecord;
-use common::{Toy, agent};
+use cgym_env::{Env, EpisodeRecord};
+use common::{Toy, agent, table::TableToy};
 use serde_json::{Value, json};
 
 fn settings(name: &str) -> Value {
@@ -18,27 +18,30 @@ fn settings(name: &str) -> Value {
     }
 }
 
-fn episodes(agent: &mut dyn Agent, toy: &Toy, range: std::ops::Range<u64>) -> Vec<EpisodeRecord> {
-    let mut env = toy.clone();
-    let mut play = |agent: &mut dyn Agent, seed, mode| run_episode(&mut env, agent, seed, mode).unwrap();
+fn episodes(agent: &mut dyn Agent, toy: &dyn Env, range: std::ops::Range<u64>) -> Vec<EpisodeRecord> {
+    let mut env = toy.fork();
+    let mut play = |agent: &mut dyn Agent, seed, mode| run_episode(&mut *env, agent, seed, mode).unwrap();
     range.flat_map(|seed| [play(agent, seed, Mode::Explore), play(agent, seed, Mode::Exploit)]).collect()
 }
 
 fn goes_on_as_if_never_stopped(name: &str, settings: &Value) {
-    let toy = Toy::new(6);
-    for stop in [0, 1, 6, 11, 17] {
+    plays_on_alike(&Toy::new(6), name, settings, [0, 1, 6, 11, 17]);
+}
+
+fn plays_on_alike<const N: usize>(toy: &dyn Env, name: &str, settings: &Value, stops: [u64; N]) {
+    for stop in stops {
         let directory = tempfile::tempdir().unwrap();
-        let mut original = agent(&toy, name, settings, 20, 5);
-        episodes(&mut *original, &toy, 0..stop);
+        let mut original = agent(toy, name, settings, 20, 5);
+        episodes(&mut *original, toy, 0..stop);
         original.save(directory.path()).unwrap();
         // Made from another seed: all that matters comes from the checkpoint.
-        let mut restored = agent(&toy, name, settings, 20, 6);
+        let mut restored = agent(toy, name, settings, 20, 6);
         restored.load(directory.path()).unwrap();
         assert_eq!(restored.finished(), original.finished());
         let (then, now) = (stop..stop + 8, stop..stop + 8);
         assert_eq!(
-            episodes(&mut *original, &toy, then),
-            episodes(&mut *restored, &toy, now),
+            episodes(&mut *original, toy, then),
+            episodes(&mut *restored, toy, now),
             "{name} stopped after {stop} episodes"
         );
         let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -57,6 +60,17 @@ fn every_agent_goes_on_as_if_never_stopped() {
 }
 
 #[test]
+fn policy_gradients_go_on_from_between_the_episodes_of_an_update() {
+    let toy = TableToy::new(6).with_fixed(2);
+    for name in ["reinforce", "actor-critic"] {
+        for policy in ["bilstm", "autoregressive", "encoder-decoder", "mlp"] {
+            let settings = json!({ "policy": policy, "rollouts": 3 });
+            plays_on_alike(&toy, name, &settings, [0, 2, 3, 7]);
+        }
+    }
+}
+
+#[test]
 fn ddpg_with_target_networks_goes_on_as_if_never_stopped() {
     let mut settings = settings("ddpg");
     settings["target"] = json!("bootstrap");
@@ -67,7 +81,6 @@ fn ddpg_with_target_networks_goes_on_as_if_never_stopped() {
 #[test]
 fn ddpg_can_be_stopped_in_the_middle_of_an_episode() {
     use cgym_agents::Transition;
-    use cgym_env::Env;
     let toy = Toy::new(6);
     let directory = tempfile::tempdir().unwrap();
     let mut original = agent(&toy, "ddpg", &settings("ddpg"), 20, 5);
@@ -160,7 +173,10 @@ fn rejects_a_checkpoint_of_another_size_and_keeps_playing_as_before() {
     other_settings["hidden"] = json!([40, 25]);
     let mut other = agent(&toy, "ddpg", &other_settings, 20, 5);
     let error = other.load(directory.path()).unwrap_err().to_string();
-    assert!(error.contains("`actor` has"), "{error}");
+    assert!(
+        error.contains("its actor has layers of [6, 40, 24, 1] numbers, this agent's of [6, 40, 25, 1]"),
+        "{error}"
+    );
     let mut untouched = agent(&toy, "ddpg", &other_settings, 20, 5);
     assert_eq!(episodes(&mut *other, &toy, 0..3), episodes(&mut *untouched, &toy, 0..3));
     for name in ["greedy", "cem"] {

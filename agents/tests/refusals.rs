@@ -42,6 +42,14 @@ fn rejects_settings_that_are_unknown_wrong_or_out_of_range_and_names_the_key() {
         ("ddpg", "sigma_decay", json!(2.0)),
         ("ddpg", "baseline_decay", json!(1.0)),
         ("ddpg", "replay", json!(0)),
+        ("reinforce", "policy", json!("transformer")),
+        ("reinforce", "hidden", json!(0)),
+        ("reinforce", "rollouts", json!(0)),
+        ("reinforce", "learning_rate", json!(-1.0)),
+        ("reinforce", "discount", json!(1.5)),
+        ("reinforce", "gradient_clip", json!(0.0)),
+        ("reinforce", "distribution", json!("cauchy")),
+        ("actor-critic", "value_weight", json!(-1)),
         ("cem", "population", json!(1)),
         ("cem", "elite_fraction", json!(0.0)),
         ("cem", "initial_mean", json!(7)),
@@ -61,7 +69,7 @@ fn rejects_settings_that_are_unknown_wrong_or_out_of_range_and_names_the_key() {
 #[test]
 fn rejects_action_spaces_it_cannot_play() {
     let discrete = Toy::new(4).with_actions(Space::Discrete { count: 3 });
-    for name in ["ddpg", "uniform", "deep", "greedy", "cem"] {
+    for name in ["ddpg", "uniform", "shallow", "deep", "greedy"] {
         let error = refusal(&discrete, name, &Value::Null);
         assert!(matches!(&error, AgentError::Spaces { agent, .. } if agent == name), "{error}");
         assert!(error.to_string().contains("discrete"), "{error}");
@@ -71,13 +79,17 @@ fn rejects_action_spaces_it_cannot_play() {
 }
 
 #[test]
-fn random_plays_discrete_actions() {
+fn searches_and_policy_gradients_play_discrete_actions() {
     let toy = Toy::new(4).with_actions(Space::Discrete { count: 3 });
-    let mut agent = agent(&toy, "random", &Value::Null, 10, 0);
-    for mode in [Mode::Exploit, Mode::Explore, Mode::Exploit] {
-        let record = run_episode(&mut toy.clone(), &mut *agent, 0, mode).unwrap();
-        assert_eq!(record.actions.len(), 4);
+    for name in ["random", "cem", "reinforce", "actor-critic"] {
+        let mut agent = agent(&toy, name, &Value::Null, 10, 0);
+        for mode in [Mode::Exploit, Mode::Explore, Mode::Exploit] {
+            let record = run_episode(&mut toy.clone(), &mut *agent, 0, mode).unwrap();
+            assert_eq!(record.actions.len(), 4, "{name}");
+        }
     }
+    let error = refusal(&toy, "random", &json!({ "fill_budget": true })).to_string();
+    assert!(error.contains("needs a continuous action space"), "{error}");
 }
 
 #[test]

@@ -5,9 +5,10 @@ use std::path::Path;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::{Ddpg, NAME, Plan, adam::Adam, replay::Row};
+use super::{Ddpg, NAME, Plan, replay::Row};
 use crate::{
     AgentError,
+    adam::Adam,
     checkpoint::{self, Checkpoint},
 };
 
@@ -30,6 +31,9 @@ pub(super) struct State {
     pub(super) replay_next: usize,
     pub(super) actor_time: u64,
     pub(super) critic_time: u64,
+    /// Of the actor's layers, from observation to action; empty in checkpoints from before.
+    #[serde(default)]
+    pub(super) widths: Vec<usize>,
 }
 
 impl Ddpg {
@@ -41,6 +45,7 @@ impl Ddpg {
             pending: state.pending.clone(),
             plan: state.plan.clone(),
             returns: self.history.returns().to_vec(),
+            widths: state.widths.clone(),
             replay_next: self.replay.next,
             actor_time: self.actor_adam.time,
             critic_time: self.critic_adam.time,
@@ -67,6 +72,7 @@ impl Ddpg {
     /// Restores what [`Ddpg::write`] wrote.
     pub(super) fn read(&mut self, directory: &Path) -> Result<(), AgentError> {
         let mut read = Checkpoint::<State>::read(directory, NAME)?;
+        self.check_widths(&read)?;
         let (actor_size, critic_size) = (self.actor.parameters().len(), self.critic.parameters().len());
         // Everything is read before anything is changed: a refused checkpoint leaves no trace.
         let actor = read.array("actor", actor_size)?;
@@ -99,7 +105,35 @@ impl Ddpg {
         self.critic_adam = Adam { moments: critic_moments, time: read.state.critic_time };
         (self.replay.rows, self.replay.next) = (rows, read.state.replay_next);
         self.history.restore(played, std::mem::take(&mut read.state.returns));
-        self.state = read.state;
+        let widths = std::mem::take(&mut self.state.widths);
+        self.state = State { widths, ..read.state };
         Ok(())
+    }
+
+    /// Takes over actor and critic of a checkpoint of any network; target networks start as their
+    /// copies, and everything else stays as it is.
+    pub(super) fn read_policy(&mut self, directory: &Path) -> Result<(), AgentError> {
+        let mut read = Checkpoint::<State>::read(directory, NAME)?;
+        self.check_widths(&read)?;
+        let actor = read.array("actor", self.actor.parameters().len())?;
+        let critic = read.array("critic", self.critic.parameters().len())?;
+        self.actor.change(|parameters| parameters.copy_from_slice(&actor));
+        self.critic.change(|parameters| parameters.copy_from_slice(&critic));
+        if self.targets.is_some() {
+            self.targets = Some([self.actor.twin(), self.critic.twin()]);
+        }
+        Ok(())
+    }
+
+    /// Refuses networks of other widths, which may have as many parameters all the same.
+    fn check_widths(&self, read: &Checkpoint<State>) -> Result<(), AgentError> {
+        let (saved, own) = (&read.state.widths, &self.state.widths);
+        if saved.is_empty() || saved == own {
+            return Ok(());
+        }
+        Err(read.refuse(format!(
+            "its actor has layers of {saved:?} numbers, this agent's of {own:?}, from observation to action: \
+             set `hidden` alike and play environments with the same kind of observations"
+        )))
     }
 }

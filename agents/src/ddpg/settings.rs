@@ -54,7 +54,7 @@ pub struct DdpgSettings {
     /// Transitions remembered; 100 episodes' worth by default, at least 2000.
     pub replay: Option<usize>,
     /// Episodes of uniform actions before anything is learned; the lesser of 100 and a quarter of
-    /// the episodes by default (AMC: 100).
+    /// the episodes by default, none where frozen (AMC: 100).
     pub warmup: Option<u64>,
     /// Whether the critic alone learns during warm-up; off.
     pub warmup_critic: bool,
@@ -73,6 +73,9 @@ pub struct DdpgSettings {
     /// over episodes (AMC: 0.5 over minibatches). Only
     /// `credit = shared` uses it.
     pub baseline_decay: f64,
+    /// Whether it only acts, with its exploration, and never learns; off. A policy taken over from
+    /// another network is measured so: there is no warm-up then unless asked for.
+    pub frozen: bool,
 }
 
 impl Default for DdpgSettings {
@@ -96,6 +99,7 @@ impl Default for DdpgSettings {
             sigma_share: 0.75,
             sigma_decay: None,
             baseline_decay: 0.95,
+            frozen: false,
         }
     }
 }
@@ -131,7 +135,8 @@ impl DdpgSettings {
         let replay = self.replay.unwrap_or((100 * context.env.spec().steps()).max(2000));
         require(replay > 0, "replay", "must be at least 1")?;
         self.replay = Some(replay);
-        self.warmup = Some(self.warmup.unwrap_or((context.episodes / 4).min(100)));
+        let warmup = if self.frozen { 0 } else { (context.episodes / 4).min(100) };
+        self.warmup = Some(self.warmup.unwrap_or(warmup));
         Ok(self)
     }
 }

@@ -3,6 +3,8 @@
 #![allow(dead_code, reason = "every test file uses another part")]
 #![allow(clippy::unwrap_used, missing_docs)]
 
+pub mod table;
+
 use cgym_agents::{Agent, AgentContext, Mode, make, run_episode};
 use cgym_env::{Action, Env, EnvError, EnvSpec, Info, Layout, Outcome, Preview, ResetOptions, Space, Step};
 use serde_json::Value;
@@ -224,7 +226,7 @@ impl Run {
     }
 }
 
-pub fn agent(toy: &Toy, name: &str, settings: &Value, episodes: u64, seed: u64) -> Box<dyn Agent> {
+pub fn agent(toy: &dyn Env, name: &str, settings: &Value, episodes: u64, seed: u64) -> Box<dyn Agent> {
     make(name, settings, &AgentContext { env: toy, episodes, seed }).unwrap()
 }
 

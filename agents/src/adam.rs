@@ -5,20 +5,20 @@ const BETA_2: f32 = 0.999;
 const EPSILON: f32 = 1e-8;
 
 /// Moments of one network's gradients.
-pub(super) struct Adam {
+pub(crate) struct Adam {
     /// First and second moment of each parameter.
-    pub(super) moments: [Vec<f32>; 2],
+    pub(crate) moments: [Vec<f32>; 2],
     /// Steps taken.
-    pub(super) time: u64,
+    pub(crate) time: u64,
 }
 
 impl Adam {
-    pub(super) fn new(length: usize) -> Self {
+    pub(crate) fn new(length: usize) -> Self {
         Self { moments: [vec![0.0; length], vec![0.0; length]], time: 0 }
     }
 
     /// One step down `gradient`.
-    pub(super) fn step(&mut self, parameters: &mut [f32], gradient: &[f32], learning_rate: f64) {
+    pub(crate) fn step(&mut self, parameters: &mut [f32], gradient: &[f32], learning_rate: f64) {
         self.time += 1;
         let time = self.time.min(i32::MAX as u64) as i32;
         let correction_1 = 1.0 - f64::from(BETA_1).powi(time);
