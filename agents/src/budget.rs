@@ -35,7 +35,7 @@ pub(crate) fn fits_unclipped(env: &dyn Env, actions: &[Action]) -> Result<bool, 
 
 /// What `actions` cost as a share of the teacher's cost when no budget clips them.
 pub(crate) fn cost(env: &dyn Env, actions: &[Action]) -> Result<f64, AgentError> {
-    Ok(env.preview(&ResetOptions { target: Some(1.0) }, actions)?.preserve_ratio)
+    Ok(env.preview(&ResetOptions::with_target(1.0), actions)?.preserve_ratio)
 }
 
 /// `units`, a whole episode's actions in unit coordinates, shifted all alike and clamped to [0, 1], as

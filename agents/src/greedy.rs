@@ -171,7 +171,7 @@ impl Agent for Greedy {
         Ok(if mode == Mode::Exploit || self.finished() || self.state.round == self.rounds {
             ResetOptions::default()
         } else {
-            ResetOptions { target: Some(self.target()) }
+            ResetOptions::with_target(self.target())
         })
     }
 

@@ -172,8 +172,12 @@ impl<M: FnMut() -> Box<dyn Env>> Check<M> {
             self.expect(step.ending().is_some() == last, || {
                 format!("step {index} of {} ends with {:?}", steps.len(), step.ending())
             });
-            self.expect(step.info().outcome.is_some() == last, || {
-                format!("the outcome does not come with the last step alone (step {index})")
+            let (outcome, reason) = (step.info().outcome.is_some(), step.info().reason.is_some());
+            self.expect(last || !(outcome || reason), || {
+                format!("an outcome or the reason for none comes before the last step (step {index})")
+            });
+            self.expect(!last || outcome != reason, || {
+                "the last step has neither an outcome nor a reason for none, or both".to_owned()
             });
             let legal = step.info().executed.as_ref().is_none_or(|a| env.action_space().contains_action(a));
             self.expect(legal, || {
@@ -274,7 +278,7 @@ impl<M: FnMut() -> Box<dyn Env>> Check<M> {
         let mut env = (self.make)();
         let default = ResetOptions::default();
         let before = self.play(&mut *env, 2, &default, &actions);
-        let loose = ResetOptions { target: Some(1.0) };
+        let loose = ResetOptions::with_target(1.0);
         let foretold = env.preview(&loose, &actions);
         let played = self.play(&mut *env, 2, &loose, &actions);
         if let (Some(preview), Some((_, steps))) = (self.must("a target of 1", foretold), played) {
@@ -284,7 +288,7 @@ impl<M: FnMut() -> Box<dyn Env>> Check<M> {
             });
         }
         for target in [f64::NAN, -0.5, 0.0, 1.5, f64::INFINITY] {
-            let options = ResetOptions { target: Some(target) };
+            let options = ResetOptions::with_target(target);
             let refused = env.reset(2, &options).is_err() && env.preview(&options, &actions).is_err();
             self.expect(refused, || format!("a target of {target} is not refused"));
         }

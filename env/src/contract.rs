@@ -134,6 +134,17 @@ pub struct ResetOptions {
     /// environment's own where absent. Greedy searches and staged schedules walk it down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<f64>,
+    /// Updates that the agent has made before this episode, for rewards that get stricter with
+    /// time; where absent, they are at their strictest. It is recorded, so that episodes replay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<u64>,
+}
+
+impl ResetOptions {
+    /// The default options with this budget.
+    pub fn with_target(target: f64) -> Self {
+        Self { target: Some(target), ..Self::default() }
+    }
 }
 
 /// How the floats of an observation are to be read.

@@ -7,6 +7,7 @@ mod contract;
 mod cost_model;
 mod error;
 mod evaluator;
+mod n2n;
 mod names;
 mod record;
 mod registry;
@@ -20,6 +21,11 @@ pub use contract::{Action, Ending, Env, EnvSpec, Info, Layout, Outcome, Preview,
 pub use cost_model::{CostModel, uniform_groups};
 pub use error::EnvError;
 pub use evaluator::{Candidate, Evaluation, EvaluationTimes, Evaluator, Exact, Memoised, Surrogate};
+pub use n2n::{
+    Constraints, DEGENERATE_REWARD, Distilled, DistilledSetup, EASING_UPDATES, Family, LAYER_FEATURES,
+    LayerDecision, MemoisedStudents, N2nConfig, N2nEnv, N2nOverrides, N2nReward, N2nRules, Stage,
+    StudentEvaluator, SurrogateStudent, TeacherFigures, optimum,
+};
 pub use record::EpisodeRecord;
 pub use registry::{DEFAULT_ID, EnvConfig, EnvOverrides, RegisteredEnv, registered};
 pub use reward::Reward;

@@ -101,6 +101,7 @@ impl EpisodeRecord {
         );
         compare("ending", replayed.ending == self.ending, show(&replayed.ending), show(&self.ending));
         compare("outcome", replayed.outcome == self.outcome, show(&replayed.outcome), show(&self.outcome));
+        compare("reason", replayed.reason == self.reason, show(&replayed.reason), show(&self.reason));
         Ok(differences)
     }
 }

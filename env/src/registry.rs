@@ -2,8 +2,9 @@
 //!
 //! An id is `AMC-<Model>-<Dataset>-<Budget>-v<N>`: AMC's game on one model of the zoo and one
 //! dataset, where `MACs50` lets a candidate keep at most 50 % of the teacher's multiply-accumulates
-//! and `Params60` 60 % of its parameters. Every such id is an environment, listed or not; `-v0` is
-//! bumped when dynamics or rewards change.
+//! and `Params60` 60 % of its parameters. `N2N-<Stage>-<Model>-<Dataset>-v<N>` is N2N's game, its
+//! stage `Removal` or `Shrinkage`. Every such id is an environment, listed or not
+//! ([`Family`](crate::Family) reads both); `-v0` is bumped when dynamics or rewards change.
 //!
 //! Settings that an id does not spell (reward, scope, lower bound …) have defaults by the id.
 //! Changing them keeps the id, which then names the base that the user's settings differ from:
@@ -32,7 +33,7 @@ const fn entry(id: &'static str, description: &'static str) -> RegisteredEnv {
     RegisteredEnv { id, description }
 }
 
-const REGISTERED: &[RegisteredEnv] = &[
+pub(crate) const REGISTERED: &[RegisteredEnv] = &[
     entry(DEFAULT_ID, "30 % of the MACs of ResNet-20 on 8x8 digits: no download, 100 episodes in seconds"),
     entry(
         "AMC-ResNet20-Digits-MACs50-v0",
@@ -52,6 +53,16 @@ const REGISTERED: &[RegisteredEnv] = &[
     entry("AMC-MobileNetV2-CIFAR10-MACs50-v0", "inverted residuals, channels in multiples of 8"),
     entry("AMC-ResNet18-CIFAR100-MACs50-v0", "eight wide blocks and 100 classes"),
     entry("AMC-MobileNetV1-Folder-MACs50-v0", "MobileNet-V1 on your own folder of images"),
+    entry("N2N-Removal-ResNet20-Digits-v0", "which layers of ResNet-20 on 8x8 digits a student needs"),
+    entry("N2N-Shrinkage-ResNet20-Digits-v0", "how wide the layers left have to be"),
+    entry("N2N-Removal-ResNet8-Digits-v0", "the smallest residual network"),
+    entry("N2N-Removal-ResNet14-Digits-v0", "six blocks: to learn a policy on and carry it to ResNet-20"),
+    entry("N2N-Removal-VGG13-MNIST-v0", "N2N's MNIST teacher"),
+    entry("N2N-Shrinkage-VGG13-MNIST-v0", "windows, paddings and filters of a plain network"),
+    entry("N2N-Removal-ResNet18-CIFAR10-v0", "N2N's CIFAR-10 teacher"),
+    entry("N2N-Shrinkage-ResNet18-CIFAR10-v0", "its second stage"),
+    entry("N2N-Removal-ResNet34-CIFAR10-v0", "where N2N carries a policy of ResNet-18 to"),
+    entry("N2N-Removal-VGG19-CIFAR10-v0", "N2N's plain CIFAR-10 teacher"),
 ];
 
 /// Every listed environment, the default first.
@@ -216,7 +227,7 @@ impl EnvConfig {
 }
 
 /// A zoo name as an id spells it: `resnet20` is `ResNet20`, `mobilenet-v1` is `MobileNetV1`.
-fn model_word(model: &str) -> String {
+pub(crate) fn model_word(model: &str) -> String {
     const WORDS: [(&str, &str); 6] = [
         ("resnet", "ResNet"),
         ("plain", "Plain"),
@@ -229,7 +240,7 @@ fn model_word(model: &str) -> String {
     format!("{word}{}", &model[prefix.len()..])
 }
 
-fn dataset_words() -> impl Iterator<Item = (&'static str, DatasetName)> + Clone {
+pub(crate) fn dataset_words() -> impl Iterator<Item = (&'static str, DatasetName)> + Clone {
     let words = ["Digits", "MNIST", "FashionMNIST", "CIFAR10", "CIFAR100", "Folder"];
     words.into_iter().zip(DatasetName::ALL)
 }

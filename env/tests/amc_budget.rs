@@ -88,11 +88,11 @@ fn a_target_out_of_reach_is_refused_with_the_least_that_can_be_met() {
 
     let mut env = mobilenet(&AmcSettings { channel_multiple: 8, ..AmcSettings::default() });
     let least = env.least_target();
-    let below = ResetOptions { target: Some(least * 0.999) };
+    let below = ResetOptions::with_target(least * 0.999);
     assert!(matches!(env.reset(0, &below), Err(EnvError::Infeasible { .. })));
     assert!(matches!(env.preview(&below, &[]), Err(EnvError::Setting { .. })));
     assert!(matches!(env.preview(&below, &vec![Action::scalar(1.0); 14]), Err(EnvError::Infeasible { .. })));
-    let steps = play(&mut env, &ResetOptions { target: Some(least) }, || Action::scalar(1.0));
+    let steps = play(&mut env, &ResetOptions::with_target(least), || Action::scalar(1.0));
     let outcome = steps.last().unwrap().info().outcome.clone().unwrap();
     assert_eq!(outcome.preserve_ratio, least);
 }
@@ -109,7 +109,7 @@ fn every_model_of_the_zoo_meets_every_feasible_budget_with_legal_channel_counts(
                 let least = env.least_target();
                 let target = least + (1.0 - least) * rng.random::<f64>().powi(2);
                 let twin = env.fork();
-                let options = ResetOptions { target: Some(target) };
+                let options = ResetOptions::with_target(target);
                 let steps = play(&mut env, &options, || random_action(&*twin, &mut rng));
                 let outcome = steps.last().unwrap().info().outcome.clone().unwrap();
                 let (context, least) = (format!("{} {settings:?}", graph.name), settings.lower_bound);

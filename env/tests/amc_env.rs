@@ -17,7 +17,7 @@ use common::{digits_env, play, random_action, surrogate_env, teacher};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-const NO_OPTIONS: ResetOptions = ResetOptions { target: None };
+const NO_OPTIONS: ResetOptions = ResetOptions { target: None, progress: None };
 
 #[test]
 fn keeps_the_contract_on_every_kind_of_network() {
@@ -161,7 +161,7 @@ fn preview_says_whether_the_budget_lowered_anything() {
     let all = |action| vec![Action::scalar(action); 9];
     assert!(env.preview(&NO_OPTIONS, &all(1.0)).unwrap().clipped);
     assert!(!env.preview(&NO_OPTIONS, &all(0.3)).unwrap().clipped);
-    let loose = ResetOptions { target: Some(1.0) };
+    let loose = ResetOptions::with_target(1.0);
     let whole = env.preview(&loose, &all(1.0)).unwrap();
     assert!(!whole.clipped);
     assert_eq!(whole.preserve_ratio, 1.0);

@@ -6,7 +6,8 @@ mod common;
 use std::{collections::HashSet, sync::Arc};
 
 use cgym_env::{
-    BudgetUnit, DEFAULT_ID, Env, EnvConfig, EnvOverrides, Reward, Scope, Surrogate, check_env, registered,
+    BudgetUnit, DEFAULT_ID, Env, EnvConfig, EnvOverrides, Family, Reward, Scope, Surrogate, check_env,
+    registered,
 };
 use cgym_teachers::{
     data::DatasetName,
@@ -20,8 +21,11 @@ fn every_listed_id_is_its_own_configuration() {
     let mut seen = HashSet::new();
     for env in registered() {
         assert!(seen.insert(env.id) && !env.description.is_empty());
-        let config = EnvConfig::from_id(env.id).unwrap();
-        config.check().unwrap();
+        let config = Family::from_id(env.id).unwrap();
+        match &config {
+            Family::Amc(config) => config.check().unwrap(),
+            Family::N2n(config) => config.check().unwrap(),
+        }
         assert_eq!(config.id(), env.id);
     }
 }

@@ -15,6 +15,14 @@ pub enum Error {
         /// What does not fit.
         reason: String,
     },
+    /// Surgery that leaves no network: what was asked for does not fit together at this node.
+    #[error("node `{node}`: {reason}")]
+    Degenerate {
+        /// Name of the node.
+        node: String,
+        /// What does not fit.
+        reason: String,
+    },
     /// A graph that is not one: no input, a name twice, an unknown input.
     #[error("graph: {0}")]
     Graph(String),

@@ -3,15 +3,20 @@
 //!
 //! Architecture Invariant: nothing here knows of reinforcement learning.
 
+pub mod architecture;
 pub mod cost;
 pub mod coupling;
 pub mod data;
 pub mod engine;
 mod error;
 pub mod graph;
+pub mod inherit;
 pub mod pruner;
 pub mod reconstruct;
+pub mod remove;
+mod repair;
 pub mod shipped;
+pub mod shrink;
 pub mod surgery;
 pub mod train;
 pub mod weights;

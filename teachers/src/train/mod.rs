@@ -1,20 +1,28 @@
-//! Training a teacher: SGD with momentum, a cosine schedule, augmentation, checkpoints.
+//! Training a teacher (SGD with momentum, a cosine schedule, augmentation, checkpoints) and its
+//! students ([`distill`]).
 
+mod adam;
 mod augment;
+mod distill;
 mod interpreter;
+mod options;
 
 use std::{
     path::{Path, PathBuf},
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use burn::tensor::{Device, Tensor, TensorData, activation::log_softmax};
+pub use burn::tensor::Device;
+use burn::tensor::{Tensor, TensorData, activation::log_softmax};
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
+pub use adam::Adam;
 pub use augment::Augmentation;
+pub use distill::{Distillation, distill, fresh_weights, teacher_logits};
 pub use interpreter::{BatchStatistics, Interpreter};
+pub use options::{DistillLoss, DistillOptions, Optimiser};
 
 use crate::{
     Error,

@@ -1,0 +1,179 @@
+//! What turns a student's architecture into an accuracy.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use cgym_teachers::{
+    Error, architecture,
+    graph::{Graph, Op},
+};
+
+use crate::Evaluation;
+
+/// Trains and scores students; the same student always gets the same answer.
+pub trait StudentEvaluator: Send + Sync {
+    /// Scores the network `child`.
+    ///
+    /// # Errors
+    /// A network that gives no finite number; one that cannot be trained.
+    fn evaluate(&self, child: &Graph) -> Result<Evaluation, Error>;
+
+    /// What the answer depends on: students of the same identity score the same. The hash of the
+    /// architecture, unless more than that counts.
+    fn identity(&self, child: &Graph) -> String {
+        architecture::hash(child)
+    }
+}
+
+impl<E: StudentEvaluator + ?Sized> StudentEvaluator for Arc<E> {
+    fn evaluate(&self, child: &Graph) -> Result<Evaluation, Error> {
+        (**self).evaluate(child)
+    }
+
+    fn identity(&self, child: &Graph) -> String {
+        (**self).identity(child)
+    }
+}
+
+/// Remembers every answer by the student's identity, so that none is trained twice, by any number
+/// of threads. Refusals are not remembered.
+pub struct MemoisedStudents<E> {
+    inner: E,
+    known: Mutex<HashMap<String, Arc<Mutex<Option<Evaluation>>>>>,
+    hits: AtomicU64,
+    evaluations: AtomicU64,
+}
+
+impl<E: StudentEvaluator> MemoisedStudents<E> {
+    /// An empty memory in front of `inner`.
+    pub fn new(inner: E) -> Self {
+        Self::with_known(inner, [])
+    }
+
+    /// A memory that already holds `known`, as [`MemoisedStudents::known`] or
+    /// [`N2nEnv::recall`](super::N2nEnv::recall) gave it.
+    pub fn with_known(inner: E, known: impl IntoIterator<Item = (String, Evaluation)>) -> Self {
+        let filled = |(identity, evaluation)| (identity, Arc::new(Mutex::new(Some(evaluation))));
+        Self {
+            inner,
+            known: Mutex::new(known.into_iter().map(filled).collect()),
+            hits: AtomicU64::new(0),
+            evaluations: AtomicU64::new(0),
+        }
+    }
+
+    /// What answers what is not remembered.
+    pub fn inner(&self) -> &E {
+        &self.inner
+    }
+
+    /// Answers given from memory.
+    pub fn hits(&self) -> u64 {
+        self.hits.load(Ordering::Relaxed)
+    }
+
+    /// Answers that had to be computed.
+    pub fn evaluations(&self) -> u64 {
+        self.evaluations.load(Ordering::Relaxed)
+    }
+
+    /// Every student known, sorted by identity.
+    pub fn known(&self) -> Vec<(String, Evaluation)> {
+        let slots: Vec<_> =
+            lock(&self.known).iter().map(|(identity, slot)| (identity.clone(), slot.clone())).collect();
+        let mut known: Vec<_> =
+            slots.into_iter().filter_map(|(identity, slot)| Some((identity, (*lock(&slot))?))).collect();
+        known.sort_by(|a, b| a.0.cmp(&b.0));
+        known
+    }
+}
+
+impl<E: StudentEvaluator> StudentEvaluator for MemoisedStudents<E> {
+    fn evaluate(&self, child: &Graph) -> Result<Evaluation, Error> {
+        let slot = lock(&self.known).entry(self.identity(child)).or_default().clone();
+        // Whoever asks for the same student meanwhile waits here and finds the answer.
+        let mut slot = lock(&slot);
+        if let Some(known) = *slot {
+            self.hits.fetch_add(1, Ordering::Relaxed);
+            return Ok(known);
+        }
+        let evaluation = self.inner.evaluate(child)?;
+        self.evaluations.fetch_add(1, Ordering::Relaxed);
+        *slot = Some(evaluation);
+        Ok(evaluation)
+    }
+
+    fn identity(&self, child: &Graph) -> String {
+        self.inner.identity(child)
+    }
+}
+
+/// A panic elsewhere leaves a slot empty or full, never half written.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A made-up accuracy, for tests and benchmarks: no images, no weights, true costs.
+///
+/// What a network has is counted by resolution: channels given by convolutions, norms, activations
+/// and other layers. Of each such amount a student has lost a share lᵢ of its parent's, and
+///
+/// top1 = 0.1 + 0.85 · exp(−Σ sᵢ·lᵢ² − 2·Σ sᵢ·sᵢ₊₁·lᵢ·lᵢ₊₁)
+///
+/// The sensitivities sᵢ lie in [0.02, 0.6], scattered by the golden ratio, so that some layers are
+/// worth far more than others, and neighbours are missed most when both have gone. It depends on
+/// the architecture alone, as its hash does.
+pub struct SurrogateStudent {
+    amounts: BTreeMap<Amount, f64>,
+}
+
+/// Kind of a layer, then height and width of what it gives.
+type Amount = (std::cmp::Reverse<usize>, usize);
+
+impl SurrogateStudent {
+    /// The surrogate of what becomes of `parent`.
+    ///
+    /// # Errors
+    /// When shapes do not fit.
+    pub fn new(parent: &Graph) -> Result<Self, Error> {
+        Ok(Self { amounts: amounts(parent)? })
+    }
+}
+
+impl StudentEvaluator for SurrogateStudent {
+    fn evaluate(&self, child: &Graph) -> Result<Evaluation, Error> {
+        let left = amounts(child)?;
+        let golden = (5.0_f64.sqrt() - 1.0) / 2.0;
+        let (mut harm, mut before) = (0.0, 0.0);
+        for (place, (amount, whole)) in self.amounts.iter().enumerate() {
+            let share = left.get(amount).copied().unwrap_or(0.0) / whole;
+            let sensitivity = 0.02 + 0.58 * ((place + 1) as f64 * golden).fract();
+            let lost = (1.0 - share).max(0.0);
+            harm += sensitivity * lost * lost + 2.0 * before * sensitivity * lost;
+            before = sensitivity * lost;
+        }
+        Ok(Evaluation { top1: 0.1 + 0.85 * (-harm).exp(), cost: child.cost()? })
+    }
+}
+
+/// How much of each kind of layer `graph` has at each resolution, the greatest first.
+fn amounts(graph: &Graph) -> Result<BTreeMap<Amount, f64>, Error> {
+    let shapes = graph.shapes()?;
+    let mut amounts = BTreeMap::new();
+    for (node, shape) in graph.nodes().iter().zip(&shapes).skip(1) {
+        let (kind, amount) = match &node.op {
+            Op::Conv(conv) => (0, (conv.outputs * conv.kernel[0] * conv.kernel[1]) as f64),
+            Op::Linear { outputs, .. } => (1, *outputs as f64),
+            Op::BatchNorm { .. } => (2, 1.0),
+            Op::Activation { .. } => (3, 1.0),
+            _ => continue,
+        };
+        *amounts.entry((std::cmp::Reverse(shape[1] * shape[2]), kind)).or_insert(0.0) += amount;
+    }
+    Ok(amounts)
+}

@@ -1,0 +1,162 @@
+//! Removing layers from a network, N2N's first stage (Ashok et al., ICLR 2018, section 3.2).
+//!
+//! Surgery on the architecture alone: the result has no weights of its own; [`crate::inherit`] takes
+//! over what fits, a distillation trains the rest.
+//!
+//! Differences from the released code: an emptied residual block is the identity there called for
+//! (the code computes ReLU(2x)), and a decision is about a node, so that the layers of a shortcut do
+//! not shift what follows them.
+
+use crate::{
+    Error,
+    graph::{Graph, Node, NodeIndex, Op, Shape},
+    repair::{Repair, channels_read},
+};
+
+/// The layers that may be kept or dropped, in their order: convolutions, batch-norms, activations,
+/// poolings and dropouts, each on its own.
+///
+/// Not among them: the first and the last layer; what changes resolution (a stride, a window
+/// without the padding for it, adaptive pooling); linear layers; sums, concatenations and
+/// flattening; and all that lies on a residual block's shortcut.
+///
+/// # Errors
+/// When shapes do not fit.
+pub fn removable(graph: &Graph) -> Result<Vec<NodeIndex>, Error> {
+    let shapes = graph.shapes()?;
+    let mut shortcut = vec![false; shapes.len()];
+    for block in blocks(graph) {
+        block.shortcut.iter().for_each(|&index| shortcut[index] = true);
+    }
+    let may_go = |index: NodeIndex| {
+        let node = &graph.nodes()[index];
+        let keeps_size = |input: Shape| input[1..] == shapes[index][1..];
+        let plain = match &node.op {
+            Op::Conv(conv) => conv.stride == [1; 2],
+            Op::Pool { stride, .. } => *stride == [1; 2],
+            Op::BatchNorm { .. } | Op::Activation { .. } | Op::Dropout { .. } => true,
+            _ => false,
+        };
+        plain && keeps_size(shapes[node.inputs[0]]) && !shortcut[index]
+    };
+    // Node 0 is the image, node 1 the first layer.
+    Ok((2..graph.output()).filter(|&index| may_go(index)).collect())
+}
+
+/// `graph` without the layers `drop`, repaired so that all shapes fit.
+///
+/// Every layer keeps the channels it gives and takes those that now come. A residual block that has
+/// no convolution left on its main path, and whose shortcut is the identity, goes as a whole: its
+/// output is its input. An activation right after the same activation goes too, as it does nothing.
+///
+/// # Errors
+/// [`Error::Node`] for a layer that may not be dropped; [`Error::Degenerate`] where no network is
+/// left that fits together.
+pub fn remove(graph: &Graph, drop: &[NodeIndex]) -> Result<Graph, Error> {
+    let nodes = graph.nodes();
+    let allowed = removable(graph)?;
+    let mut dropped = vec![false; nodes.len()];
+    for &index in drop {
+        if allowed.binary_search(&index).is_err() {
+            let name = nodes.get(index).map_or_else(|| format!("#{index}"), |node| node.name.clone());
+            return Err(Error::node(&name, "is not a layer that may be removed"));
+        }
+        dropped[index] = true;
+    }
+    // What stands for each node's value.
+    let mut stand_in: Vec<NodeIndex> = (0..nodes.len()).collect();
+    let emptied = emptied_sums(graph, &dropped);
+    for index in 1..nodes.len() {
+        let node = &nodes[index];
+        let first = stand_in[node.inputs[0]];
+        let gone = match &node.op {
+            Op::Add => {
+                let fork = emptied[index].map(|fork| stand_in[fork]);
+                let alike = node.inputs.iter().all(|&input| stand_in[input] == first);
+                fork.or(alike.then_some(first))
+            }
+            Op::Activation { .. } if nodes[first].op == node.op => Some(first),
+            _ => dropped[index].then_some(first),
+        };
+        stand_in[index] = gone.unwrap_or(index);
+    }
+    rebuild(graph, &stand_in)
+}
+
+/// The nodes that the output still depends on, under their old names, made to fit.
+fn rebuild(graph: &Graph, stand_in: &[NodeIndex]) -> Result<Graph, Error> {
+    let nodes = graph.nodes();
+    let mut needed = vec![false; nodes.len()];
+    needed[0] = true;
+    needed[stand_in[graph.output()]] = true;
+    for index in (0..nodes.len()).rev().filter(|&index| stand_in[index] == index) {
+        if needed[index] {
+            nodes[index].inputs.iter().for_each(|&input| needed[stand_in[input]] = true);
+        }
+    }
+    let read = channels_read(graph)?;
+    let mut place = vec![0; nodes.len()];
+    let (mut left, mut formerly) = (Vec::new(), Vec::new());
+    for index in (0..nodes.len()).filter(|&index| needed[index]) {
+        place[index] = left.len();
+        let node = &nodes[index];
+        let inputs = node.inputs.iter().map(|&input| place[stand_in[input]]).collect();
+        left.push(Node { name: node.name.clone(), op: node.op.clone(), inputs });
+        formerly.push(read[index]);
+    }
+    Repair::new(left, formerly).finish(&graph.name)
+}
+
+/// For each sum of an emptied residual block, the node that the block starts from.
+fn emptied_sums(graph: &Graph, dropped: &[bool]) -> Vec<Option<NodeIndex>> {
+    let mut emptied = vec![None; graph.nodes().len()];
+    for block in blocks(graph) {
+        let is_left =
+            |&&index: &&NodeIndex| matches!(graph.nodes()[index].op, Op::Conv(_)) && !dropped[index];
+        if block.shortcut.is_empty() && block.main.iter().find(is_left).is_none() {
+            emptied[block.sum] = Some(block.fork);
+        }
+    }
+    emptied
+}
+
+/// A residual block: two paths from one node to one sum.
+pub struct Block {
+    /// The node that both paths start from.
+    pub fork: NodeIndex,
+    /// The sum that both end in.
+    pub sum: NodeIndex,
+    /// The path with the greater window, else the longer one: from the sum back to the fork, both
+    /// left out.
+    pub main: Vec<NodeIndex>,
+    /// The other path; empty where it is the identity.
+    pub shortcut: Vec<NodeIndex>,
+}
+
+/// The residual blocks of `graph` in the order of their sums.
+pub fn blocks(graph: &Graph) -> Vec<Block> {
+    let nodes = graph.nodes();
+    let users = graph.users();
+    // Nodes with one input and one reader, from `end` back; and what they start from.
+    let walk = |mut end: NodeIndex| {
+        let mut path = Vec::new();
+        while users[end].len() == 1 && nodes[end].inputs.len() == 1 {
+            path.push(end);
+            end = nodes[end].inputs[0];
+        }
+        (path, end)
+    };
+    let window = |&index: &NodeIndex| match &nodes[index].op {
+        Op::Conv(conv) => conv.kernel[0] * conv.kernel[1],
+        _ => 0,
+    };
+    let weight = |path: &[NodeIndex]| (path.iter().map(window).max().unwrap_or(0), path.len());
+    let sums = (0..nodes.len()).filter(|&index| nodes[index].op == Op::Add && nodes[index].inputs.len() == 2);
+    sums.filter_map(|sum| {
+        let [(first, fork), (second, other)] = [0, 1].map(|place| walk(nodes[sum].inputs[place]));
+        let (main, shortcut) =
+            if weight(&second) > weight(&first) { (second, first) } else { (first, second) };
+        (fork == other).then_some(Block { fork, sum, main, shortcut })
+    })
+    .collect()
+}

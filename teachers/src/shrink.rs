@@ -1,0 +1,172 @@
+//! Shrinking the layers of a network, N2N's second stage (Ashok et al., ICLR 2018, section 3.3).
+//!
+//! Surgery on the architecture alone. What can be shrunk is found by walking the graph: layers
+//! whose outputs are added up share one decision, which is about the first of them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Error,
+    coupling::Coupling,
+    graph::{Graph, Node, NodeIndex, Op},
+    repair::{Repair, channels_read},
+};
+
+/// What can be shrunk of a layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Value {
+    /// Height and width of a convolution's window.
+    Kernel,
+    /// Zeros around a convolution's input.
+    Padding,
+    /// Filters of a convolution, and of all that is added to it.
+    Filters,
+    /// Units of a linear layer.
+    Units,
+}
+
+impl Value {
+    /// All values, in the order in which a layer's are decided.
+    pub const ALL: [Self; 4] = [Self::Kernel, Self::Padding, Self::Filters, Self::Units];
+}
+
+/// Everything that can be shrunk, layer by layer and in the order of [`Value::ALL`].
+///
+/// Filters: one value a coupling group, at its first layer; a depth-wise convolution has those of
+/// what it reads. Kernel and padding: convolutions of stride 1 that are on every path from the image
+/// to the output, as a change of size beside a shortcut would not add up; a window of one pixel and
+/// a padding of none cannot shrink. Classes stay.
+///
+/// # Errors
+/// When shapes do not fit.
+pub fn configurable(graph: &Graph) -> Result<Vec<(NodeIndex, Value)>, Error> {
+    let coupling = Coupling::of(graph)?;
+    let first: Vec<NodeIndex> = coupling
+        .groups
+        .iter()
+        .filter(|group| group.removable)
+        .filter_map(|group| group.producers.first().copied())
+        .collect();
+    let trunk = trunk(graph);
+    let mut values = Vec::new();
+    for (index, node) in graph.nodes().iter().enumerate() {
+        if let Op::Conv(conv) = &node.op
+            && conv.stride == [1; 2]
+            && trunk[index]
+        {
+            if conv.kernel != [1; 2] {
+                values.push((index, Value::Kernel));
+            }
+            if conv.padding != [0; 2] {
+                values.push((index, Value::Padding));
+            }
+        }
+        if first.contains(&index) {
+            let linear = matches!(node.op, Op::Linear { .. });
+            values.push((index, if linear { Value::Units } else { Value::Filters }));
+        }
+    }
+    Ok(values)
+}
+
+/// `graph` with each listed value multiplied by its factor in (0, 1]; what is not listed stays.
+///
+/// Filters and units are rounded to the nearest, kernels and paddings down; all but paddings are at
+/// least 1. Convolutions and poolings whose windows are larger than what earlier layers leave of the
+/// image get the largest windows that fit: in N2N's code such a network is refused, and a deep plain
+/// one then hardly ever has a child at all.
+///
+/// # Errors
+/// [`Error::Node`] for a value that cannot be shrunk, is listed twice, or a factor outside (0, 1];
+/// [`Error::Degenerate`] where the layers do not fit together any more.
+pub fn shrink(graph: &Graph, factors: &[(NodeIndex, Value, f64)]) -> Result<Graph, Error> {
+    let allowed = configurable(graph)?;
+    let coupling = Coupling::of(graph)?;
+    let mut nodes = graph.nodes().to_vec();
+    for (place, &(index, value, factor)) in factors.iter().enumerate() {
+        let refuse = |reason: String| {
+            let name = graph.nodes().get(index).map_or_else(|| format!("#{index}"), |node| node.name.clone());
+            Err(Error::node(&name, reason))
+        };
+        if !allowed.contains(&(index, value)) {
+            return refuse(format!("has no {value:?} that can be shrunk"));
+        }
+        if factors[..place].iter().any(|other| (other.0, other.1) == (index, value)) {
+            return refuse(format!("{value:?} is listed twice"));
+        }
+        if !(factor > 0.0 && factor <= 1.0) {
+            return refuse(format!("{factor} is not a factor in (0, 1]"));
+        }
+        match (value, &mut nodes[index].op) {
+            (Value::Kernel, Op::Conv(conv)) => {
+                conv.kernel = conv.kernel.map(|side| down(side, factor).max(1));
+            }
+            (Value::Padding, Op::Conv(conv)) => conv.padding = conv.padding.map(|side| down(side, factor)),
+            _ => {
+                let group = coupling.groups.iter().find(|group| group.producers.first() == Some(&index));
+                for &producer in group.iter().flat_map(|group| &group.producers) {
+                    narrow(&mut nodes[producer].op, factor);
+                }
+            }
+        }
+    }
+    fit_windows(graph, nodes)
+}
+
+/// The network of these nodes, windows that are too large for what is left of the image made
+/// smaller until they fit.
+fn fit_windows(graph: &Graph, mut nodes: Vec<Node>) -> Result<Graph, Error> {
+    let read = channels_read(graph)?;
+    loop {
+        let (node, reason) = match Repair::new(nodes.clone(), read.clone()).finish(&graph.name) {
+            Err(Error::Degenerate { node, reason }) => (node, reason),
+            other => return other,
+        };
+        let misfit = nodes.iter_mut().find(|other| other.name == node);
+        let window = misfit.and_then(|node| match &mut node.op {
+            Op::Conv(conv) => Some(&mut conv.kernel),
+            Op::Pool { kernel, padding, .. } => {
+                *padding = [0; 2];
+                Some(kernel)
+            }
+            _ => None,
+        });
+        match window {
+            Some(kernel) if *kernel != [1; 2] => *kernel = kernel.map(|side| side.saturating_sub(1).max(1)),
+            _ => return Err(Error::Degenerate { node, reason }),
+        }
+    }
+}
+
+/// `side · factor` rounded down; 5 · 0.6 is 3 whatever the last bit of the product says.
+fn down(side: usize, factor: f64) -> usize {
+    (side as f64 * factor + 1e-9) as usize
+}
+
+fn narrow(op: &mut Op, factor: f64) {
+    let nearest = |count: usize| ((count as f64 * factor + 1e-9).round() as usize).max(1);
+    match op {
+        Op::Conv(conv) => conv.outputs = nearest(conv.outputs),
+        Op::Linear { outputs, .. } => *outputs = nearest(*outputs),
+        _ => (),
+    }
+}
+
+/// For each node, whether every path from the image to the output leads through it.
+fn trunk(graph: &Graph) -> Vec<bool> {
+    let last_use: Vec<NodeIndex> = graph
+        .users()
+        .iter()
+        .enumerate()
+        .map(|(index, users)| users.iter().copied().max().unwrap_or(index))
+        .collect();
+    let mut reach = 0;
+    let mut trunk = Vec::with_capacity(last_use.len());
+    for (index, &last) in last_use.iter().enumerate() {
+        // Nothing before this node is read after it.
+        trunk.push(reach <= index);
+        reach = reach.max(last);
+    }
+    trunk
+}

@@ -1,0 +1,273 @@
+//! Training a student on what its teacher says of the same images (Hinton et al. 2015).
+//!
+//! Differences from N2N's released code: the student is in training mode in every epoch (there,
+//! batch-norms are frozen after the first), and no test image is looked at.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use burn::tensor::{Tensor, TensorData, activation::log_softmax};
+use rand::{SeedableRng, seq::SliceRandom};
+use rand_chacha::ChaCha8Rng;
+use sha2::{Digest, Sha256};
+
+use burn::tensor::Device;
+
+use super::{
+    Epoch, Interpreter, Trained,
+    adam::Adam,
+    cross_entropy,
+    options::{DistillLoss, DistillOptions, Optimiser},
+};
+use crate::{
+    Error, architecture,
+    data::Dataset,
+    engine::{Engine, Images},
+    graph::Graph,
+    weights::Weights,
+};
+
+/// What a student learns from. Several students can learn from one at the same time.
+#[derive(Clone, Copy)]
+pub struct Distillation<'a> {
+    /// Images to learn from, by `indices`.
+    pub dataset: &'a Dataset,
+    /// Which images of the dataset.
+    pub indices: &'a [usize],
+    /// The teacher's logits of these images, `[indices][classes]`: see [`teacher_logits`].
+    pub teacher_logits: &'a [f32],
+    /// Held-out images, for the figure after each epoch.
+    pub validation: &'a Images,
+    /// Set from outside to stop before the next step, where there is somebody to set it.
+    pub stop: Option<&'a AtomicBool>,
+}
+
+/// A teacher's logits of the images `indices`, `[indices][classes]`, computed once for all students.
+///
+/// # Errors
+/// When images, weights and graph do not fit each other; [`Error::NotFinite`].
+pub fn teacher_logits(
+    teacher: &Graph,
+    weights: &Weights,
+    dataset: &Dataset,
+    indices: &[usize],
+) -> Result<Vec<f32>, Error> {
+    let logits = Engine::new(teacher, weights)?.logits(&Images::new(dataset, indices)?)?;
+    if logits.iter().any(|logit| !logit.is_finite()) {
+        return Err(Error::NotFinite("a logit of the teacher".to_owned()));
+    }
+    Ok(logits)
+}
+
+/// Fresh weights that depend on the architecture and `seed` alone.
+pub fn fresh_weights(graph: &Graph, seed: u64) -> Weights {
+    let mut digest = Sha256::new();
+    digest.update(seed.to_le_bytes());
+    digest.update(architecture::hash(graph));
+    let bytes: [u8; 32] = digest.finalize().into();
+    let drawn = bytes.iter().take(8).fold(0, |sum, &byte| (sum << 8) | u64::from(byte));
+    Weights::initialise(graph, drawn)
+}
+
+/// Trains `graph` from `initial` weights. The same input gives the same bytes at any number of
+/// threads, whatever else is trained at the same time.
+///
+/// # Errors
+/// Settings outside their range, logits that do not fit, a loss that is not finite.
+pub fn distill(
+    graph: &Graph,
+    initial: Weights,
+    distillation: &Distillation<'_>,
+    options: &DistillOptions,
+    device: &Device,
+    report: &mut dyn FnMut(&Epoch),
+) -> Result<Trained, Error> {
+    options.check()?;
+    initial.check(graph)?;
+    let classes = check(graph, distillation)?;
+    let mut student = Student {
+        graph,
+        options,
+        distillation,
+        classes,
+        device: device.clone().autodiff(),
+        weights: initial,
+        adam: Adam::default(),
+        velocity: Weights::default(),
+    };
+    let mut epochs: Vec<Epoch> = Vec::with_capacity(options.epochs);
+    let mut best: Option<(f64, Weights)> = None;
+    for epoch in 0..options.epochs {
+        let Some(loss) = student.epoch(epoch)? else {
+            let weights = best.map_or(student.weights, |(_, weights)| weights);
+            return Ok(Trained { weights, epochs, finished: false });
+        };
+        let top1 = Engine::new(graph, &student.weights)?.top1(distillation.validation)?;
+        if options.best_epoch && best.as_ref().is_none_or(|(least, _)| top1 > *least) {
+            best = Some((top1, student.weights.clone()));
+        }
+        let done = Epoch { epoch: epoch + 1, loss, top1 };
+        report(&done);
+        epochs.push(done);
+    }
+    let weights = best.map_or(student.weights, |(_, weights)| weights);
+    Ok(Trained { weights, epochs, finished: true })
+}
+
+/// Refuses data that does not fit `graph` and gives its number of classes.
+fn check(graph: &Graph, distillation: &Distillation<'_>) -> Result<usize, Error> {
+    let refuse = |key: &str, reason: String| Err(Error::Setting { key: key.to_owned(), reason });
+    let Distillation { dataset, indices, teacher_logits, .. } = distillation;
+    let classes = graph.shapes()?[graph.output()].iter().product::<usize>();
+    if indices.len() < 2 {
+        return refuse("images", "at least 2 training images are needed".to_owned());
+    }
+    if let Some(index) = indices.iter().find(|&&index| index >= dataset.len()) {
+        return refuse("images", format!("image {index} of {}", dataset.len()));
+    }
+    if dataset.classes() > classes {
+        return refuse("images", format!("{} classes, the student has {classes}", dataset.classes()));
+    }
+    if teacher_logits.len() != indices.len() * classes {
+        let (found, images) = (teacher_logits.len(), indices.len());
+        return refuse("teacher_logits", format!("{found} for {images} images of {classes} classes"));
+    }
+    Ok(classes)
+}
+
+struct Student<'a> {
+    graph: &'a Graph,
+    options: &'a DistillOptions,
+    distillation: &'a Distillation<'a>,
+    classes: usize,
+    device: Device,
+    weights: Weights,
+    adam: Adam,
+    /// Momentum of plain gradient descent.
+    velocity: Weights,
+}
+
+impl Student<'_> {
+    /// One pass; `None` when it was asked to stop.
+    fn epoch(&mut self, epoch: usize) -> Result<Option<f64>, Error> {
+        let mut rng = ChaCha8Rng::seed_from_u64(self.options.seed);
+        rng.set_stream(epoch as u64 + 1);
+        let mut order: Vec<usize> = (0..self.distillation.indices.len()).collect();
+        order.shuffle(&mut rng);
+        let steps = order.len().div_ceil(self.options.batch);
+        let (mut total, mut taken) = (0.0, 0);
+        for (step, batch) in order.chunks(self.options.batch).enumerate() {
+            // Batch statistics of a single image say nothing.
+            if batch.len() < 2 {
+                continue;
+            }
+            if self.distillation.stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
+                return Ok(None);
+            }
+            let done = (epoch * steps + step) as f64 / (self.options.epochs * steps) as f64;
+            let rate = self.options.learning_rate * 0.5 * (1.0 + (std::f64::consts::PI * done).cos());
+            total += self.step(batch, rate as f32, &mut rng)?;
+            taken += 1;
+        }
+        Ok(Some(total / f64::from(taken.max(1))))
+    }
+
+    /// One step on the images at these positions of the training images.
+    fn step(&mut self, batch: &[usize], rate: f32, rng: &mut ChaCha8Rng) -> Result<f64, Error> {
+        let dataset = self.distillation.dataset;
+        let indices: Vec<usize> = batch.iter().map(|&place| self.distillation.indices[place]).collect();
+        let [channels, height, width] = dataset.shape();
+        let size = [batch.len(), channels, height, width];
+        let images = Tensor::from_data(TensorData::new(dataset.normalized(&indices), size), &self.device);
+        let network = Interpreter::new(self.graph, &self.weights, &self.device)?;
+        let (logits, statistics) = network.train(images, rng)?;
+        let loss = self.loss(logits, batch, &dataset.labels_of(&indices));
+        let value = loss.clone().into_data().iter::<f32>().next().unwrap_or(f32::NAN);
+        if !value.is_finite() {
+            return Err(Error::NotFinite(
+                "the student's loss (a lower learning rate may mend it)".to_owned(),
+            ));
+        }
+        let decay = self.options.weight_decay as f32;
+        self.adam.begin_step();
+        for (name, gradient) in network.gradients(&loss) {
+            let Some(weight) = self.weights.get_mut(name) else { continue };
+            match self.options.optimiser {
+                Optimiser::Adam => self.adam.descend(name, &mut weight.data, &gradient, rate, decay),
+                Optimiser::Sgd => {
+                    if self.velocity.get(name).is_err() {
+                        self.velocity.insert(name, crate::weights::Tensor::full(weight.shape.clone(), 0.0));
+                    }
+                    let Some(velocity) = self.velocity.get_mut(name) else { continue };
+                    for ((w, v), g) in weight.data.iter_mut().zip(&mut velocity.data).zip(&gradient) {
+                        *v = 0.9 * *v + g + decay * *w;
+                        *w -= rate * *v;
+                    }
+                }
+            }
+        }
+        for seen in statistics {
+            blend(&mut self.weights, &format!("{}.running_mean", seen.node), &seen.mean);
+            blend(&mut self.weights, &format!("{}.running_var", seen.node), &seen.variance);
+        }
+        Ok(f64::from(value))
+    }
+
+    fn loss(&self, logits: Tensor<2>, batch: &[usize], labels: &[usize]) -> Tensor<1> {
+        let DistillOptions { loss, temperature, alpha, lambda, .. } = *self.options;
+        match loss {
+            DistillLoss::L2Logits => self.squared(logits, batch),
+            DistillLoss::Ce => cross_entropy(logits, labels, &self.device),
+            DistillLoss::CeL2 => {
+                let hard = cross_entropy(logits.clone(), labels, &self.device);
+                hard + self.squared(logits, batch).mul_scalar(lambda as f32)
+            }
+            DistillLoss::Kd => {
+                let hard = cross_entropy(logits.clone(), labels, &self.device);
+                let soft = self.softened(logits, batch, temperature);
+                soft.mul_scalar((alpha * temperature * temperature) as f32)
+                    + hard.mul_scalar((1.0 - alpha) as f32)
+            }
+        }
+    }
+
+    /// The teacher's logits of a batch, one row an image.
+    fn rows<'b>(&'b self, batch: &'b [usize]) -> impl Iterator<Item = &'b [f32]> {
+        let classes = self.classes;
+        batch.iter().map(move |&place| &self.distillation.teacher_logits[place * classes..][..classes])
+    }
+
+    /// Mean squared difference to the teacher's logits, over images and classes.
+    fn squared(&self, logits: Tensor<2>, batch: &[usize]) -> Tensor<1> {
+        let targets = self.rows(batch).collect::<Vec<_>>().concat();
+        let targets =
+            Tensor::<2>::from_data(TensorData::new(targets, [batch.len(), self.classes]), &self.device);
+        let difference = logits - targets;
+        (difference.clone() * difference).mean()
+    }
+
+    /// Mean KL divergence of the student's from the teacher's class probabilities, both softened.
+    fn softened(&self, logits: Tensor<2>, batch: &[usize], temperature: f64) -> Tensor<1> {
+        let (mut targets, mut information) = (Vec::with_capacity(batch.len() * self.classes), 0.0);
+        for row in self.rows(batch) {
+            let greatest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            let scaled = || row.iter().map(|&logit| f64::from(logit - greatest) / temperature);
+            let normaliser = scaled().map(f64::exp).sum::<f64>().ln();
+            for logarithm in scaled().map(|logit| logit - normaliser) {
+                information += logarithm.exp() * logarithm;
+                targets.push(logarithm.exp() as f32);
+            }
+        }
+        let count = batch.len() as f32;
+        let targets =
+            Tensor::<2>::from_data(TensorData::new(targets, [batch.len(), self.classes]), &self.device);
+        let cross = (log_softmax(logits.div_scalar(temperature as f32), 1) * targets).sum();
+        cross.mul_scalar(-1.0 / count).add_scalar(information as f32 / count)
+    }
+}
+
+/// Moves a running statistic a tenth of the way to the batch's.
+fn blend(weights: &mut Weights, name: &str, batch: &[f32]) {
+    if let Some(running) = weights.get_mut(name) {
+        running.data.iter_mut().zip(batch).for_each(|(value, new)| *value += 0.1 * (new - *value));
+    }
+}

@@ -1,0 +1,141 @@
+//! How a student is trained.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, nearest};
+
+/// What a student is trained to bring down, batch by batch.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DistillLoss {
+    /// Mean squared difference to the teacher's logits (Ba & Caruana 2014), as N2N searches with.
+    #[default]
+    L2Logits,
+    /// α·T²·KL of softened class probabilities + (1 − α)·cross-entropy (Hinton et al. 2015).
+    Kd,
+    /// Cross-entropy + λ · the mean squared difference of logits, N2N's final training.
+    CeL2,
+    /// Cross-entropy with the labels alone; the teacher is not asked.
+    Ce,
+}
+
+/// What moves the weights.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Optimiser {
+    /// Adam.
+    #[default]
+    Adam,
+    /// Stochastic gradient descent with a momentum of 0.9.
+    Sgd,
+}
+
+macro_rules! spelled {
+    ($type:ident, $key:literal, [$($variant:ident => $name:literal),+]) => {
+        impl $type {
+            /// Every value with its name.
+            pub const NAMES: &'static [(Self, &'static str)] = &[$((Self::$variant, $name)),+];
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.pad(match self {
+                    $(Self::$variant => $name),+
+                })
+            }
+        }
+
+        impl FromStr for $type {
+            type Err = Error;
+
+            fn from_str(given: &str) -> Result<Self, Error> {
+                let found = Self::NAMES.iter().find(|(_, name)| *name == given);
+                found.map(|(value, _)| *value).ok_or_else(|| Error::Setting {
+                    key: $key.to_owned(),
+                    reason: format!(
+                        "unknown name `{given}`{}",
+                        nearest(given, Self::NAMES.iter().map(|(_, name)| *name))
+                    ),
+                })
+            }
+        }
+    };
+}
+
+spelled!(DistillLoss, "loss", [L2Logits => "l2-logits", Kd => "kd", CeL2 => "ce-l2", Ce => "ce"]);
+spelled!(Optimiser, "optimiser", [Adam => "adam", Sgd => "sgd"]);
+
+/// How to train a student. Images are not augmented, so that the teacher's logits hold.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DistillOptions {
+    /// Passes over the training images; N2N's 5.
+    pub epochs: usize,
+    /// Images a step.
+    pub batch: usize,
+    /// Learning rate at the start; falls to zero along half a cosine.
+    pub learning_rate: f64,
+    /// Weight decay, added to every gradient; N2N's 5e-4.
+    pub weight_decay: f64,
+    /// What moves the weights.
+    pub optimiser: Optimiser,
+    /// What is brought down.
+    pub loss: DistillLoss,
+    /// What `kd` divides logits by.
+    pub temperature: f64,
+    /// α of `kd`: the weight of the teacher's word against the labels', in [0, 1].
+    pub alpha: f64,
+    /// λ of `ce-l2`: the weight of the squared difference of logits.
+    pub lambda: f64,
+    /// Seed of initial weights, order and dropout.
+    pub seed: u64,
+    /// Whether the weights of the best epoch on the validation images are the result, and not
+    /// those of the last: for a final training, never for what is rewarded on these images.
+    pub best_epoch: bool,
+}
+
+impl Default for DistillOptions {
+    fn default() -> Self {
+        Self {
+            epochs: 5,
+            batch: 32,
+            learning_rate: 5e-3,
+            weight_decay: 5e-4,
+            optimiser: Optimiser::Adam,
+            loss: DistillLoss::L2Logits,
+            temperature: 4.0,
+            alpha: 0.9,
+            lambda: 1.0,
+            seed: 0,
+            best_epoch: false,
+        }
+    }
+}
+
+impl DistillOptions {
+    /// Refuses settings outside their range.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for the first one.
+    pub fn check(&self) -> Result<(), Error> {
+        let refuse =
+            |key: &str, reason: &str| Err(Error::Setting { key: key.to_owned(), reason: reason.to_owned() });
+        let positive = |value: f64| value.is_finite() && value > 0.0;
+        match self {
+            Self { batch: 0 | 1, .. } => refuse("batch", "batch-norm needs at least 2 images"),
+            Self { epochs: 0, .. } => refuse("epochs", "at least 1"),
+            _ if !positive(self.learning_rate) => refuse("learning_rate", "must be a positive number"),
+            _ if !(self.weight_decay.is_finite() && self.weight_decay >= 0.0) => {
+                refuse("weight_decay", "must be a number of at least 0")
+            }
+            _ if !positive(self.temperature) => refuse("temperature", "must be a positive number"),
+            _ if !(0.0..=1.0).contains(&self.alpha) => refuse("alpha", "must lie in [0, 1]"),
+            _ if !(self.lambda.is_finite() && self.lambda >= 0.0) => {
+                refuse("lambda", "must be a number of at least 0")
+            }
+            _ => Ok(()),
+        }
+    }
+}
