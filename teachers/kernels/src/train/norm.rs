@@ -269,9 +269,7 @@ pub fn batch_norm_relu_backward(
             };
             let input = &saved.input[plane];
             // SAFETY: no other block writes this plane, which lies in the result.
-            dispatch(isa, unsafe {
-                InputGradient::new(channel, factors[index], input, gradient, target)
-            })?;
+            dispatch(isa, unsafe { InputGradient::new(channel, factors[index], input, gradient, target) })?;
         }
         let parameters = block.zip(sums).map(|(channel, [sum, product])| {
             [(product * f64::from(saved.inverse_deviation[channel])) as f32, sum as f32]
