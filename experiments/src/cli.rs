@@ -151,19 +151,22 @@ pub struct BenchNetworkArgs {
     /// Who computes [default: fused]
     #[arg(long, value_enum, conflicts_with_all = ["env", "config"])]
     pub engine: Option<BenchEngine>,
+    /// Measure steps of training, on random labels, in place of evaluation
+    #[arg(long, conflicts_with_all = ["env", "config"])]
+    pub training: bool,
     /// Share of the channels to keep in every group that no residual sum passes through, in (0, 1]
     #[arg(long, value_name = "RATIO", conflicts_with_all = ["env", "config"])]
     pub prune: Option<f64>,
 }
 
-/// Who computes the logits of a network.
+/// Who computes a network.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum BenchEngine {
-    /// The compiled engine that evaluates candidates
+    /// Our kernels: the engine that evaluates candidates, the steps that train teachers
     #[default]
     Fused,
-    /// The graph interpreted on Burn, as in training
+    /// The graph interpreted on Burn with Burn's own kernels
     Burn,
 }
 

@@ -34,6 +34,19 @@ fn a_network_is_measured_by_both_engines() {
 }
 
 #[test]
+fn steps_of_training_are_measured_with_both_kernels() {
+    let place = Place::new();
+    let small = ["bench", "--model", "resnet8", "--input", "1x8x8", "--seconds", "0.01", "--json"];
+    let more = ["--training", "--batch", "6", "--threads", "1"];
+    let own = place.run(&[small.as_slice(), &more].concat()).ok().json();
+    assert_positive(&own, &["seconds", "images_per_second", "repeats"]);
+    assert!(own["training"] == true && own["instructions"].is_string(), "{own}");
+    let stock = place.run(&[small.as_slice(), &more, &["--engine", "burn"]].concat()).ok().json();
+    assert_positive(&stock, &["seconds", "images_per_second"]);
+    assert!(stock["training"] == true && stock["instructions"].is_null(), "{stock}");
+}
+
+#[test]
 fn an_episode_is_measured_part_by_part() {
     let place = Place::new();
     let env = ["bench", "--env", "AMC-ResNet20-Digits-MACs50-v0", "--seconds", "0.01", "--agent", "uniform"];

@@ -74,15 +74,15 @@ fn measure(isa: Isa, shape: &ConvShape, batch: usize, wants_input: bool) -> [f64
     let wanted = wants_input.then_some(weight.as_slice());
     let scale = values(shape.out_channels);
     let norm =
-        batch_norm_relu_forward(isa, &gradient, &scale, &scale, 1e-5, true, batch).expect("lengths fit");
+        batch_norm_relu_forward(isa, &gradient, [&scale; 2], 1e-5, None, true, batch).expect("lengths fit");
     [
         best(|| conv_forward(isa, shape, &weight, None, &input, batch)),
         if wants_input { best(|| conv_input_gradient(isa, shape, &weight, &gradient, batch)) } else { 0.0 },
         best(|| conv_weight_gradient(isa, shape, &input, &gradient, batch)),
         best(|| conv_backward(isa, shape, wanted, &input, &gradient, batch)),
-        best(|| batch_norm_relu_forward(isa, &gradient, &scale, &scale, 1e-5, true, batch)),
+        best(|| batch_norm_relu_forward(isa, &gradient, [&scale; 2], 1e-5, None, true, batch)),
         best(|| {
-            batch_norm_relu_backward(isa, &norm.saved(&gradient, &scale, &scale, true), &gradient, batch)
+            batch_norm_relu_backward(isa, &norm.saved(&gradient, [&scale; 2], None, true), &gradient, batch)
         }),
     ]
 }

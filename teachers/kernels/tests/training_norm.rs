@@ -17,6 +17,7 @@ struct Case {
     weight: Vec<f64>,
     bias: Vec<f64>,
     gradient: Vec<f64>,
+    residual: Option<Vec<f64>>,
     relu: bool,
 }
 
@@ -38,8 +39,14 @@ impl Case {
             weight: wide(random.values(channels)),
             bias: wide(random.values(channels)),
             gradient: wide(random.values(len)),
+            residual: None,
             relu,
         }
+    }
+
+    fn with_residual(mut self, random: &mut Random) -> Self {
+        self.residual = Some(wide(random.values(self.input.len())));
+        self
     }
 
     fn channel(&self, index: usize) -> usize {
@@ -67,14 +74,15 @@ impl Case {
             let channel = self.channel(index);
             let [mean, variance] = statistics[channel];
             let normal = (value - mean) / (variance + f64::from(EPSILON)).sqrt();
-            let value = normal * self.weight[channel] + self.bias[channel];
+            let residual = self.residual.as_ref().map_or(0.0, |residual| residual[index]);
+            let value = normal * self.weight[channel] + self.bias[channel] + residual;
             if self.relu { value.max(0.0) } else { value }
         };
         self.input.iter().enumerate().map(value).collect()
     }
 
-    /// Gradients of input, weight and bias.
-    fn gradients(&self) -> [Vec<f64>; 3] {
+    /// Gradients of input, weight, bias and residual.
+    fn gradients(&self) -> [Vec<f64>; 4] {
         let (statistics, output) = (self.statistics(), self.output());
         let count = (self.batch * self.pixels) as f64;
         let gradient =
@@ -92,22 +100,27 @@ impl Case {
             let scale = self.weight[channel] / (statistics[channel][1] + f64::from(EPSILON)).sqrt();
             scale * (gradient(index) - (bias[channel] + normal(index) * weight[channel]) / count)
         };
-        [(0..self.input.len()).map(input).collect(), weight, bias]
+        let residual = self.residual.iter().flatten().enumerate().map(|(index, _)| gradient(index));
+        [(0..self.input.len()).map(input).collect(), weight, bias, residual.collect()]
     }
 
-    fn run(&self, isa: Isa) -> [Vec<f32>; 7] {
+    fn run(&self, isa: Isa) -> [Vec<f32>; 8] {
         let [input, weight, bias, gradient] =
             [&self.input, &self.weight, &self.bias, &self.gradient].map(|values| narrow(values));
-        let norm = batch_norm_relu_forward(isa, &input, &weight, &bias, EPSILON, self.relu, self.batch)
+        let residual = self.residual.as_deref().map(narrow);
+        let (affine, residual) = ([&weight[..], &bias[..]], residual.as_deref());
+        let norm = batch_norm_relu_forward(isa, &input, affine, EPSILON, residual, self.relu, self.batch)
             .expect("lengths fit");
-        let saved = norm.saved(&input, &weight, &bias, self.relu);
+        let saved = norm.saved(&input, affine, residual, self.relu);
         let found = batch_norm_relu_backward(isa, &saved, &gradient, self.batch).expect("lengths fit");
-        [norm.output, norm.mean, norm.variance, norm.inverse_deviation, found.input, found.weight, found.bias]
+        let gradients = [found.input, found.weight, found.bias, found.residual];
+        let [input, weight, bias, residual] = gradients;
+        [norm.output, norm.mean, norm.variance, norm.inverse_deviation, input, weight, bias, residual]
     }
 
     fn check(&self, isa: Isa, tolerance: f64) {
         let context = format!("{isa} {} x {} x {}", self.batch, self.weight.len(), self.pixels);
-        let [output, mean, variance, inverse, input, weight, bias] = self.run(isa);
+        let [output, mean, variance, inverse, input, weight, bias, residual] = self.run(isa);
         let statistics = self.statistics();
         let column = |index: usize| statistics.iter().map(|values| values[index]).collect::<Vec<_>>();
         assert_close(&output, &self.output(), tolerance, &context);
@@ -117,7 +130,8 @@ impl Case {
             let expected = 1.0 / (variance + f64::from(EPSILON)).sqrt();
             assert!((f64::from(*found) / expected - 1.0).abs() < tolerance, "{context}");
         }
-        let [expected_input, expected_weight, expected_bias] = self.gradients();
+        let [expected_input, expected_weight, expected_bias, expected_residual] = self.gradients();
+        assert_close(&residual, &expected_residual, tolerance, &context);
         assert_close(&input, &expected_input, 4.0 * tolerance, &context);
         let tolerance = tolerance * (1.0 + (self.batch * self.pixels) as f64).sqrt();
         assert_close(&weight, &expected_weight, tolerance, &context);
@@ -131,11 +145,16 @@ fn any_size_agrees_with_the_reference() {
     for _ in 0..60 {
         let size = [random.between(2, 9), random.between(1, 20), random.between(5, 130)];
         let relu = random.of(&[true, false]);
-        let case = Case::new(&mut random, size, relu);
+        let mut case = Case::new(&mut random, size, relu);
+        if random.of(&[true, false]) {
+            case = case.with_residual(&mut random);
+        }
         Isa::available().into_iter().for_each(|isa| case.check(isa, 1e-5));
     }
     for size in [[3, 2, 1024], [64, 5, 1], [2, 1, 9001]] {
         let case = Case::new(&mut random, size, true);
+        Isa::available().into_iter().for_each(|isa| case.check(isa, 1e-5));
+        let case = case.with_residual(&mut random);
         Isa::available().into_iter().for_each(|isa| case.check(isa, 1e-5));
     }
 }
@@ -157,13 +176,17 @@ fn gradients_are_the_slopes_of_the_forward_pass() {
     const STEP: f64 = 1e-5;
     let mut random = Random(23);
     for relu in [false, true] {
-        let case = Case::new(&mut random, [3, 4, 7], relu);
+        let case = Case::new(&mut random, [3, 4, 7], relu).with_residual(&mut random);
         let loss = |case: &Case| -> f64 {
             case.output().iter().zip(&case.gradient).map(|(value, gradient)| value * gradient).sum()
         };
         type Part = fn(&mut Case) -> &mut Vec<f64>;
-        let parts: [(usize, Part); 3] =
-            [(4, |case| &mut case.input), (5, |case| &mut case.weight), (6, |case| &mut case.bias)];
+        let parts: [(usize, Part); 4] = [
+            (4, |case| &mut case.input),
+            (5, |case| &mut case.weight),
+            (6, |case| &mut case.bias),
+            (7, |case| case.residual.as_mut().expect("there is one")),
+        ];
         for isa in Isa::available() {
             let found = case.run(isa);
             for (result, part) in parts {
@@ -184,7 +207,7 @@ fn gradients_are_the_slopes_of_the_forward_pass() {
 #[test]
 fn the_number_of_threads_does_not_change_a_bit() {
     let mut random = Random(24);
-    let case = Case::new(&mut random, [19, 37, 64], true);
+    let case = Case::new(&mut random, [19, 37, 64], true).with_residual(&mut random);
     for isa in Isa::available() {
         let results = [1, 2, 3, 8].map(|threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
@@ -199,7 +222,7 @@ fn not_a_number_is_not_hidden() {
     for isa in Isa::available() {
         let mut input = vec![0.5f32; 40];
         input[25] = f32::NAN;
-        let norm = batch_norm_relu_forward(isa, &input, &[1.0; 2], &[0.0; 2], EPSILON, true, 2)
+        let norm = batch_norm_relu_forward(isa, &input, [&[1.0; 2], &[0.0; 2]], EPSILON, None, true, 2)
             .expect("lengths fit");
         // Number 25 lies in the first channel of the second of two images of twenty.
         assert!(norm.variance[0].is_nan() && norm.variance[1].is_finite(), "{isa}");
@@ -212,7 +235,7 @@ fn slices_that_do_not_fit_are_refused() {
     let isa = Isa::best();
     let input = vec![1.0; 2 * 3 * 5];
     let forward = |input: &[f32], weight: &[f32], bias: &[f32], batch| {
-        batch_norm_relu_forward(isa, input, weight, bias, EPSILON, true, batch)
+        batch_norm_relu_forward(isa, input, [weight, bias], EPSILON, None, true, batch)
     };
     let named = |error: Option<KernelError>, name: &str| match error {
         Some(KernelError::Length { slice, .. }) => assert_eq!(slice, name),
@@ -227,9 +250,11 @@ fn slices_that_do_not_fit_are_refused() {
     named(forward(&input, &ones, &ones, 0).err(), "batch");
     named(forward(&input, &ones, &ones, usize::MAX).err(), "batch");
     let norm = forward(&input, &ones, &ones, 2).expect("lengths fit");
-    let saved = norm.saved(&input, &ones, &ones, true);
+    let saved = norm.saved(&input, [&ones; 2], None, true);
     let backward = |saved, gradient: &[f32]| batch_norm_relu_backward(isa, saved, gradient, 2).err();
     named(backward(&saved, &input[1..]), "output_gradient");
     let short = cgym_kernels::train::SavedNorm { mean: &ones[1..], ..saved };
     named(backward(&short, &input), "mean");
+    let short = cgym_kernels::train::SavedNorm { residual: Some(&input[1..]), ..saved };
+    named(backward(&short, &input), "residual");
 }

@@ -8,9 +8,13 @@ use burn::tensor::{
 };
 use rand::{Rng, RngExt};
 
+use super::{
+    fusion::{self, Fusion},
+    ops::{self, NormOptions},
+};
 use crate::{
     Error,
-    graph::{ActivationKind, Graph, Node, Op, PoolKind},
+    graph::{ActivationKind, Graph, Node, NodeIndex, Op, PoolKind},
     weights::{self, Weights},
 };
 
@@ -21,8 +25,15 @@ enum Parameter {
     Kernel(Tensor<4>),
 }
 
-/// How a batch-norm is computed in training mode; `None` stands for its running statistics.
-type BatchNormOf<'a> = dyn FnMut(&Node, Tensor<4>) -> Result<Option<Tensor<4>>, Error> + 'a;
+/// What is different in training mode.
+struct Training<'a> {
+    /// What the batch-norms saw.
+    statistics: Vec<BatchStatistics>,
+    /// Zeroes values with a probability.
+    dropout: &'a mut dyn FnMut(f64, Tensor<4>) -> Tensor<4>,
+    /// How each node is computed with our kernels; empty where Burn's compute.
+    fusions: &'a [Fusion],
+}
 
 /// Mean and unbiased variance of a batch, per channel, that a batch-norm saw.
 pub struct BatchStatistics {
@@ -35,10 +46,15 @@ pub struct BatchStatistics {
 }
 
 /// A network's tensors on a Burn device.
+///
+/// Training mode uses our own kernels on the flex device. Everything else is Burn's, and so is
+/// [`Interpreter::evaluate`]: an independent check of the evaluation engine.
 pub struct Interpreter<'a> {
     graph: &'a Graph,
     device: Device,
     parameters: Vec<(String, Parameter)>,
+    /// Empty where training too is left to Burn's kernels.
+    fusions: Vec<Fusion>,
 }
 
 impl<'a> Interpreter<'a> {
@@ -56,7 +72,14 @@ impl<'a> Interpreter<'a> {
         }
         // `get` below searches by name.
         parameters.sort_by(|a, b| a.0.cmp(&b.0));
-        Ok(Self { graph, device: device.clone(), parameters })
+        let fusions = if ops::covers(device) { fusion::plan(graph) } else { Vec::new() };
+        Ok(Self { graph, device: device.clone(), parameters, fusions })
+    }
+
+    /// The same with Burn's kernels for training too, on any device.
+    pub fn with_stock_kernels(mut self) -> Self {
+        self.fusions.clear();
+        self
     }
 
     fn get(&self, node: &Node, kind: &str) -> Result<&Parameter, Error> {
@@ -82,7 +105,7 @@ impl<'a> Interpreter<'a> {
     /// # Errors
     /// When the images do not fit.
     pub fn evaluate(&self, images: Tensor<4>) -> Result<Tensor<2>, Error> {
-        self.run(images, &mut |_, _| Ok(None), &mut |_, x| x)
+        self.run(images, &mut None)
     }
 
     /// The same in training mode: batch statistics, which are also returned, and dropout.
@@ -94,34 +117,18 @@ impl<'a> Interpreter<'a> {
         images: Tensor<4>,
         rng: &mut impl Rng,
     ) -> Result<(Tensor<2>, Vec<BatchStatistics>), Error> {
-        let mut statistics = Vec::new();
         let device = &self.device;
-        let logits = self.run(
-            images,
-            &mut |node, x| {
-                let Op::BatchNorm { epsilon, .. } = node.op else { return Ok(None) };
-                let [batch, _, height, width] = x.dims();
-                let count = (batch * height * width) as f32;
-                let result =
-                    batch_norm_train(x, self.vector(node, "weight")?, self.vector(node, "bias")?, epsilon);
-                let unbiased = count / (count - 1.0).max(1.0);
-                let variance = to_vec(result.variance.mul_scalar(unbiased));
-                statistics.push(BatchStatistics {
-                    node: node.name.clone(),
-                    mean: to_vec(result.mean),
-                    variance,
-                });
-                Ok(Some(result.output))
-            },
-            &mut |probability, x| {
-                let shape = x.dims();
-                let scale = 1.0 / (1.0 - probability) as f32;
-                let keep = |_| if rng.random::<f64>() < probability { 0.0 } else { scale };
-                let mask: Vec<f32> = (0..shape.iter().product::<usize>()).map(keep).collect();
-                x * Tensor::from_data(TensorData::new(mask, shape), device)
-            },
-        )?;
-        Ok((logits, statistics))
+        let mut dropout = |probability: f64, x: Tensor<4>| {
+            let shape = x.dims();
+            let scale = 1.0 / (1.0 - probability) as f32;
+            let keep = |_| if rng.random::<f64>() < probability { 0.0 } else { scale };
+            let mask: Vec<f32> = (0..shape.iter().product::<usize>()).map(keep).collect();
+            x * Tensor::from_data(TensorData::new(mask, shape), device)
+        };
+        let training = Training { statistics: Vec::new(), dropout: &mut dropout, fusions: &self.fusions };
+        let mut training = Some(training);
+        let logits = self.run(images, &mut training)?;
+        Ok((logits, training.map(|training| training.statistics).unwrap_or_default()))
     }
 
     /// Gradients of the trainable tensors after `loss.backward()`, by name.
@@ -138,12 +145,7 @@ impl<'a> Interpreter<'a> {
             .collect()
     }
 
-    fn run(
-        &self,
-        images: Tensor<4>,
-        batch_norm_of: &mut BatchNormOf<'_>,
-        dropout: &mut dyn FnMut(f64, Tensor<4>) -> Tensor<4>,
-    ) -> Result<Tensor<2>, Error> {
+    fn run(&self, images: Tensor<4>, training: &mut Option<Training<'_>>) -> Result<Tensor<2>, Error> {
         let [count, channels, height, width] = images.dims();
         if [channels, height, width] != self.graph.input_shape() {
             let shape = [channels, height, width];
@@ -158,7 +160,7 @@ impl<'a> Interpreter<'a> {
                 let value = if uses[input] == 0 { values[input].take() } else { values[input].clone() };
                 inputs.push(value.ok_or_else(|| Error::node(&node.name, "reads a value that is gone"))?);
             }
-            let value = self.apply(node, inputs, batch_norm_of, dropout)?;
+            let value = self.apply(index, inputs, training)?;
             debug_assert_eq!(values.len(), index);
             values.push(Some(value));
         }
@@ -169,12 +171,22 @@ impl<'a> Interpreter<'a> {
 
     fn apply(
         &self,
-        node: &Node,
+        index: NodeIndex,
         mut inputs: Vec<Tensor<4>>,
-        batch_norm_of: &mut BatchNormOf<'_>,
-        dropout: &mut dyn FnMut(f64, Tensor<4>) -> Tensor<4>,
+        training: &mut Option<Training<'_>>,
     ) -> Result<Tensor<4>, Error> {
-        let x = inputs.remove(0);
+        let node = &self.graph.nodes()[index];
+        // Our kernels compute where they are planned to.
+        let fusion = training.as_ref().and_then(|training| training.fusions.get(index).copied());
+        let x = match (fusion, training.as_mut()) {
+            (Some(Fusion::Elsewhere), _) => return Ok(inputs.remove(0)),
+            (Some(Fusion::Sum { norm }), Some(training)) => {
+                let [first, second] = [0, 1].map(|_| inputs.remove(0));
+                let (x, other) = if node.inputs[0] == norm { (first, second) } else { (second, first) };
+                return self.normalise(norm, x, Some(other), training);
+            }
+            _ => inputs.remove(0),
+        };
         let [count, channels, height, width] = x.dims();
         Ok(match &node.op {
             Op::Input { .. } => x,
@@ -183,8 +195,11 @@ impl<'a> Interpreter<'a> {
                     return Err(Error::node(&node.name, "weight is no kernel"));
                 };
                 let bias = if conv.bias { Some(self.vector(node, "bias")?) } else { None };
-                let options = ConvOptions::new(conv.stride, conv.padding, conv.dilation, conv.groups);
-                conv2d(x, weight.clone(), bias, options)
+                let fused = fusion.and_then(|_| ops::convolve(&x, weight, bias.clone(), conv));
+                fused.unwrap_or_else(|| {
+                    let options = ConvOptions::new(conv.stride, conv.padding, conv.dilation, conv.groups);
+                    conv2d(x, weight.clone(), bias, options)
+                })
             }
             Op::Linear { outputs, bias, .. } => {
                 let Parameter::Matrix(weight) = self.get(node, "weight")? else {
@@ -194,8 +209,8 @@ impl<'a> Interpreter<'a> {
                 let flat = x.reshape([count, channels * height * width]);
                 linear(flat, weight.clone().transpose(), bias).reshape([count, *outputs, 1, 1])
             }
-            Op::BatchNorm { epsilon, .. } => match batch_norm_of(node, x.clone())? {
-                Some(output) => output,
+            Op::BatchNorm { epsilon, .. } => match training {
+                Some(training) => self.normalise(index, x, None, training)?,
                 None => batch_norm(
                     x,
                     self.vector(node, "weight")?,
@@ -220,9 +235,52 @@ impl<'a> Interpreter<'a> {
                 inputs.insert(0, x);
                 Tensor::cat(inputs, 1)
             }
-            Op::PadChannels { stride, sources } => self.pad_channels(x, *stride, sources),
-            Op::Dropout { probability } => dropout(*probability, x),
+            Op::PadChannels { stride, sources } => match fusion {
+                Some(_) => ops::pad_channels(x, *stride, sources),
+                None => self.pad_channels(x, *stride, sources),
+            },
+            Op::Dropout { probability } => match training {
+                Some(training) => (training.dropout)(*probability, x),
+                None => x,
+            },
         })
+    }
+
+    /// Batch norm `index` with the batch's own statistics, which are noted, and with what the plan
+    /// fuses into it: a residual comes with a ReLU.
+    fn normalise(
+        &self,
+        index: NodeIndex,
+        x: Tensor<4>,
+        residual: Option<Tensor<4>>,
+        training: &mut Training<'_>,
+    ) -> Result<Tensor<4>, Error> {
+        let node = &self.graph.nodes()[index];
+        let Op::BatchNorm { epsilon, .. } = node.op else {
+            return Err(Error::node(&node.name, "is no batch-norm"));
+        };
+        let [batch, _, height, width] = x.dims();
+        let count = (batch * height * width) as f32;
+        let (weight, bias) = (self.vector(node, "weight")?, self.vector(node, "bias")?);
+        let (output, mean, variance) = match training.fusions.get(index) {
+            Some(fusion) => {
+                let relu = residual.is_some() || *fusion == Fusion::Relu;
+                let options = NormOptions { epsilon: epsilon as f32, relu };
+                let (output, [mean, variance]) = ops::normalise(x, [weight, bias], residual, options);
+                (output, mean, variance)
+            }
+            None => {
+                let result = batch_norm_train(x, weight, bias, epsilon);
+                (result.output, result.mean, result.variance)
+            }
+        };
+        let unbiased = count / (count - 1.0).max(1.0);
+        training.statistics.push(BatchStatistics {
+            node: node.name.clone(),
+            mean: to_vec(mean),
+            variance: to_vec(variance).into_iter().map(|value| value * unbiased).collect(),
+        });
+        Ok(output)
     }
 
     fn pad_channels(&self, x: Tensor<4>, stride: usize, sources: &[Option<usize>]) -> Tensor<4> {
@@ -254,5 +312,6 @@ impl Parameter {
 }
 
 fn to_vec<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().iter::<f32>().collect()
+    let data = tensor.into_data();
+    data.as_slice().map_or_else(|_| data.iter().collect(), <[f32]>::to_vec)
 }

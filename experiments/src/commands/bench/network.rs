@@ -1,4 +1,4 @@
-//! `bench --model`: random images through a network with fresh weights.
+//! `bench --model`: random images through a network with fresh weights, forward or for training.
 
 use std::{hint::black_box, sync::Arc};
 
@@ -8,7 +8,7 @@ use cgym_teachers::{
     engine::{Engine, Images},
     graph::Graph,
     pruner::Pruner,
-    train::Interpreter,
+    train::{Interpreter, Learner, TrainOptions},
     weights::Weights,
 };
 use rand::{RngExt, SeedableRng};
@@ -64,6 +64,11 @@ pub(super) fn bench(args: BenchArgs, json: bool) -> Result<(), Error> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let values: Vec<f32> = (0..count).map(|_| 2.0 * rng.random::<f32>() - 1.0).collect();
     let Measured { times, instructions } = match engine {
+        _ if network.training => {
+            let labels: Vec<usize> = (0..batch).map(|_| rng.random_range(0..classes)).collect();
+            let stock = engine == BenchEngine::Burn;
+            training((&graph, weights), values, &labels, (&device, stock), seconds)?
+        }
         BenchEngine::Fused => fused(&graph, &weights, values, batch, seconds)?,
         BenchEngine::Burn => {
             let [channels, height, width] = input;
@@ -79,6 +84,7 @@ pub(super) fn bench(args: BenchArgs, json: bool) -> Result<(), Error> {
         "input": input,
         "classes": classes,
         "engine": engine,
+        "training": network.training,
         "device": network.device.unwrap_or_default(),
         "instructions": instructions,
         "threads": threads,
@@ -175,4 +181,29 @@ fn interpreted(
         Ok(())
     })?;
     Ok(Measured { times, instructions: None })
+}
+
+/// Steps of training, the upload of a batch and the optimiser included.
+fn training(
+    (graph, weights): (&Graph, Weights),
+    pixels: Vec<f32>,
+    labels: &[usize],
+    (device, stock): (&burn::tensor::Device, bool),
+    seconds: f64,
+) -> Result<Measured, Error> {
+    let options = TrainOptions::default();
+    let mut learner = Learner::new(graph, weights, &options, device)?;
+    if stock {
+        learner = learner.with_stock_kernels();
+    }
+    let mut rng = ChaCha8Rng::seed_from_u64(0);
+    let mut step = || {
+        // Small steps: noise is learned as long as it takes, and must not end in infinity.
+        black_box(learner.step(pixels.clone(), labels, 1e-3, &mut rng)?);
+        Ok(())
+    };
+    step()?;
+    let times = repeat(seconds, step)?;
+    let instructions = learner.isa().map(|isa| format!("{isa:?}").to_lowercase());
+    Ok(Measured { times, instructions })
 }

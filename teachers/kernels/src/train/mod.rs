@@ -20,7 +20,7 @@
 //! let weight = vec![0.1; shape.weight_len()];
 //! let images = vec![1.0; batch * 3 * 64];
 //! let output = conv_forward(isa, &shape, &weight, None, &images, batch)?;
-//! let norm = batch_norm_relu_forward(isa, &output, &[1.0; 4], &[0.0; 4], 1e-5, true, batch)?;
+//! let norm = batch_norm_relu_forward(isa, &output, [&[1.0; 4], &[0.0; 4]], 1e-5, None, true, batch)?;
 //! let gradients = conv_backward(isa, &shape, Some(&weight), &images, &norm.output, batch)?;
 //! assert_eq!(gradients.weight.len(), weight.len());
 //! # Ok(())

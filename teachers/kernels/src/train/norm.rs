@@ -1,4 +1,5 @@
-//! Batch norm in training mode with the ReLU that may follow it, in two passes over each channel.
+//! Batch norm in training mode with the residual sum and the ReLU that may follow it, in two passes
+//! over each channel.
 //!
 //! Ioffe and Szegedy, "Batch Normalization: Accelerating Deep Network Training by Reducing Internal
 //! Covariate Shift" (2015). Sums run in single precision over at most [`CHUNK`] numbers of a plane
@@ -7,7 +8,7 @@
 #![expect(unsafe_code, reason = "threads write the planes of different channels to one slice")]
 
 use super::memory::Output;
-use super::plane::{Affine, Backward, CHUNK, InputGradient, Statistics};
+use super::plane::{Affine, Backward, CHUNK, InputGradient, ResidualGradient, Statistics};
 use crate::error::check_length;
 use crate::vector::dispatch;
 use crate::{Isa, KernelError};
@@ -47,6 +48,8 @@ pub struct SavedNorm<'a> {
     pub mean: &'a [f32],
     /// [`BatchNorm::inverse_deviation`].
     pub inverse_deviation: &'a [f32],
+    /// What was added before the ReLU, as long as the input.
+    pub residual: Option<&'a [f32]>,
     /// Whether a ReLU followed.
     pub relu: bool,
 }
@@ -56,6 +59,8 @@ pub struct SavedNorm<'a> {
 pub struct NormGradients {
     /// `[batch][channels][pixels]`.
     pub input: Vec<f32>,
+    /// The same, of the residual; empty where there was none.
+    pub residual: Vec<f32>,
     /// `[channels]`.
     pub weight: Vec<f32>,
     /// `[channels]`.
@@ -131,8 +136,8 @@ fn affine(weight: f32, bias: f32, mean: f32, inverse_deviation: f32) -> [f32; 2]
 }
 
 /// Normalises each channel over batch and pixels, `(input - mean) * inverse_deviation * weight +
-/// bias`, then clamps below at zero if `relu`; `input` is `[batch][channels][pixels]` with as many
-/// channels as `weight` and `bias` have elements.
+/// bias`, adds `residual`, then clamps below at zero if `relu`; `input` and `residual` are
+/// `[batch][channels][pixels]` with as many channels as `weight` and `bias` have elements.
 ///
 /// # Errors
 /// [`KernelError::Shape`] without a channel or an image, [`KernelError::Length`] where a slice has
@@ -140,15 +145,18 @@ fn affine(weight: f32, bias: f32, mean: f32, inverse_deviation: f32) -> [f32; 2]
 pub fn batch_norm_relu_forward(
     isa: Isa,
     input: &[f32],
-    weight: &[f32],
-    bias: &[f32],
+    [weight, bias]: [&[f32]; 2],
     epsilon: f32,
+    residual: Option<&[f32]>,
     relu: bool,
     batch: usize,
 ) -> Result<BatchNorm, KernelError> {
     isa.require()?;
     let planes = Planes::new(input.len(), weight.len(), batch)?;
     check_length("bias", bias.len(), weight.len())?;
+    if let Some(residual) = residual {
+        check_length("residual", residual.len(), input.len())?;
+    }
     let output = Output::new(input.len());
     let block = |block: Range<usize>| -> Result<Vec<[f32; 3]>, KernelError> {
         let pivots = planes.pivots(isa, input, &block)?;
@@ -174,10 +182,10 @@ pub fn batch_norm_relu_forward(
             .collect();
         let low = if relu { 0.0 } else { f32::NEG_INFINITY };
         for (index, plane) in planes.of_block(&block) {
-            let [scale, shift] = maps[index];
             let output = output.at(plane.start);
+            let residual = residual.map(|residual| &residual[plane.clone()]);
             // SAFETY: no other block writes this plane, which lies in the output.
-            dispatch(isa, unsafe { Affine::new(&input[plane], scale, shift, low, output) })?;
+            dispatch(isa, unsafe { Affine::new(&input[plane], residual, maps[index], low, output) })?;
         }
         Ok(found)
     };
@@ -207,22 +215,34 @@ pub fn batch_norm_relu_backward(
         check_length(name, slice.len(), planes.channels)?;
     }
     check_length("output_gradient", output_gradient.len(), saved.input.len())?;
+    let residual_gradient = Output::new(match saved.residual {
+        Some(residual) => {
+            check_length("residual", residual.len(), saved.input.len())?;
+            residual.len()
+        }
+        None => 0,
+    });
     let result = Output::new(saved.input.len());
     let block = |block: Range<usize>| -> Result<Vec<[f32; 2]>, KernelError> {
         let shared = |channel: usize| {
             let (mean, inverse) = (saved.mean[channel], saved.inverse_deviation[channel]);
             let [scale, shift] = affine(saved.weight[channel], saved.bias[channel], mean, inverse);
-            // Without a ReLU, the mask is one everywhere.
-            let mask = if saved.relu { [scale, shift] } else { [0.0, 1.0] };
+            // Without a ReLU everything comes through, whatever the residual is.
+            let mask = if saved.relu { [scale, shift] } else { [0.0, f32::INFINITY] };
             Backward { mask, mean }
         };
         let maps: Vec<Backward> = block.clone().map(shared).collect();
         // Of the gradient, and of the gradient times the difference from the mean.
         let mut sums = vec![[0.0f64; 2]; block.len()];
         for (index, plane) in planes.of_block(&block) {
-            let chunks = saved.input[plane.clone()].chunks(CHUNK);
-            for (input, gradient) in chunks.zip(output_gradient[plane].chunks(CHUNK)) {
-                dispatch(isa, maps[index].sums(input, gradient, &mut sums[index]))?;
+            for start in plane.clone().step_by(CHUNK) {
+                let chunk = start..(start + CHUNK).min(plane.end);
+                let [input, gradient] = [saved.input, output_gradient].map(|all| &all[chunk.clone()]);
+                let residual = saved.residual.map(|all| {
+                    // SAFETY: no other block writes this plane, which lies in the gradient.
+                    unsafe { ResidualGradient::new(&all[chunk], residual_gradient.at(start)) }
+                });
+                dispatch(isa, maps[index].sums(input, gradient, residual, &mut sums[index]))?;
             }
         }
         let factors: Vec<[f32; 3]> = block
@@ -237,11 +257,19 @@ pub fn batch_norm_relu_backward(
             .collect();
         for (index, plane) in planes.of_block(&block) {
             let target = result.at(plane.start);
-            let (input, gradient) = (&saved.input[plane.clone()], &output_gradient[plane]);
+            let mut channel = maps[index];
+            let gradient = match saved.residual {
+                None => &output_gradient[plane.clone()],
+                Some(_) => {
+                    // What came through has been written, and needs no mask.
+                    channel.mask = [0.0, 1.0];
+                    // SAFETY: the first pass has written this plane, which this thread alone uses.
+                    unsafe { std::slice::from_raw_parts(residual_gradient.at(plane.start), plane.len()) }
+                }
+            };
+            let input = &saved.input[plane];
             // SAFETY: no other block writes this plane, which lies in the result.
-            dispatch(isa, unsafe {
-                InputGradient::new(maps[index], factors[index], input, gradient, target)
-            })?;
+            dispatch(isa, unsafe { InputGradient::new(channel, factors[index], input, gradient, target) })?;
         }
         let parameters = block.zip(sums).map(|(channel, [sum, product])| {
             [(product * f64::from(saved.inverse_deviation[channel])) as f32, sum as f32]
@@ -252,7 +280,8 @@ pub fn batch_norm_relu_backward(
     let column = |index: usize| found.iter().flatten().map(|values| values[index]).collect();
     let [weight, bias] = [0, 1].map(column);
     // SAFETY: the blocks hold every channel once, and each has written all its planes.
-    Ok(NormGradients { input: unsafe { result.finish() }, weight, bias })
+    let [input, residual] = unsafe { [result.finish(), residual_gradient.finish()] };
+    Ok(NormGradients { input, residual, weight, bias })
 }
 
 impl BatchNorm {
@@ -260,11 +289,11 @@ impl BatchNorm {
     pub fn saved<'a>(
         &'a self,
         input: &'a [f32],
-        weight: &'a [f32],
-        bias: &'a [f32],
+        [weight, bias]: [&'a [f32]; 2],
+        residual: Option<&'a [f32]>,
         relu: bool,
     ) -> SavedNorm<'a> {
         let (mean, inverse_deviation) = (&self.mean, &self.inverse_deviation);
-        SavedNorm { input, weight, bias, mean, inverse_deviation, relu }
+        SavedNorm { input, weight, bias, mean, inverse_deviation, residual, relu }
     }
 }

@@ -83,20 +83,28 @@ impl Kernel for Statistics<'_> {
     }
 }
 
-/// Computes `output = max(input * scale + shift, low)`.
+/// Computes `output = max(input * scale + shift + residual, low)`.
 pub(super) struct Affine<'a> {
     input: &'a [f32],
-    scale: f32,
-    shift: f32,
+    residual: Option<&'a [f32]>,
+    map: [f32; 2],
     low: f32,
     output: *mut f32,
 }
 
 impl<'a> Affine<'a> {
+    /// With `[scale, shift]`; `residual` is as long as `input`.
+    ///
     /// # Safety
     /// `output` has room for as many numbers as `input` has, and nothing else uses them.
-    pub unsafe fn new(input: &'a [f32], scale: f32, shift: f32, low: f32, output: *mut f32) -> Self {
-        Self { input, scale, shift, low, output }
+    pub unsafe fn new(
+        input: &'a [f32],
+        residual: Option<&'a [f32]>,
+        map: [f32; 2],
+        low: f32,
+        output: *mut f32,
+    ) -> Self {
+        Self { input, residual, map, low, output }
     }
 }
 
@@ -105,11 +113,15 @@ impl Kernel for Affine<'_> {
     unsafe fn run<V: Vector>(self) {
         // SAFETY: the caller has the instruction set; `new` was promised the room.
         unsafe {
-            let (scale, shift, low) = (V::splat(self.scale), V::splat(self.shift), V::splat(self.low));
+            let ([scale, shift], low) = (self.map.map(|value| V::splat(value)), V::splat(self.low));
             for (index, values) in self.input.chunks(V::LANES).enumerate() {
-                let value = load::<V>(values, 0.0).mul_add(scale, shift);
+                let start = index * V::LANES;
+                let mut value = load::<V>(values, 0.0).mul_add(scale, shift);
+                if let Some(residual) = self.residual {
+                    value = value.add(load::<V>(&residual[start..start + values.len()], 0.0));
+                }
                 // `low` first: a `NaN` comes through.
-                store(low.max(value), self.output.wrapping_add(index * V::LANES), values.len());
+                store(low.max(value), self.output.wrapping_add(start), values.len());
             }
         }
     }
@@ -125,22 +137,45 @@ pub(super) struct Backward {
 
 impl Backward {
     /// Adds the masked gradient, and its products with the differences from the mean.
-    pub fn sums<'a>(self, input: &'a [f32], gradient: &'a [f32], sums: &'a mut [f64; 2]) -> BackwardSums<'a> {
-        BackwardSums { channel: self, input, gradient, sums }
+    pub fn sums<'a>(
+        self,
+        input: &'a [f32],
+        gradient: &'a [f32],
+        residual: Option<ResidualGradient<'a>>,
+        sums: &'a mut [f64; 2],
+    ) -> BackwardSums<'a> {
+        BackwardSums { channel: self, input, gradient, residual, sums }
     }
 
-    /// The masked gradient and the input.
+    /// The masked gradient and the input; the residual counts where there is one.
     ///
     /// # Safety
     /// The caller has the instruction set.
     #[inline(always)]
-    unsafe fn load<V: Vector>(self, input: &[f32], gradient: &[f32]) -> [V; 2] {
+    unsafe fn load<V: Vector>(self, input: &[f32], gradient: &[f32], residual: Option<&[f32]>) -> [V; 2] {
         // SAFETY: the caller's promise; `load` reads within the slices.
         unsafe {
             let input = load::<V>(input, self.mean);
-            let mask = input.mul_add(V::splat(self.mask[0]), V::splat(self.mask[1]));
+            let mut mask = input.mul_add(V::splat(self.mask[0]), V::splat(self.mask[1]));
+            if let Some(residual) = residual {
+                mask = mask.add(load::<V>(residual, 0.0));
+            }
             [load::<V>(gradient, 0.0).where_positive(mask), input]
         }
+    }
+}
+
+/// A residual and where its gradient, the masked one, goes.
+pub(super) struct ResidualGradient<'a> {
+    residual: &'a [f32],
+    target: *mut f32,
+}
+
+impl<'a> ResidualGradient<'a> {
+    /// # Safety
+    /// `target` has room for as many numbers as `residual` has, and nothing else uses them.
+    pub unsafe fn new(residual: &'a [f32], target: *mut f32) -> Self {
+        Self { residual, target }
     }
 }
 
@@ -149,6 +184,7 @@ pub(super) struct BackwardSums<'a> {
     channel: Backward,
     input: &'a [f32],
     gradient: &'a [f32],
+    residual: Option<ResidualGradient<'a>>,
     sums: &'a mut [f64; 2],
 }
 
@@ -160,10 +196,18 @@ impl Kernel for BackwardSums<'_> {
             let (one, shift) = (V::splat(1.0), V::splat(-self.channel.mean));
             let mut sums = [[V::splat(0.0); SUMS]; 2];
             let size = SUMS * V::LANES;
-            for (inputs, gradients) in self.input.chunks(size).zip(self.gradient.chunks(size)) {
+            for (chunk, (inputs, gradients)) in
+                self.input.chunks(size).zip(self.gradient.chunks(size)).enumerate()
+            {
                 let vectors = inputs.chunks(V::LANES).zip(gradients.chunks(V::LANES));
                 for (index, (input, gradient)) in vectors.enumerate() {
-                    let [gradient, input] = self.channel.load::<V>(input, gradient);
+                    let start = chunk * size + index * V::LANES;
+                    let place = start..start + input.len();
+                    let residual = self.residual.as_ref().map(|side| &side.residual[place]);
+                    let [gradient, input] = self.channel.load::<V>(input, gradient, residual);
+                    if let Some(side) = &self.residual {
+                        store(gradient, side.target.wrapping_add(start), inputs.len() - index * V::LANES);
+                    }
                     sums[0][index] = sums[0][index].add(gradient);
                     sums[1][index] = gradient.mul_add(input.mul_add(one, shift), sums[1][index]);
                 }
@@ -209,7 +253,7 @@ impl Kernel for InputGradient<'_> {
             let (one, mean) = (V::splat(1.0), V::splat(-self.channel.mean));
             let vectors = self.input.chunks(V::LANES).zip(self.gradient.chunks(V::LANES));
             for (index, (inputs, gradients)) in vectors.enumerate() {
-                let [gradient, input] = self.channel.load::<V>(inputs, gradients);
+                let [gradient, input] = self.channel.load::<V>(inputs, gradients, None);
                 let rest = input.mul_add(one, mean).mul_add(slope, shift);
                 let target = self.target.wrapping_add(index * V::LANES);
                 store(gradient.mul_add(scale, rest), target, inputs.len());

@@ -1,0 +1,222 @@
+//! The steps of a training: batches, gradients, stochastic gradient descent, checkpoints.
+
+use std::{path::Path, sync::atomic::Ordering};
+
+use burn::tensor::{Device, Tensor, TensorData, activation::log_softmax};
+use cgym_kernels::Isa;
+use rand::{SeedableRng, seq::SliceRandom};
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::{Epoch, Interpreter, TrainOptions, Training, ops};
+use crate::{
+    Error,
+    graph::Graph,
+    weights::{self, Weights, write_atomically},
+};
+
+/// Weights that a thread moves together.
+const RUN: usize = 1 << 14;
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct State {
+    task: String,
+    options: TrainOptions,
+    epochs: Vec<Epoch>,
+}
+
+/// A network while it learns: its weights, and how they moved last.
+pub struct Learner<'a> {
+    graph: &'a Graph,
+    options: &'a TrainOptions,
+    device: Device,
+    stock_kernels: bool,
+    weights: Weights,
+    momentum: Weights,
+}
+
+impl<'a> Learner<'a> {
+    /// Starts from `weights`; only the optimiser's settings of `options` count for a step.
+    ///
+    /// # Errors
+    /// When weights and graph do not fit each other.
+    pub fn new(
+        graph: &'a Graph,
+        weights: Weights,
+        options: &'a TrainOptions,
+        device: &Device,
+    ) -> Result<Self, Error> {
+        weights.check(graph)?;
+        let mut momentum = Weights::default();
+        for parameter in graph.parameters().into_iter().filter(|parameter| parameter.trainable) {
+            momentum.insert(parameter.name, weights::Tensor::full(parameter.shape, 0.0));
+        }
+        let device = device.clone().autodiff();
+        Ok(Self { graph, options, device, stock_kernels: false, weights, momentum })
+    }
+
+    /// The same with Burn's kernels where ours would compute; the results differ by rounding.
+    pub fn with_stock_kernels(mut self) -> Self {
+        self.stock_kernels = true;
+        self
+    }
+
+    /// The instruction set of our kernels; `None` where Burn's compute.
+    pub fn isa(&self) -> Option<Isa> {
+        (ops::covers(&self.device) && !self.stock_kernels).then(Isa::best)
+    }
+
+    /// What has been learned.
+    pub fn weights(&self) -> &Weights {
+        &self.weights
+    }
+
+    /// The same, for good.
+    pub fn into_weights(self) -> Weights {
+        self.weights
+    }
+
+    /// One pass; `None` when it was asked to stop, with the weights as before the pass.
+    pub(super) fn epoch(&mut self, training: &Training<'_>, epoch: usize) -> Result<Option<f64>, Error> {
+        let before = (self.weights.clone(), self.momentum.clone());
+        let mut rng = ChaCha8Rng::seed_from_u64(self.options.seed);
+        rng.set_stream(epoch as u64 + 1);
+        let mut order = training.indices.to_vec();
+        order.shuffle(&mut rng);
+        let steps = order.len().div_ceil(self.options.batch);
+        let (mut total, mut taken) = (0.0, 0);
+        for (step, batch) in order.chunks(self.options.batch).enumerate() {
+            // Batch statistics of a single image say nothing.
+            if batch.len() < 2 {
+                continue;
+            }
+            if training.stop.load(Ordering::Relaxed) {
+                (self.weights, self.momentum) = before;
+                return Ok(None);
+            }
+            let done = (epoch * steps + step) as f64 / (self.options.epochs * steps) as f64;
+            let rate = self.options.learning_rate * 0.5 * (1.0 + (std::f64::consts::PI * done).cos());
+            let mut pixels = Vec::with_capacity(batch.len() * training.dataset.image_len());
+            for &index in batch {
+                let image = training.dataset.normalized(&[index]);
+                let (shape, augmentation) = (training.dataset.shape(), &self.options.augmentation);
+                augmentation.append(&image, shape, &mut rng, &mut pixels);
+            }
+            total += self.step(pixels, &training.dataset.labels_of(batch), rate as f32, &mut rng)?;
+            taken += 1;
+        }
+        Ok(Some(total / f64::from(taken.max(1))))
+    }
+
+    /// One step down the gradient of the mean cross-entropy of a batch, which it returns.
+    ///
+    /// `pixels` is `[images][channels][height][width]`, as the graph takes it; `rng` is drawn from
+    /// for dropout. Running statistics move with the batch's.
+    ///
+    /// # Errors
+    /// Pixels that are not as many images as there are labels; a loss that is not finite.
+    pub fn step(
+        &mut self,
+        pixels: Vec<f32>,
+        labels: &[usize],
+        rate: f32,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<f64, Error> {
+        let [channels, height, width] = self.graph.input_shape();
+        if pixels.len() != labels.len() * channels * height * width {
+            let reason = format!("{} pixels are not {} images", pixels.len(), labels.len());
+            return Err(Error::Setting { key: "images".to_owned(), reason });
+        }
+        let size = [labels.len(), channels, height, width];
+        let images = Tensor::from_data(TensorData::new(pixels, size), &self.device);
+        let mut network = Interpreter::new(self.graph, &self.weights, &self.device)?;
+        if self.stock_kernels {
+            network = network.with_stock_kernels();
+        }
+        let (logits, statistics) = network.train(images, rng)?;
+        let loss = cross_entropy(logits, labels, &self.device);
+        let value = loss.clone().into_data().iter::<f32>().next().unwrap_or(f32::NAN);
+        if !value.is_finite() {
+            return Err(Error::NotFinite("the training loss (a lower learning rate may mend it)".to_owned()));
+        }
+        for (name, gradient) in network.gradients(&loss) {
+            descend(&mut self.weights, &mut self.momentum, name, &gradient, rate, self.options);
+        }
+        for batch in statistics {
+            blend(&mut self.weights, &format!("{}.running_mean", batch.node), &batch.mean);
+            blend(&mut self.weights, &format!("{}.running_var", batch.node), &batch.variance);
+        }
+        Ok(f64::from(value))
+    }
+
+    pub(super) fn save(&self, directory: &Path, task: &str, epochs: &[Epoch]) -> Result<(), Error> {
+        std::fs::create_dir_all(directory).map_err(|error| Error::file(directory, error))?;
+        let state = State { task: task.to_owned(), options: self.options.clone(), epochs: epochs.to_vec() };
+        let text = serde_json::to_string_pretty(&state).map_err(|error| Error::file(directory, error))?;
+        // The state comes last and names the epoch whose tensors it goes with.
+        let last = epochs.len();
+        self.weights.save(&directory.join(format!("weights-{last}.safetensors")))?;
+        self.momentum.save(&directory.join(format!("momentum-{last}.safetensors")))?;
+        write_atomically(&directory.join("state.json"), text.as_bytes())?;
+        for kind in ["weights", "momentum"] {
+            std::fs::remove_file(directory.join(format!("{kind}-{}.safetensors", last - 1))).ok();
+        }
+        Ok(())
+    }
+
+    pub(super) fn restore(&mut self, directory: &Path, task: &str) -> Result<Vec<Epoch>, Error> {
+        let path = directory.join("state.json");
+        let Ok(text) = std::fs::read_to_string(&path) else { return Ok(Vec::new()) };
+        let state: State = serde_json::from_str(&text).map_err(|error| Error::file(&path, error))?;
+        if state.task != task {
+            let reason = format!("is of another training: {}; choose another folder", state.task);
+            return Err(Error::file(&path, reason));
+        }
+        if state.options != *self.options {
+            return Err(Error::file(&path, "is of a training with other settings; choose another folder"));
+        }
+        let last = state.epochs.len();
+        self.weights = Weights::load(&directory.join(format!("weights-{last}.safetensors")), self.graph)?;
+        let momentum = directory.join(format!("momentum-{last}.safetensors"));
+        self.momentum = Weights::load_like(&momentum, &self.momentum)?;
+        Ok(state.epochs)
+    }
+}
+
+/// Mean cross-entropy of `logits` `[images, classes]`.
+pub fn cross_entropy(logits: Tensor<2>, labels: &[usize], device: &Device) -> Tensor<1> {
+    let [count, classes] = logits.dims();
+    let mut target = vec![0.0f32; count * classes];
+    labels.iter().enumerate().for_each(|(image, &label)| target[image * classes + label] = 1.0);
+    let target = Tensor::from_data(TensorData::new(target, [count, classes]), device);
+    (log_softmax(logits, 1) * target).sum().mul_scalar(-1.0 / count as f32)
+}
+
+/// PyTorch's SGD: v ← momentum · v + gradient + decay · w, then w ← w − rate · v.
+fn descend(
+    weights: &mut Weights,
+    momentum: &mut Weights,
+    name: &str,
+    gradient: &[f32],
+    rate: f32,
+    options: &TrainOptions,
+) {
+    let (keep, decay) = (options.momentum as f32, options.weight_decay as f32);
+    let (Some(weight), Some(velocity)) = (weights.get_mut(name), momentum.get_mut(name)) else { return };
+    let runs = weight.data.par_chunks_mut(RUN).zip(velocity.data.par_chunks_mut(RUN));
+    runs.zip(gradient.par_chunks(RUN)).for_each(|((weight, velocity), gradient)| {
+        for ((w, v), g) in weight.iter_mut().zip(velocity).zip(gradient) {
+            *v = keep * *v + g + decay * *w;
+            *w -= rate * *v;
+        }
+    });
+}
+
+/// Moves a running statistic a tenth of the way to the batch's.
+pub(super) fn blend(weights: &mut Weights, name: &str, batch: &[f32]) {
+    if let Some(running) = weights.get_mut(name) {
+        running.data.iter_mut().zip(batch).for_each(|(value, new)| *value += 0.1 * (new - *value));
+    }
+}
