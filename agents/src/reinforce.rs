@@ -273,13 +273,16 @@ impl Agent for Reinforce {
         self.name
     }
 
-    fn begin(&mut self, _mode: Mode) -> Result<ResetOptions, AgentError> {
+    /// Exploring episodes tell the environment how often the policy was updated: N2N's constraints
+    /// get stricter with it.
+    fn begin(&mut self, mode: Mode) -> Result<ResetOptions, AgentError> {
         self.memory.clear();
         self.previous = self.actions.start();
         // An episode that was broken off teaches nothing.
         self.state.running.clear();
         self.state.previous = self.actions.start();
-        Ok(ResetOptions::default())
+        let progress = (mode == Mode::Explore).then_some(self.state.updates);
+        Ok(ResetOptions { progress, ..ResetOptions::default() })
     }
 
     fn act(&mut self, observation: &[f32], mode: Mode) -> Result<Action, AgentError> {

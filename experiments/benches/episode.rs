@@ -31,7 +31,8 @@ fn main() {
     let mut criterion = Criterion::default().sample_size(20).configure_from_args();
     let config = Config::from_settings(Settings::default()).expect("the default environment");
     let world = World::load(config, &[]).expect("the embedded world");
-    let mut env = world.env_with(world.exact.clone()).expect("an environment");
+    let game = world.game.amc().expect("channel pruning");
+    let mut env = game.env_with(game.exact.clone()).expect("an environment");
     let random = agent("random", &Value::Null, &env);
     bench(&mut criterion, "exact/random", &mut env, random);
     let ddpg = agent("ddpg", &json!({ "warmup": 1 }), &env);
@@ -39,10 +40,10 @@ fn main() {
 
     let environment = &world.config.environment;
     let graph =
-        cgym::teacher::build(&environment.model, Default::default(), ([1, 8, 8], 10)).expect("a network");
+        cgym::teacher::build(environment.model(), Default::default(), ([1, 8, 8], 10)).expect("a network");
     let coupling = cgym_teachers::coupling::Coupling::of(&graph).expect("its coupling");
     let surrogate: Arc<dyn Evaluator> = Arc::new(Surrogate::new(&graph, &coupling).expect("a surrogate"));
-    let mut env = world.env_with(surrogate).expect("an environment");
+    let mut env = game.env_with(surrogate).expect("an environment");
     let random = agent("random", &Value::Null, &env);
     bench(&mut criterion, "surrogate/random", &mut env, random);
     criterion.final_summary();

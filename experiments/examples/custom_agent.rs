@@ -52,7 +52,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut agent =
         HillClimber { best: (f64::NEG_INFINITY, start.clone()), trial: start, episode: 0, step: 0 };
     for episode in 0..30 {
-        let record = run_episode(&mut env, &mut agent, episode, Mode::Explore)?;
+        let record = run_episode(&mut *env, &mut agent, episode, Mode::Explore)?;
         println!("episode {episode:2}: return {:.4}, best {:.4}", record.episodic_return, agent.best.0);
     }
     Ok(())

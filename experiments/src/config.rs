@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use cgym_env::{DEFAULT_ID, EnvConfig, EnvOverrides};
+use cgym_env::{DEFAULT_ID, EnvConfig, EnvOverrides, Family, N2nConfig, N2nOverrides, Stage};
 use cgym_teachers::data::LoadOptions;
 use serde_json::Value;
 
 use crate::{
     Error,
     agent_choice::AgentChoice,
-    settings::{Budget, ImageSize, Settings},
+    settings::{Budget, GameName, ImageSize, Settings},
     teacher::Variant,
 };
 
@@ -17,8 +17,10 @@ use crate::{
 const POINTS: usize = 10;
 /// What `--model` and `--dataset` change where no id is given.
 const OWN_MODEL_ID: &str = "AMC-ResNet20-Digits-MACs50-v0";
-const AGENT: &str = "ddpg";
-const EPISODES: u64 = 400;
+const AMC_AGENT: &str = "ddpg";
+const AMC_EPISODES: u64 = 400;
+const N2N_AGENT: &str = "reinforce";
+const N2N_EPISODES: u64 = 100;
 const SEED: u64 = 1;
 const CHECKPOINT_EVERY: u64 = 25;
 const MOST_THREADS: usize = 1024;
@@ -27,7 +29,7 @@ const MOST_THREADS: usize = 1024;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     /// Network, data and rules.
-    pub environment: EnvConfig,
+    pub environment: Family,
     /// How the model is varied; the environment's id does not tell.
     pub variant: Variant,
     /// The teacher's weights; the shipped ones where absent.
@@ -38,6 +40,10 @@ pub struct Config {
     pub image_size: Option<[usize; 2]>,
     /// Output pixels sampled from each calibration image.
     pub points: usize,
+    /// Where the network to make smaller comes from in N2N; the teacher where absent.
+    pub parent: Option<PathBuf>,
+    /// The run whose policy the agent starts from.
+    pub pretrained: Option<PathBuf>,
     /// Name of the agent.
     pub agent: String,
     /// Its hyper-parameters, a JSON object.
@@ -75,6 +81,13 @@ impl Config {
         let choice = agent.unwrap_or_default();
         let mut agent_settings = choice.settings;
         agent_settings.extend(agent_set);
+        if let Some(frozen) = settings.frozen {
+            agent_settings.insert("frozen".to_owned(), frozen.into());
+        }
+        let (name, episodes) = match &environment {
+            Family::Amc(_) => (AMC_AGENT, AMC_EPISODES),
+            Family::N2n(_) => (N2N_AGENT, N2N_EPISODES),
+        };
         let config = Self {
             environment,
             variant,
@@ -82,10 +95,12 @@ impl Config {
             data: settings.data.map(absolute).transpose()?,
             image_size: settings.image_size.map(|size| size.0),
             points: settings.points.unwrap_or(POINTS),
-            agent: choice.name.unwrap_or_else(|| AGENT.to_owned()),
+            parent: settings.parent.map(absolute).transpose()?,
+            pretrained: settings.pretrained.map(absolute).transpose()?,
+            agent: choice.name.unwrap_or_else(|| name.to_owned()),
             agent_settings: serde_json::to_value(agent_settings)
                 .map_err(|error| Error::Input(format!("agent: {error}")))?,
-            episodes: settings.episodes.unwrap_or(EPISODES),
+            episodes: settings.episodes.unwrap_or(episodes),
             seed: settings.seed.unwrap_or(SEED),
             checkpoint_every: settings.checkpoint_every.unwrap_or(CHECKPOINT_EVERY),
             threads: settings.threads,
@@ -121,35 +136,30 @@ impl Config {
 
     /// The same as settings, none left out: [`Config::from_settings`] gives this again.
     pub fn to_settings(&self) -> Settings {
-        let environment = &self.environment;
         let mut agent = without_nulls(&self.agent_settings);
         agent.remove("name");
+        let own = match &self.environment {
+            Family::Amc(config) => amc_settings(config),
+            Family::N2n(config) => n2n_settings(config),
+        };
         Settings {
-            env: None,
-            model: Some(environment.model.clone()),
+            model: Some(self.environment.model().to_owned()),
             width: self.variant.width,
             stem: self.variant.stem,
             shortcut: self.variant.shortcut,
             weights: self.weights.clone(),
-            dataset: Some(environment.dataset),
+            dataset: Some(self.environment.dataset()),
             data: self.data.clone(),
             image_size: self.image_size.map(ImageSize),
-            budget: Some(Budget { unit: environment.budget, share: environment.target }),
-            reward: Some(environment.reward),
-            scope: Some(environment.scope),
-            lower_bound: Some(environment.lower_bound),
-            channel_multiple: Some(environment.channel_multiple),
-            fill_budget: Some(environment.fill_budget),
-            no_reconstruction: Some(!environment.reconstruction),
-            calibration_images: environment.calibration_size,
-            reward_images: environment.reward_size,
             points: Some(self.points),
+            parent: self.parent.clone(),
+            pretrained: self.pretrained.clone(),
             episodes: Some(self.episodes),
             seed: Some(self.seed),
             checkpoint_every: Some(self.checkpoint_every),
             threads: self.threads,
             agent: Some(AgentChoice { name: Some(self.agent.clone()), settings: agent }),
-            agent_set: Vec::new(),
+            ..own
         }
     }
 
@@ -179,16 +189,49 @@ pub fn check_threads(threads: Option<usize>) -> Result<(), Error> {
 }
 
 /// The environment of `settings`; what an id spells comes from the id asked for, or the default.
-fn environment(settings: &Settings) -> Result<EnvConfig, Error> {
-    // A network of one's own starts from half its MACs, the embedded game from its own budget.
-    let own = settings.model.is_some() || settings.dataset.is_some();
-    let default = if own { OWN_MODEL_ID } else { DEFAULT_ID };
-    let base = EnvConfig::from_id(settings.env.as_deref().unwrap_or(default))?;
+fn environment(settings: &Settings) -> Result<Family, Error> {
+    let named = settings.env.as_deref().map(Family::from_id).transpose()?;
+    let environment = match (named, settings.game) {
+        (Some(Family::Amc(config)), None | Some(GameName::Amc)) => amc(config, settings)?,
+        (Some(Family::N2n(config)), None) => n2n(config, settings)?,
+        (Some(Family::N2n(config)), Some(game)) if stage(game) == Some(config.stage) => {
+            n2n(config, settings)?
+        }
+        (Some(_), Some(_)) => {
+            return Err(Error::Input(
+                "game: the id of the environment says it already; leave one out".to_owned(),
+            ));
+        }
+        (None, game) => match stage(game.unwrap_or_default()) {
+            None => {
+                // A network of one's own starts from half its MACs, the embedded game from its own budget.
+                let own = settings.model.is_some() || settings.dataset.is_some();
+                amc(EnvConfig::from_id(if own { OWN_MODEL_ID } else { DEFAULT_ID })?, settings)?
+            }
+            Some(stage) => {
+                let base = EnvConfig::from_id(DEFAULT_ID)?;
+                n2n(N2nConfig::new(stage, &base.model, base.dataset), settings)?
+            }
+        },
+    };
+    refuse_foreign(&environment, settings)?;
+    Ok(environment)
+}
+
+fn stage(game: GameName) -> Option<Stage> {
+    match game {
+        GameName::Amc => None,
+        GameName::N2nRemoval => Some(Stage::Removal),
+        GameName::N2nShrinkage => Some(Stage::Shrinkage),
+    }
+}
+
+fn amc(base: EnvConfig, settings: &Settings) -> Result<Family, Error> {
     let budget = settings.budget.unwrap_or(Budget { unit: base.budget, share: base.target });
     let model = settings.model.as_deref().unwrap_or(&base.model);
     let dataset = settings.dataset.unwrap_or(base.dataset);
     let overrides = EnvOverrides {
-        reward: settings.reward,
+        reward: settings.reward.as_deref().map(str::parse).transpose()?,
         scope: settings.scope,
         lower_bound: settings.lower_bound,
         channel_multiple: settings.channel_multiple,
@@ -198,7 +241,122 @@ fn environment(settings: &Settings) -> Result<EnvConfig, Error> {
         reward_size: settings.reward_images,
         ..EnvOverrides::default()
     };
-    Ok(EnvConfig::new(model, dataset, budget.unit, budget.share).with(&overrides)?)
+    Ok(Family::Amc(EnvConfig::new(model, dataset, budget.unit, budget.share).with(&overrides)?))
+}
+
+fn n2n(base: N2nConfig, settings: &Settings) -> Result<Family, Error> {
+    let model = settings.model.as_deref().unwrap_or(&base.model);
+    let dataset = settings.dataset.unwrap_or(base.dataset);
+    let overrides = N2nOverrides {
+        reward: settings.reward.as_deref().map(str::parse).transpose()?,
+        max_parameters: settings.max_parameters,
+        max_macs: settings.max_macs,
+        min_top1: settings.min_top1,
+        epochs: settings.student_epochs,
+        batch: settings.student_batch,
+        learning_rate: settings.student_learning_rate,
+        optimiser: settings.student_optimiser,
+        loss: settings.student_loss,
+        temperature: settings.student_temperature,
+        alpha: settings.student_alpha,
+        lambda: settings.student_lambda,
+        inherit: settings.inherit,
+        training_size: settings.training_images,
+        reward_size: settings.reward_images,
+        ..N2nOverrides::default()
+    };
+    Ok(Family::N2n(N2nConfig::new(base.stage, model, dataset).with(&overrides)?))
+}
+
+/// Refuses settings of the other game: they would change nothing.
+fn refuse_foreign(environment: &Family, settings: &Settings) -> Result<(), Error> {
+    let (game, foreign) = match environment {
+        Family::Amc(_) => {
+            let theirs = n2n_only(settings);
+            ("AMC", theirs.into_iter().find(|(_, given)| *given))
+        }
+        Family::N2n(_) => {
+            let theirs = amc_only(settings);
+            ("N2N", theirs.into_iter().find(|(_, given)| *given))
+        }
+    };
+    match foreign {
+        Some((name, _)) => Err(Error::Input(format!("{name}: means nothing in {game}'s game; leave it out"))),
+        None => Ok(()),
+    }
+}
+
+fn n2n_only(settings: &Settings) -> [(&'static str, bool); 14] {
+    [
+        ("parent", settings.parent.is_some()),
+        ("max-parameters", settings.max_parameters.is_some()),
+        ("max-macs", settings.max_macs.is_some()),
+        ("min-top1", settings.min_top1.is_some()),
+        ("student-epochs", settings.student_epochs.is_some()),
+        ("student-batch", settings.student_batch.is_some()),
+        ("student-learning-rate", settings.student_learning_rate.is_some()),
+        ("student-loss", settings.student_loss.is_some()),
+        ("student-optimiser", settings.student_optimiser.is_some()),
+        ("student-temperature", settings.student_temperature.is_some()),
+        ("student-alpha", settings.student_alpha.is_some()),
+        ("student-lambda", settings.student_lambda.is_some()),
+        ("inherit", settings.inherit.is_some()),
+        ("training-images", settings.training_images.is_some()),
+    ]
+}
+
+fn amc_only(settings: &Settings) -> [(&'static str, bool); 7] {
+    [
+        ("budget", settings.budget.is_some()),
+        ("scope", settings.scope.is_some()),
+        ("lower-bound", settings.lower_bound.is_some()),
+        ("channel-multiple", settings.channel_multiple.is_some()),
+        ("fill-budget", settings.fill_budget.is_some()),
+        ("no-reconstruction", settings.no_reconstruction.is_some()),
+        ("calibration-images", settings.calibration_images.is_some()),
+    ]
+}
+
+fn amc_settings(config: &EnvConfig) -> Settings {
+    Settings {
+        game: Some(GameName::Amc),
+        budget: Some(Budget { unit: config.budget, share: config.target }),
+        reward: Some(config.reward.to_string()),
+        scope: Some(config.scope),
+        lower_bound: Some(config.lower_bound),
+        channel_multiple: Some(config.channel_multiple),
+        fill_budget: Some(config.fill_budget),
+        no_reconstruction: Some(!config.reconstruction),
+        calibration_images: config.calibration_size,
+        reward_images: config.reward_size,
+        ..Settings::default()
+    }
+}
+
+fn n2n_settings(config: &N2nConfig) -> Settings {
+    let (student, constraints) = (&config.student, &config.constraints);
+    Settings {
+        game: Some(match config.stage {
+            Stage::Removal => GameName::N2nRemoval,
+            Stage::Shrinkage => GameName::N2nShrinkage,
+        }),
+        reward: Some(config.reward.to_string()),
+        max_parameters: constraints.max_parameters,
+        max_macs: constraints.max_macs,
+        min_top1: constraints.min_top1,
+        student_epochs: Some(student.epochs),
+        student_batch: Some(student.batch),
+        student_learning_rate: Some(student.learning_rate),
+        student_loss: Some(student.loss),
+        student_optimiser: Some(student.optimiser),
+        student_temperature: Some(student.temperature),
+        student_alpha: Some(student.alpha),
+        student_lambda: Some(student.lambda),
+        inherit: Some(config.inherit),
+        training_images: config.training_size,
+        reward_images: config.reward_size,
+        ..Settings::default()
+    }
 }
 
 /// Paths are written down, and a resumed run may start elsewhere.
@@ -218,6 +376,13 @@ fn without_nulls(settings: &Value) -> toml::Table {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn amc_of(config: &Config) -> &EnvConfig {
+        match &config.environment {
+            Family::Amc(config) => config,
+            Family::N2n(_) => panic!("channel pruning was asked for"),
+        }
+    }
 
     #[test]
     fn a_configuration_is_the_same_after_a_round_trip_through_toml() {
@@ -246,12 +411,12 @@ mod tests {
         let flags = Settings { env: Some(id.to_owned()), ..Settings::default() };
         let config = Config::from_settings(flags.over(file.clone())).expect("sound settings");
         assert_eq!(config.environment.id(), id);
-        assert_eq!((config.environment.channel_multiple, config.variant), (1, Variant::default()));
-        assert_eq!(config.environment.reward_size, Some(30));
+        assert_eq!((amc_of(&config).channel_multiple, config.variant), (1, Variant::default()));
+        assert_eq!(config.environment.reward_size(), Some(30));
         let flags = Settings { seed: Some(5), ..Settings::default() };
         let config = Config::from_settings(flags.over(file)).expect("sound settings");
         assert_eq!(config.environment.id(), "AMC-MobileNetV1-CIFAR10-Params60-v0");
-        assert_eq!((config.environment.channel_multiple, config.variant.width), (8, Some(0.5)));
+        assert_eq!((amc_of(&config).channel_multiple, config.variant.width), (8, Some(0.5)));
     }
 
     #[test]
@@ -264,7 +429,34 @@ mod tests {
         };
         let config = Config::from_settings(settings).expect("sound settings");
         assert_eq!(config.environment.id(), "AMC-MobileNetV1-CIFAR10-Params60-v0");
-        assert_eq!(config.environment.channel_multiple, 8);
+        assert_eq!(amc_of(&config).channel_multiple, 8);
+    }
+
+    #[test]
+    fn n2n_settings_survive_a_round_trip_too() {
+        let settings = Settings {
+            env: Some("N2N-Shrinkage-VGG13-MNIST-v0".to_owned()),
+            reward: Some("n2n-constrained".to_owned()),
+            max_parameters: Some(20_000),
+            student_epochs: Some(2),
+            ..Settings::default()
+        };
+        let config = Config::from_settings(settings).expect("sound settings");
+        assert_eq!((config.agent.as_str(), config.environment.model()), ("reinforce", "vgg13"));
+        let read: Settings = toml::from_str(&config.to_toml().expect("TOML")).expect("settings");
+        assert_eq!(Config::from_settings(read).expect("sound settings"), config);
+    }
+
+    #[test]
+    fn settings_of_the_other_game_are_refused() {
+        let n2n = Some(GameName::N2nRemoval);
+        let budget = Settings { game: n2n, budget: "macs=0.5".parse().ok(), ..Settings::default() };
+        let student = Settings { student_epochs: Some(3), ..Settings::default() };
+        let id = Some("AMC-ResNet20-Digits-MACs50-v0".to_owned());
+        let both = Settings { game: n2n, env: id, ..Settings::default() };
+        for settings in [budget, student, both] {
+            assert!(Config::from_settings(settings.clone()).is_err(), "{settings:?}");
+        }
     }
 
     #[test]

@@ -17,17 +17,21 @@ mod agent_choice;
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod curves;
 pub mod device;
 mod error;
 pub mod files;
+pub mod game;
 pub mod interrupt;
 pub mod play;
+pub mod plot;
 pub mod profile;
 mod progress;
 pub mod report;
 pub mod run;
 pub mod seeds;
 pub mod settings;
+pub mod statistics;
 pub mod teacher;
 pub mod tensorboard;
 pub mod world;
@@ -42,7 +46,7 @@ pub use error::Error;
 ///
 /// # Errors
 /// An unknown id, data that is not there, or a teacher that is not shipped.
-pub fn environment(id: &str) -> Result<cgym_env::AmcEnv, Error> {
+pub fn environment(id: &str) -> Result<Box<dyn cgym_env::Env>, Error> {
     let settings = settings::Settings { env: Some(id.to_owned()), ..Default::default() };
     Ok(world::World::load(config::Config::from_settings(settings)?, &[])?.env)
 }

@@ -1,8 +1,11 @@
 //! Playing a policy to its end, and which of its episodes is the best.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::{
+    ops::Range,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
-use cgym_agents::{Agent, AgentContext, Mode, make, run_episode};
+use cgym_agents::{Agent, AgentContext, Mode, make, run_batch, run_episode};
 use cgym_env::{Env, EpisodeRecord};
 use serde_json::Value;
 
@@ -22,18 +25,31 @@ pub fn next_mode(agent: &dyn Agent, played: u64, episodes: u64) -> Option<Mode> 
     }
 }
 
-/// Plays episode number `index` of the run with seed `run`.
+/// How many episodes are played before the agent learns from them, `played` being over.
+pub fn batch(agent: &dyn Agent, played: u64, episodes: u64, mode: Mode) -> u64 {
+    match mode {
+        Mode::Explore => (agent.batch() as u64).min(episodes - played).max(1),
+        Mode::Exploit => 1,
+    }
+}
+
+/// Plays the episodes with these numbers of the run with seed `run`; their candidates are scored
+/// side by side.
 ///
 /// # Errors
 /// The environment's or the agent's own.
-pub fn episode(
+pub fn episodes(
     env: &mut dyn Env,
     agent: &mut dyn Agent,
     run: u64,
-    index: u64,
+    numbers: Range<u64>,
     mode: Mode,
-) -> Result<EpisodeRecord, Error> {
-    Ok(run_episode(env, agent, seeds::derive(run, "episode", index), mode)?)
+) -> Result<Vec<EpisodeRecord>, Error> {
+    let seeds: Vec<u64> = numbers.map(|index| seeds::derive(run, "episode", index)).collect();
+    Ok(match seeds[..] {
+        [seed] => vec![run_episode(env, agent, seed, mode)?],
+        _ => run_batch(env, agent, &seeds, mode)?,
+    })
 }
 
 /// Whether the candidate meets the environment's own budget, however loose the episode's was.
@@ -87,9 +103,12 @@ pub fn policy(
         if stop.load(Ordering::SeqCst) {
             return Ok(None);
         }
-        let record = episode(&mut *env, &mut *agent, run, records.len() as u64, mode)?;
-        each(&record)?;
-        records.push(record);
+        let first = records.len() as u64;
+        let count = batch(&*agent, first, policy.episodes, mode);
+        for record in episodes(&mut *env, &mut *agent, run, first..first + count, mode)? {
+            each(&record)?;
+            records.push(record);
+        }
     }
     Ok(Some(records))
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use cgym_agents::{Agent, AgentError, Mode, Transition};
-use cgym_env::{Action, EpisodeRecord, Exact, ResetOptions};
+use cgym_env::{Action, EpisodeRecord, EvaluationTimes, ResetOptions};
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
@@ -36,26 +36,26 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// Plays one episode as `play` does with the agent that it is handed, whose candidate `exact`
-    /// evaluates if anybody, and adds where its time went.
+    /// Plays episodes as `play` does with the agent that it is handed, and adds where their time
+    /// went; `times` tells what evaluations have taken so far.
     ///
     /// # Errors
     /// Those of `play`; nothing is added then.
-    pub fn episode(
+    pub fn episodes(
         &mut self,
         agent: &mut dyn Agent,
-        exact: &Exact,
-        play: impl FnOnce(&mut dyn Agent) -> Result<EpisodeRecord, Error>,
-    ) -> Result<EpisodeRecord, Error> {
-        let (before, started) = (exact.times(), Instant::now());
+        times: &dyn Fn() -> EvaluationTimes,
+        play: impl FnOnce(&mut dyn Agent) -> Result<Vec<EpisodeRecord>, Error>,
+    ) -> Result<Vec<EpisodeRecord>, Error> {
+        let (before, started) = (times(), Instant::now());
         let mut agent = TimedAgent { agent, act: Duration::ZERO, learn: Duration::ZERO };
-        let record = play(&mut agent)?;
-        let (whole, after) = (started.elapsed(), exact.times());
+        let records = play(&mut agent)?;
+        let (whole, after) = (started.elapsed(), times());
         let (prune, compile, evaluate) =
             (after.prune - before.prune, after.compile - before.compile, after.evaluate - before.evaluate);
         let elsewhere = agent.act + agent.learn + prune + compile + evaluate;
-        self.episodes += 1;
-        self.steps += record.actions.len() as u64;
+        self.episodes += records.len() as u64;
+        self.steps += records.iter().map(|record| record.actions.len() as u64).sum::<u64>();
         for (sum, part) in [
             (&mut self.agent_act, agent.act),
             (&mut self.agent_learn, agent.learn),
@@ -66,7 +66,7 @@ impl Profile {
         ] {
             *sum += part.as_secs_f64();
         }
-        Ok(record)
+        Ok(records)
     }
 
     /// Adds the time since `started` to that of records and logs.
@@ -138,8 +138,20 @@ impl Agent for TimedAgent<'_> {
         learned
     }
 
+    fn executed(&mut self, executed: &Action) -> Result<(), AgentError> {
+        self.agent.executed(executed)
+    }
+
+    fn batch(&self) -> usize {
+        self.agent.batch()
+    }
+
     fn finished(&self) -> bool {
         self.agent.finished()
+    }
+
+    fn distributions(&self) -> Vec<(String, Vec<f64>)> {
+        self.agent.distributions()
     }
 
     fn diagnostics(&self) -> Vec<(String, f64)> {
@@ -152,6 +164,10 @@ impl Agent for TimedAgent<'_> {
 
     fn load(&mut self, directory: &Path) -> Result<(), AgentError> {
         self.agent.load(directory)
+    }
+
+    fn load_policy(&mut self, directory: &Path) -> Result<(), AgentError> {
+        self.agent.load_policy(directory)
     }
 }
 

@@ -99,17 +99,17 @@ pub struct Summary {
 impl Summary {
     /// A summary without results.
     pub fn new(world: &World) -> Self {
-        let config = &world.config;
+        let (config, spec) = (&world.config, world.env.spec());
         let environment = &config.environment;
         Self {
             env: environment.id(),
-            model: environment.model.clone(),
-            dataset: environment.dataset.to_string(),
-            budget: environment.budget.to_string(),
-            target: environment.target,
-            reward: environment.reward.to_string(),
-            calibration_images: environment.calibration_size.unwrap_or(0),
-            reward_images: environment.reward_size.unwrap_or(0),
+            model: environment.model().to_owned(),
+            dataset: environment.dataset().to_string(),
+            budget: spec.budget.clone(),
+            target: spec.target,
+            reward: spec.reward.clone(),
+            calibration_images: environment.calibration_size().unwrap_or(0),
+            reward_images: environment.reward_size().unwrap_or(0),
             seed: config.seed,
             agent: None,
             episodes: config.episodes,

@@ -5,10 +5,11 @@
 
 use std::path::{Path, PathBuf};
 
-use cgym_env::{BudgetUnit, EnvError, Reward, Scope};
+use cgym_env::{BudgetUnit, EnvError, Scope};
 use cgym_teachers::{
     data::DatasetName,
     nearest,
+    train::{DistillLoss, Optimiser},
     zoo::{Shortcut, Stem},
 };
 use clap::Args as _;
@@ -23,6 +24,9 @@ pub struct Settings {
     /// Versioned id of the environment, as `cgym envs` lists them; the other settings change it
     #[arg(long, value_name = "ID")]
     pub env: Option<String>,
+    /// amc, n2n-removal or n2n-shrinkage, where no id says it [default: amc]
+    #[arg(long, value_enum, value_name = "NAME")]
+    pub game: Option<GameName>,
     /// Model of the zoo
     #[arg(long, value_name = "NAME")]
     pub model: Option<String>,
@@ -50,9 +54,9 @@ pub struct Settings {
     /// Share of the teacher's cost that a candidate may keep: macs=0.5 or params=0.6
     #[arg(long, value_name = "UNIT=SHARE")]
     pub budget: Option<Budget>,
-    /// err, err-log-macs or err-log-params
+    /// AMC: err, err-log-macs or err-log-params; N2N: n2n or n2n-constrained
     #[arg(long, value_name = "NAME")]
-    pub reward: Option<Reward>,
+    pub reward: Option<String>,
     /// Channels that are decided about: inner (of one layer) or all (residual sums too)
     #[arg(long, value_name = "NAME")]
     pub scope: Option<Scope>,
@@ -71,6 +75,48 @@ pub struct Settings {
     /// Images that pruned layers are refitted on
     #[arg(long, value_name = "N")]
     pub calibration_images: Option<usize>,
+    /// N2N: the run, or the folder with its graph.json, whose network is made smaller [default: the teacher]
+    #[arg(long, value_name = "DIR")]
+    pub parent: Option<PathBuf>,
+    /// N2N: most parameters of a student, for n2n-constrained
+    #[arg(long, value_name = "N")]
+    pub max_parameters: Option<u64>,
+    /// N2N: most multiply-accumulates of a student, for n2n-constrained
+    #[arg(long, value_name = "N")]
+    pub max_macs: Option<u64>,
+    /// N2N: least share of the reward images that a student classifies right, for n2n-constrained
+    #[arg(long, value_name = "SHARE")]
+    pub min_top1: Option<f64>,
+    /// N2N: epochs that a student is trained for before it is scored
+    #[arg(long, value_name = "N")]
+    pub student_epochs: Option<usize>,
+    /// N2N: images a step of that training
+    #[arg(long, value_name = "N")]
+    pub student_batch: Option<usize>,
+    /// N2N: its learning rate at the start
+    #[arg(long, value_name = "RATE")]
+    pub student_learning_rate: Option<f64>,
+    /// N2N: l2-logits, kd, ce-l2 or ce
+    #[arg(long, value_name = "NAME")]
+    pub student_loss: Option<DistillLoss>,
+    /// N2N: adam or sgd
+    #[arg(long, value_name = "NAME")]
+    pub student_optimiser: Option<Optimiser>,
+    /// N2N: what the loss kd divides logits by
+    #[arg(long, value_name = "T")]
+    pub student_temperature: Option<f64>,
+    /// N2N: weight of the teacher's word in the loss kd, in [0, 1]
+    #[arg(long, value_name = "ALPHA")]
+    pub student_alpha: Option<f64>,
+    /// N2N: weight of the squared difference of logits in the loss ce-l2
+    #[arg(long, value_name = "LAMBDA")]
+    pub student_lambda: Option<f64>,
+    /// N2N: students start from their parent's weights instead of new ones
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub inherit: Option<bool>,
+    /// N2N: images that students learn from [default: all but the reward images]
+    #[arg(long, value_name = "N")]
+    pub training_images: Option<usize>,
     /// Images that rewards are measured on
     #[arg(long, value_name = "N")]
     pub reward_images: Option<usize>,
@@ -89,7 +135,13 @@ pub struct Settings {
     /// Threads [default: one a core]; results do not depend on it
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
-    /// ddpg, random, uniform, shallow, deep, greedy or cem
+    /// A run, on whatever network, whose policy the agent starts from
+    #[arg(long, value_name = "RUN")]
+    pub pretrained: Option<PathBuf>,
+    /// Play that policy without learning on
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub frozen: Option<bool>,
+    /// reinforce, actor-critic, ddpg, random, uniform, shallow, deep, greedy or cem
     #[arg(long, value_name = "NAME")]
     pub agent: Option<AgentChoice>,
     /// A hyper-parameter of the agent; may be given many times
@@ -109,7 +161,8 @@ impl Settings {
             toml::from_str(&text).map_err(|error| Error::file(path, unknown_key(&text, &error)))?;
         // Paths in a file are relative to the file.
         let folder = path.parent().unwrap_or(Path::new(""));
-        for inner in [&mut settings.weights, &mut settings.data].into_iter().flatten() {
+        let Self { weights, data, parent, pretrained, .. } = &mut settings;
+        for inner in [weights, data, parent, pretrained].into_iter().flatten() {
             *inner = folder.join(&inner);
         }
         Ok(settings)
@@ -125,10 +178,12 @@ impl Settings {
         // An id says these itself: below it they are another environment's.
         if self.env.is_some() {
             (base.model, base.dataset, base.budget, base.channel_multiple) = (None, None, None, None);
+            (base.game, base.reward) = (None, None);
             (base.width, base.stem, base.shortcut) = (None, None, None);
         }
         Self {
             env: self.env.or(base.env),
+            game: self.game.or(base.game),
             model: self.model.or(base.model),
             width: self.width.or(base.width),
             stem: self.stem.or(base.stem),
@@ -146,11 +201,27 @@ impl Settings {
             no_reconstruction: self.no_reconstruction.or(base.no_reconstruction),
             calibration_images: self.calibration_images.or(base.calibration_images),
             reward_images: self.reward_images.or(base.reward_images),
+            parent: self.parent.or(base.parent),
+            max_parameters: self.max_parameters.or(base.max_parameters),
+            max_macs: self.max_macs.or(base.max_macs),
+            min_top1: self.min_top1.or(base.min_top1),
+            student_epochs: self.student_epochs.or(base.student_epochs),
+            student_batch: self.student_batch.or(base.student_batch),
+            student_learning_rate: self.student_learning_rate.or(base.student_learning_rate),
+            student_loss: self.student_loss.or(base.student_loss),
+            student_optimiser: self.student_optimiser.or(base.student_optimiser),
+            student_temperature: self.student_temperature.or(base.student_temperature),
+            student_alpha: self.student_alpha.or(base.student_alpha),
+            student_lambda: self.student_lambda.or(base.student_lambda),
+            inherit: self.inherit.or(base.inherit),
+            training_images: self.training_images.or(base.training_images),
             points: self.points.or(base.points),
             episodes: self.episodes.or(base.episodes),
             seed: self.seed.or(base.seed),
             checkpoint_every: self.checkpoint_every.or(base.checkpoint_every),
             threads: self.threads.or(base.threads),
+            pretrained: self.pretrained.or(base.pretrained),
+            frozen: self.frozen.or(base.frozen),
             agent: AgentChoice::over(self.agent, base.agent),
             agent_set: [base.agent_set, self.agent_set].concat(),
         }
@@ -172,6 +243,19 @@ fn unknown_key(text: &str, error: &toml::de::Error) -> String {
         .filter(|name| *name != "agent-set")
         .collect();
     format!("line {line}: unknown key `{key}`{}", nearest(key, known.iter().copied()))
+}
+
+/// A game, where no id says it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GameName {
+    /// AMC's channel pruning
+    #[default]
+    Amc,
+    /// N2N's layer removal
+    N2nRemoval,
+    /// N2N's layer shrinkage
+    N2nShrinkage,
 }
 
 /// A budget as text: `macs=0.5` or `params=0.6`.

@@ -10,7 +10,7 @@ use cgym_teachers::{
     zoo::{self, ModelOptions, Shortcut, Stem},
 };
 
-use crate::{Error, progress::Progress};
+use crate::{Error, files, game::Parent, progress::Progress};
 
 /// The splits belong to the environment, so that runs of all seeds compare.
 pub const SPLIT_SEED: u64 = 0;
@@ -153,4 +153,31 @@ pub fn split_sizes(
         reward: reward.unwrap_or(sizes.reward),
         seed: SPLIT_SEED,
     }
+}
+
+/// Whether weights of this network ship with the project.
+pub fn is_shipped(model: &str, variant: Variant, dataset: DatasetName) -> bool {
+    let Some(images) = known_shape(dataset) else { return false };
+    build(model, variant, images).is_ok_and(|graph| weights(None, model, variant, dataset, &graph).is_ok())
+}
+
+/// The network of a run's `best/`, or of a folder with `graph.json`; with its weights, where there
+/// are any.
+///
+/// # Errors
+/// A folder without a network, a damaged file.
+pub fn parent(folder: &Path) -> Result<Parent, Error> {
+    let best = folder.join("best");
+    let home = if best.is_dir() { best } else { folder.to_owned() };
+    let path = home.join("graph.json");
+    if !path.is_file() {
+        return Err(Error::file(
+            folder,
+            "holds no network: give a run that has saved one in best/, or a folder with graph.json",
+        ));
+    }
+    let graph: Graph = files::read_json(&path)?;
+    let tensors = home.join("weights.safetensors");
+    let weights = tensors.is_file().then(|| Weights::load(&tensors, &graph)).transpose()?;
+    Ok(Parent { graph, weights })
 }

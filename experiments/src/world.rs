@@ -2,40 +2,45 @@
 
 use std::sync::Arc;
 
-use cgym_env::{AmcEnv, Candidate, Evaluation, Evaluator, Exact, Memoised, Outcome, Surrogate};
+use cgym_env::{Env, Family, Outcome, TeacherFigures};
 use cgym_teachers::{
     cost::Cost,
-    coupling::Coupling,
     data::{DataSource, Dataset, SplitSizes, Splits},
     engine::{Engine, Images},
     graph::Graph,
-    pruner::Pruner,
-    reconstruct::Sampling,
     weights::Weights,
 };
 use sha2::{Digest, Sha256};
 
-use crate::{Error, config::Config, files::hexadecimal, teacher};
+use crate::{
+    Error,
+    config::Config,
+    files::hexadecimal,
+    game::{AmcGame, Game, Materials, N2nGame, Parent, preview},
+    teacher,
+};
 
 /// Everything that a search plays with.
 pub struct World {
     /// The configuration, sizes of the splits filled in.
     pub config: Config,
     /// The environment; its forks share the evaluator and its memory.
-    pub env: AmcEnv,
-    /// What was evaluated so far.
-    pub evaluator: Arc<Memoised<Arc<Exact>>>,
-    /// What evaluates for it.
-    pub exact: Arc<Exact>,
+    pub env: Box<dyn Env>,
+    /// Who scores candidates, and what they are as networks.
+    pub game: Game,
     /// Share of the reward split that the teacher classifies right.
     pub teacher_top1: f64,
     /// The teacher's cost.
     pub teacher_cost: Cost,
     /// SHA-256 of the teacher's tensors and of the images of the reward and calibration splits.
     pub fingerprint: String,
-    pruner: Arc<Pruner>,
+    /// The teacher.
+    pub teacher: Arc<(Graph, Weights)>,
+    /// The training images of the dataset.
+    pub train: Arc<Dataset>,
+    /// Which images are for what.
+    pub splits: Splits,
     test: Dataset,
-    splits: Splits,
 }
 
 impl World {
@@ -44,79 +49,45 @@ impl World {
     /// # Errors
     /// Files that are missing or do not fit, and settings that this network does not allow.
     pub fn load(mut config: Config, known: &[Outcome]) -> Result<Self, Error> {
-        let environment = &mut config.environment;
+        let (model, dataset) = (config.environment.model().to_owned(), config.environment.dataset());
+        let parent = config.parent.as_deref().map(teacher::parent).transpose()?;
+        let check = |graph: &Graph| {
+            preview(&config.environment, graph, parent.as_ref().map(|parent| &parent.graph)).map(|_| ())
+        };
         // A network that cannot be played is refused before any file is read.
-        if let Some(shape) = teacher::known_shape(environment.dataset) {
-            preview(environment, &teacher::build(&environment.model, config.variant, shape)?)?;
+        if let Some(shape) = teacher::known_shape(dataset) {
+            check(&teacher::build(&model, config.variant, shape)?)?;
         }
-        let options = config.load_options();
-        let environment = &mut config.environment;
-        let source = teacher::load_data(environment.dataset, &options)?;
+        let source = teacher::load_data(dataset, &config.load_options())?;
         let images = (source.train.shape(), source.train.classes());
-        let graph = teacher::build(&environment.model, config.variant, images)?;
-        let env = preview(environment, &graph)?;
-        let remembered = known.iter().map(|outcome| env.recall(outcome)).collect::<Result<Vec<_>, _>>()?;
-
-        let weights = teacher::weights(
-            config.weights.as_deref(),
-            &environment.model,
-            config.variant,
-            environment.dataset,
-            &graph,
-        )?;
-        let sizes = teacher::split_sizes(
-            environment.dataset,
-            &source,
-            environment.calibration_size,
-            environment.reward_size,
-        );
-        if environment.reconstruction && sizes.calibration == 0 {
-            return Err(Error::Input(
-                "calibration-images: nothing to refit layers on; give at least 1, or --no-reconstruction"
-                    .into(),
-            ));
-        }
-        let unseen = SplitSizes::for_dataset(environment.dataset, &source, teacher::SPLIT_SEED).reward;
-        if config.weights.is_none() && sizes.reward > unseen {
-            eprintln!("warning: the shipped teacher was trained on all but {unseen} of these reward images");
-        }
-        (environment.calibration_size, environment.reward_size) =
-            (Some(sizes.calibration), Some(sizes.reward));
+        let graph = teacher::build(&model, config.variant, images)?;
+        check(&graph)?;
+        let weights = teacher::weights(config.weights.as_deref(), &model, config.variant, dataset, &graph)?;
+        let sizes = split_sizes(&mut config, &source)?;
         let splits = Splits::new(&source, &sizes)?;
-        let fingerprint = fingerprint(&weights, &source, &splits);
+        let fingerprint = fingerprint(&weights, &source, &splits, parent.as_ref());
         let reward = Arc::new(Images::new(&source.train, &splits.reward)?);
         let teacher_top1 = Engine::new(&graph, &weights)?.top1(&reward)?;
         let teacher_cost = graph.cost()?;
-        let mut pruner = Pruner::new(graph, weights)?;
-        if environment.reconstruction {
-            let calibration = Images::new(&source.train, &splits.calibration)?;
-            let sampling = Sampling { points: config.points, seed: teacher::SPLIT_SEED };
-            pruner = pruner.with_reconstruction(&calibration, sampling)?;
-        }
-        let pruner = Arc::new(pruner);
-        let exact = Arc::new(Exact::new(pruner.clone(), reward));
-        let evaluator = Arc::new(Memoised::with_known(exact.clone(), remembered));
-        let env = environment.make(pruner.graph(), pruner.coupling(), evaluator.clone())?;
-        Ok(Self {
-            config,
-            env,
-            evaluator,
-            exact,
-            teacher_top1,
-            teacher_cost,
-            fingerprint,
-            pruner,
-            test: source.test,
-            splits,
-        })
+        let (teacher, train) = (Arc::new((graph, weights)), Arc::new(source.train));
+        let materials = Materials { teacher: teacher.clone(), train: train.clone(), splits: &splits, reward };
+        let game = match &config.environment {
+            Family::Amc(rules) => Game::Amc(AmcGame::new(rules, config.points, materials, known)?),
+            Family::N2n(rules) => {
+                let Cost { parameters, macs, .. } = teacher_cost;
+                let figures = TeacherFigures { top1: teacher_top1, parameters, macs };
+                let parent = parent
+                    .unwrap_or_else(|| Parent { graph: teacher.0.clone(), weights: Some(teacher.1.clone()) });
+                Game::N2n(N2nGame::new(rules, parent, figures, materials, known)?)
+            }
+        };
+        let (env, test) = (game.env(), source.test);
+        Ok(Self { config, env, game, teacher_top1, teacher_cost, fingerprint, teacher, train, splits, test })
     }
 
-    /// The environment with another evaluator, one that remembers nothing for example.
-    ///
-    /// # Errors
-    /// None that [`World::load`] has not given before.
-    pub fn env_with(&self, evaluator: Arc<dyn Evaluator>) -> Result<AmcEnv, Error> {
-        Ok(self.config.environment.make(self.pruner.graph(), self.pruner.coupling(), evaluator)?)
+    /// Greatest share of the teacher's cost that a candidate may keep.
+    pub fn target(&self) -> f64 {
+        self.env.spec().target
     }
 
     /// The network that an outcome of this environment is about.
@@ -124,8 +95,7 @@ impl World {
     /// # Errors
     /// When the outcome is another environment's.
     pub fn network(&self, outcome: &Outcome) -> Result<(Graph, Weights), Error> {
-        let (candidate, _): (Candidate, Evaluation) = self.env.recall(outcome)?;
-        Ok(self.pruner.prune(&candidate)?)
+        self.game.network(outcome)
     }
 
     /// Share of the test split that the teacher and each network classify right.
@@ -134,28 +104,52 @@ impl World {
     /// When a network gives no number.
     pub fn test(&self, outcomes: &[&Outcome]) -> Result<(f64, Vec<f64>), Error> {
         let images = Images::new(&self.test, &self.splits.test)?;
-        let teacher = Engine::new(self.pruner.graph(), self.pruner.weights())?.top1(&images)?;
+        let score = |graph: &Graph, weights: &Weights| Engine::new(graph, weights)?.top1(&images);
+        let teacher = score(&self.teacher.0, &self.teacher.1)?;
         let mut scores = Vec::with_capacity(outcomes.len());
         for outcome in outcomes {
             let (graph, weights) = self.network(outcome)?;
-            scores.push(Engine::new(&graph, &weights)?.top1(&images)?);
+            scores.push(score(&graph, &weights)?);
         }
         Ok((teacher, scores))
     }
+
+    /// Shares of the reward split and of the test split that a network classifies right.
+    ///
+    /// # Errors
+    /// When weights and graph do not fit, or the network gives no number.
+    pub fn score(&self, graph: &Graph, weights: &Weights) -> Result<[f64; 2], Error> {
+        let engine = Engine::new(graph, weights)?;
+        let reward = Images::new(&self.train, &self.splits.reward)?;
+        Ok([engine.top1(&reward)?, engine.top1(&Images::new(&self.test, &self.splits.test)?)?])
+    }
 }
 
-/// The environment without data: everything but true accuracies.
-///
-/// # Errors
-/// Settings that the network does not allow, a budget that cannot be met among them.
-pub fn preview(environment: &cgym_env::EnvConfig, graph: &Graph) -> Result<AmcEnv, Error> {
-    let coupling = Coupling::of(graph)?;
-    let surrogate = Arc::new(Surrogate::new(graph, &coupling)?);
-    Ok(environment.make(graph, &coupling, surrogate)?)
+/// Sizes of the splits, written into `config`.
+fn split_sizes(config: &mut Config, source: &DataSource) -> Result<SplitSizes, Error> {
+    let environment = &mut config.environment;
+    let dataset = environment.dataset();
+    let (calibration, reward) = (environment.calibration_size(), environment.reward_size());
+    let sizes = teacher::split_sizes(dataset, source, calibration, reward);
+    let refits = matches!(environment, Family::Amc(rules) if rules.reconstruction);
+    if refits && sizes.calibration == 0 {
+        return Err(Error::Input(
+            "calibration-images: nothing to refit layers on; give at least 1, or --no-reconstruction".into(),
+        ));
+    }
+    let unseen = SplitSizes::for_dataset(dataset, source, teacher::SPLIT_SEED).reward;
+    if config.weights.is_none() && sizes.reward > unseen {
+        eprintln!("warning: the shipped teacher was trained on all but {unseen} of these reward images");
+    }
+    environment.set_sizes(sizes.calibration, sizes.reward);
+    Ok(sizes)
 }
 
-fn fingerprint(weights: &Weights, source: &DataSource, splits: &Splits) -> String {
+fn fingerprint(weights: &Weights, source: &DataSource, splits: &Splits, parent: Option<&Parent>) -> String {
     let mut hash = Sha256::new();
+    if let Some(parent) = parent {
+        hash.update(cgym_teachers::architecture::hash(&parent.graph));
+    }
     for (name, tensor) in weights.iter() {
         hash.update(name.as_bytes());
         for value in &tensor.data {

@@ -8,6 +8,7 @@ use crate::truncated_normal;
 /// Uniform actions during warm-up, then truncated normal ones of falling deviation.
 pub(super) struct Exploration {
     warmup: u64,
+    warmup_sigma: Option<f64>,
     sigma: f64,
     floor: f64,
     decay: f64,
@@ -26,7 +27,7 @@ impl Exploration {
             }
             None => 1.0,
         };
-        Self { warmup, sigma, floor: sigma_floor.min(sigma), decay }
+        Self { warmup, warmup_sigma: settings.warmup_sigma, sigma, floor: sigma_floor.min(sigma), decay }
     }
 
     /// Whether `episode`, counted from 0, is one of uniform actions.
@@ -42,10 +43,11 @@ impl Exploration {
 
     /// A unit action for `episode` around `policy`.
     pub(super) fn stray(&self, episode: u64, policy: &[f32], rng: &mut impl Rng) -> Vec<f32> {
-        if self.warming_up(episode) {
-            return policy.iter().map(|_| rng.random::<f32>()).collect();
-        }
-        let sigma = self.sigma(episode);
+        let sigma = match (self.warming_up(episode), self.warmup_sigma) {
+            (true, None) => return policy.iter().map(|_| rng.random::<f32>()).collect(),
+            (true, Some(sigma)) => sigma,
+            (false, _) => self.sigma(episode),
+        };
         policy.iter().map(|&mean| truncated_normal::sample(mean.into(), sigma, rng) as f32).collect()
     }
 }

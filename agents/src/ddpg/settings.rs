@@ -56,6 +56,9 @@ pub struct DdpgSettings {
     /// Episodes of uniform actions before anything is learned; the lesser of 100 and a quarter of
     /// the episodes by default, none where frozen (AMC: 100).
     pub warmup: Option<u64>,
+    /// Deviation of actions during warm-up, around the untrained policy; uniform actions where
+    /// absent (AMC: uniform).
+    pub warmup_sigma: Option<f64>,
     /// Whether the critic alone learns during warm-up; off.
     pub warmup_critic: bool,
     /// Updates for each new transition, done after the episode; 2 (AMC: 1).
@@ -92,6 +95,7 @@ impl Default for DdpgSettings {
             batch: 64,
             replay: None,
             warmup: None,
+            warmup_sigma: None,
             warmup_critic: false,
             updates_per_step: 2,
             sigma: 0.5,
@@ -129,6 +133,7 @@ impl DdpgSettings {
             "must be at least 0",
         )?;
         require((0.0..=1.0).contains(&self.sigma_share), "sigma_share", "must lie in [0, 1]")?;
+        require(self.warmup_sigma.is_none_or(rate), "warmup_sigma", "must be above 0")?;
         let decay = self.sigma_decay.unwrap_or(1.0);
         require(decay > 0.0 && decay <= 1.0, "sigma_decay", "must lie in (0, 1]")?;
         require((0.0..1.0).contains(&self.baseline_decay), "baseline_decay", "must lie in [0, 1)")?;

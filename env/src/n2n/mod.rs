@@ -16,6 +16,7 @@
 
 mod config;
 mod distilled;
+mod family;
 mod observation;
 mod optimum;
 mod reward;

@@ -23,8 +23,18 @@ pub(super) fn baselines(args: BaselinesArgs, json: bool) -> Result<(), Error> {
     super::use_threads(config.threads)?;
     // A policy that is not there is refused before anything is played.
     let env = game(&config)?;
+    let settings = &config.agent_settings;
+    if settings.as_object().is_some_and(|settings| !settings.is_empty())
+        && !args.agents.contains(&config.agent)
+    {
+        return Err(Error::Input(format!(
+            "agent-set: these are settings of `{}`, which is not among the policies; name their policy with --agent",
+            config.agent
+        )));
+    }
     for name in &args.agents {
-        make(name, &Value::Null, &AgentContext { env: &env, episodes: config.episodes, seed: 0 })?;
+        let settings = if *name == config.agent { settings } else { &Value::Null };
+        make(name, settings, &AgentContext { env: &*env, episodes: config.episodes, seed: 0 })?;
     }
     let stop = interrupt::flag();
     let world = load(config, &[])?;
@@ -41,7 +51,7 @@ pub(super) fn baselines(args: BaselinesArgs, json: bool) -> Result<(), Error> {
     let played = played.unwrap_or_default();
     summary.played = played.iter().map(|(_, records)| records.len() as u64).sum();
     run::compare(&world, &mut summary, &played)?;
-    summary.evaluated = world.evaluator.evaluations();
+    summary.evaluated = world.game.evaluations();
     summary.seconds = started.elapsed().as_secs_f64();
     summary.run = out.map(ToOwned::to_owned);
     if let Some(folder) = out {

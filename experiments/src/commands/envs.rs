@@ -2,12 +2,12 @@
 
 use std::{fmt::Write, path::Path};
 
-use cgym_env::{Env, FEATURE_NAMES, registered};
+use cgym_env::{Env, EnvConfig, FEATURE_NAMES, Family, LAYER_FEATURES, N2nConfig, Space, registered};
 use serde::Serialize;
 use serde_json::json;
 
-use super::search::game;
-use crate::{Error, config::Config, report, settings::Settings};
+use super::search::{game, network};
+use crate::{Error, config::Config, game::preview_amc, report, settings::Settings};
 
 pub(super) fn list(json: bool) -> Result<(), Error> {
     #[derive(Serialize)]
@@ -23,7 +23,8 @@ pub(super) fn list(json: bool) -> Result<(), Error> {
         for env in &all {
             writeln!(text, "{:<width$}  {}", env.id, env.description).ok();
         }
-        text + "every AMC-<Model>-<Dataset>-<MACs|Params><percent>-v0 is an environment, listed or not\n"
+        text + "every AMC-<Model>-<Dataset>-<MACs|Params><percent>-v0 and N2N-<Removal|Shrinkage>-<Model>-<Dataset>-v0 \
+                is an environment, listed or not\n"
     })
 }
 
@@ -35,8 +36,67 @@ pub(super) fn describe(
 ) -> Result<(), Error> {
     settings.env = id.or(settings.env);
     let config = Config::resolve(settings, file)?;
-    let env = game(&config)?;
-    let environment = &config.environment;
+    match &config.environment {
+        Family::Amc(environment) => describe_amc(&config, environment, json),
+        Family::N2n(environment) => describe_n2n(&config, environment, json),
+    }
+}
+
+fn describe_n2n(config: &Config, environment: &N2nConfig, json: bool) -> Result<(), Error> {
+    let (env, teacher) = (game(config)?, network(config)?);
+    let parent = config.parent.as_deref().map(crate::teacher::parent).transpose()?;
+    let (whole, spec) = (teacher.cost()?, env.spec());
+    let parent = parent.map_or(Ok(whole), |parent| parent.graph.cost())?;
+    let value = json!({
+        "env": spec.id,
+        "model": environment.model,
+        "dataset": environment.dataset,
+        "stage": environment.stage,
+        "reward": spec.reward,
+        "constraints": environment.constraints,
+        "student": environment.student,
+        "inherit": environment.inherit,
+        "macs": whole.macs,
+        "parameters": whole.parameters,
+        "parent_macs": parent.macs,
+        "parent_parameters": parent.parameters,
+        "steps": spec.steps(),
+        "layout": spec.layout,
+        "observation_space": { "kind": "box", "low": 0, "high": 1, "length": env.observation_space().length() },
+        "features": LAYER_FEATURES,
+        "action_space": env.action_space(),
+        "decisions": spec.decisions,
+    });
+    report::print(json, &value, || {
+        let actions = match env.action_space() {
+            Space::Discrete { count: 2 } => "0 removes a layer, 1 keeps it",
+            _ => "index i keeps (i + 1)/10 of a layer's kernel, padding, filters or units",
+        };
+        let mut text = format!(
+            "{}: {} on {}\nteacher  {} MACs, {} parameters\nparent   {} MACs, {} parameters\n\
+             reward   {}, at the last of {} steps; each student is trained for {} epochs first\n\
+             actions  {actions}\nsees     a row a layer: {}; and the layer decided about\n",
+            spec.id,
+            environment.model,
+            environment.dataset,
+            report::count(Some(whole.macs)),
+            report::count(Some(whole.parameters)),
+            report::count(Some(parent.macs)),
+            report::count(Some(parent.parameters)),
+            spec.reward,
+            spec.steps(),
+            environment.student.epochs,
+            LAYER_FEATURES.join(", "),
+        );
+        for decision in &spec.decisions {
+            writeln!(text, "  {decision}").ok();
+        }
+        text
+    })
+}
+
+fn describe_amc(config: &Config, environment: &EnvConfig, json: bool) -> Result<(), Error> {
+    let env = preview_amc(environment, &network(config)?)?;
     let model = env.cost_model();
     let whole = model.cost(model.atoms());
     let decisions: Vec<serde_json::Value> = env

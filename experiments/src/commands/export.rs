@@ -27,8 +27,8 @@ pub(super) fn export(run: &Path, out: &Path, json: bool) -> Result<(), Error> {
     let config = super::search::saved_config(run)?;
     let summary = json!({
         "env": record.env,
-        "model": config.environment.model,
-        "dataset": config.environment.dataset,
+        "model": config.environment.model(),
+        "dataset": config.environment.dataset(),
         "episode": episode,
         "reward_top1": record.outcome.as_ref().map(|outcome| outcome.top1),
         "preserve_ratio": record.outcome.as_ref().map(|outcome| outcome.preserve_ratio),

@@ -2,10 +2,12 @@
 
 mod baselines;
 mod bench;
+mod distill;
 mod envs;
 mod export;
 mod search;
 mod teacher;
+mod transfer;
 mod validate;
 
 use crate::{
@@ -25,6 +27,9 @@ pub fn run(cli: Cli) -> Result<(), Error> {
         Command::Resume { run, threads } => search::resume(&run, threads, json),
         Command::Validate { run, sample } => validate::validate(&run, sample, json),
         Command::Export { run, out } => export::export(&run, &out, json),
+        Command::Distill(args) => distill::train(*args, distill::Lessons::Teacher, json),
+        Command::Finetune(args) => distill::train(*args, distill::Lessons::Labels, json),
+        Command::Transfer(args) => transfer::transfer(*args, json),
         Command::Baselines(args) => baselines::baselines(args, json),
         Command::Bench(args) => bench::bench(*args, json),
         Command::Envs => envs::list(json),

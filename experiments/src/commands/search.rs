@@ -10,11 +10,13 @@ use crate::{
     Error,
     cli::SearchArgs,
     config::Config,
-    files, interrupt, report,
+    files,
+    game::preview,
+    interrupt, report,
     report::Summary,
     run::{self, EpisodeLog, RunDirectory, Setup, directory},
     settings::Settings,
-    world::{self, World},
+    world::World,
 };
 
 /// `teacher.json`.
@@ -29,48 +31,71 @@ struct TeacherFile {
     sha256: String,
 }
 
+/// How a new run is started.
+pub(super) struct Start<'a> {
+    /// The run directory; a free name in `runs/` where absent.
+    pub(super) out: Option<&'a Path>,
+    /// Whether the agent is compared with other policies at the end.
+    pub(super) compare: bool,
+    /// Whether the summary tells where the time of episodes went.
+    pub(super) profile: bool,
+}
+
 pub(super) fn search(args: SearchArgs, json: bool) -> Result<(), Error> {
-    let started = Instant::now();
-    directory::refuse_existing(args.out.as_deref())?;
-    let mut config = Config::resolve(args.settings, args.config.as_deref())?;
+    let config = Config::resolve(args.settings, args.config.as_deref())?;
     super::use_threads(config.threads)?;
+    let start = Start { out: args.out.as_deref(), compare: !args.no_baselines, profile: args.profile };
+    let summary = self::start(config, &start)?;
+    if let Some(profile) = &summary.profile {
+        eprint!("{}", profile.table());
+    }
+    tell(&summary, json)
+}
+
+/// Makes a run directory and searches in it.
+pub(super) fn start(mut config: Config, start: &Start<'_>) -> Result<Summary, Error> {
+    let started = Instant::now();
+    directory::refuse_existing(start.out)?;
     let env = game(&config)?;
-    let context = AgentContext { env: &env, episodes: config.episodes, seed: 0 };
+    let context = AgentContext { env: &*env, episodes: config.episodes, seed: 0 };
     config.agent_settings = resolve_settings(&config.agent, &config.agent_settings, &context)?;
+    // A policy that does not fit is refused before anything is loaded.
+    run::agent(&config, &*env)?;
     let stop = interrupt::flag();
     let world = load(config, &[])?;
     let config = &world.config;
     let stem = format!("{}-{}-seed{}", config.environment.id(), config.agent, config.seed);
-    let directory = RunDirectory::create(args.out.as_deref(), &stem, &config.to_toml()?)?;
+    let directory = RunDirectory::create(start.out, &stem, &config.to_toml()?)?;
     remember_teacher(&world, directory.path())?;
     eprintln!("saving to {}", directory.path().display());
     let log = EpisodeLog::open(&directory.join("episodes.jsonl"))?;
-    let setup = Setup { world: &world, directory: &directory, stop, started, profile: args.profile };
-    let summary = run::search(&setup, log)?;
-    if let Some(profile) = &summary.profile {
-        eprint!("{}", profile.table());
-    }
-    tell(&summary, directory.path(), json)
+    let Start { compare, profile, .. } = *start;
+    run::search(&Setup { world: &world, directory: &directory, stop, started, compare, profile }, log)
 }
 
 pub(super) fn resume(path: &Path, threads: Option<usize>, json: bool) -> Result<(), Error> {
+    directory::check(path)?;
+    let config = saved_config(path)?;
+    super::use_threads(threads.or(config.threads))?;
+    tell(&go_on(path, true)?, json)
+}
+
+/// Goes on with the search of a run directory; gives its result where it has finished.
+pub(super) fn go_on(path: &Path, compare: bool) -> Result<Summary, Error> {
     let started = Instant::now();
     let directory = RunDirectory::open(path)?;
     let result = directory.join("summary.json");
     if result.is_file() {
-        return tell(&files::read_json::<Summary>(&result)?, path, json);
+        return Ok(Summary { run: Some(path.to_owned()), ..files::read_json::<Summary>(&result)? });
     }
     let config = saved_config(path)?;
-    super::use_threads(threads.or(config.threads))?;
     let stop = interrupt::flag();
     let log = EpisodeLog::open(&directory.join("episodes.jsonl"))?;
     let mut known: Vec<Outcome> = log.records().iter().filter_map(|record| record.outcome.clone()).collect();
     known.extend(run::recorded(&directory.join("baselines.jsonl")));
     let world = load(config, &known)?;
     remember_teacher(&world, path)?;
-    let setup = Setup { world: &world, directory: &directory, stop, started, profile: false };
-    let summary = run::search(&setup, log)?;
-    tell(&summary, path, json)
+    run::search(&Setup { world: &world, directory: &directory, stop, started, compare, profile: false }, log)
 }
 
 /// The configuration of a run directory.
@@ -86,7 +111,7 @@ pub(super) fn load(config: Config, known: &[Outcome]) -> Result<World, Error> {
     eprintln!(
         "teacher: {:.2} % on {} reward images, {} MACs, {} parameters",
         100.0 * world.teacher_top1,
-        world.config.environment.reward_size.unwrap_or(0),
+        world.config.environment.reward_size().unwrap_or(0),
         report::count(Some(world.teacher_cost.macs)),
         report::count(Some(world.teacher_cost.parameters)),
     );
@@ -97,8 +122,8 @@ pub(super) fn load(config: Config, known: &[Outcome]) -> Result<World, Error> {
 pub(super) fn remember_teacher(world: &World, run: &Path) -> Result<(), Error> {
     let path = run.join("teacher.json");
     let now = TeacherFile {
-        model: world.config.environment.model.clone(),
-        dataset: world.config.environment.dataset.to_string(),
+        model: world.config.environment.model().to_owned(),
+        dataset: world.config.environment.dataset().to_string(),
         reward_top1: world.teacher_top1,
         macs: world.teacher_cost.macs,
         parameters: world.teacher_cost.parameters,
@@ -118,9 +143,8 @@ pub(super) fn remember_teacher(world: &World, run: &Path) -> Result<(), Error> {
 }
 
 /// Prints a result and what can be done with it.
-fn tell(summary: &Summary, run: &Path, json: bool) -> Result<(), Error> {
-    let mut summary = summary.clone();
-    summary.run = Some(run.to_owned());
+fn tell(summary: &Summary, json: bool) -> Result<(), Error> {
+    let run = summary.run.clone().unwrap_or_default();
     let shown = run.display();
     if !summary.finished {
         eprintln!(
@@ -128,7 +152,7 @@ fn tell(summary: &Summary, run: &Path, json: bool) -> Result<(), Error> {
             summary.played, summary.episodes
         );
     }
-    report::print(json, &summary, || {
+    report::print(json, summary, || {
         let mut text = summary.table();
         if summary.finished {
             text += &format!("saved to {shown}, the best network in {shown}/best\n");
@@ -141,14 +165,20 @@ fn tell(summary: &Summary, run: &Path, json: bool) -> Result<(), Error> {
 }
 
 /// The environment of a run without its teacher and data: enough to look at records.
-pub(super) fn game(config: &Config) -> Result<cgym_env::AmcEnv, Error> {
-    let environment = &config.environment;
-    let shape = match crate::teacher::known_shape(environment.dataset) {
+pub(super) fn game(config: &Config) -> Result<Box<dyn cgym_env::Env>, Error> {
+    let parent = config.parent.as_deref().map(crate::teacher::parent).transpose()?;
+    preview(&config.environment, &network(config)?, parent.as_ref().map(|parent| &parent.graph))
+}
+
+/// The teacher's layers.
+pub(super) fn network(config: &Config) -> Result<cgym_teachers::graph::Graph, Error> {
+    let dataset = config.environment.dataset();
+    let shape = match crate::teacher::known_shape(dataset) {
         Some(shape) => shape,
         None => {
-            let source = crate::teacher::load_data(environment.dataset, &config.load_options())?;
+            let source = crate::teacher::load_data(dataset, &config.load_options())?;
             (source.train.shape(), source.train.classes())
         }
     };
-    world::preview(environment, &crate::teacher::build(&environment.model, config.variant, shape)?)
+    crate::teacher::build(config.environment.model(), config.variant, shape)
 }

@@ -4,6 +4,8 @@ mod train;
 
 use std::{fmt::Write, time::Instant};
 
+pub(super) use train::{Request, train_network};
+
 use cgym_teachers::{
     data::{LoadOptions, Splits},
     engine::{Engine, Images},

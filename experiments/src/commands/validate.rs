@@ -19,12 +19,12 @@ pub(super) fn validate(run: &Path, sample: Option<usize>, json: bool) -> Result<
     let log = EpisodeLog::read(&run.join("episodes.jsonl"))?;
     let world = load(config, &[])?;
     remember_teacher(&world, run)?;
-    let best = play::best(log.records(), world.config.environment.target);
+    let best = play::best(log.records(), world.target());
     let mut differences: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let chosen = choose(log.records().len(), sample, best);
-    let mut env = world.env.clone();
+    let mut env = world.env.fork();
     for &index in &chosen {
-        let found = match log.records()[index].validate(&mut env) {
+        let found = match log.records()[index].validate(&mut *env) {
             Ok(found) => found,
             Err(error) => vec![error.to_string()],
         };

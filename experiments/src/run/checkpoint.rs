@@ -19,7 +19,8 @@ use crate::{Error, files};
 const FORMAT: &str = "cgym-checkpoint-1";
 const KEPT: usize = 2;
 const MANIFEST: &str = "manifest.json";
-const AGENT: &str = "agent";
+/// The agent's folder in a checkpoint.
+pub(super) const AGENT: &str = "agent";
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

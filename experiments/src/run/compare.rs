@@ -34,8 +34,8 @@ pub fn recorded(path: &Path) -> Vec<Outcome> {
     text.lines().filter_map(|line| serde_json::from_str::<Line>(line).ok()?.episode.outcome).collect()
 }
 
-/// Plays every policy of `names` for at most `episodes` episodes, and records them in `file`;
-/// `None` when `stop` was set meanwhile.
+/// Plays every policy of `names` for at most `episodes` episodes, and records them in `file`; the
+/// configuration's hyper-parameters are those of the policy that it names as its agent. `None` when `stop` was set meanwhile.
 ///
 /// # Errors
 /// An unknown policy, a failed evaluation, or a file that cannot be written.
@@ -51,13 +51,15 @@ pub fn baselines(
         Error::file(file.unwrap_or(Path::new("")), format!("cannot be written: {error}"))
     };
     let mut output = file.map(File::create).transpose().map_err(refuse)?;
-    let target = world.config.environment.target;
+    let target = world.target();
     let mut all = Vec::with_capacity(names.len());
     for name in names {
         let mut progress = Progress::new(name, episodes, 0);
         let (mut played, mut best) = (0, f64::NEG_INFINITY);
-        let policy = play::Policy { name, settings: &Value::Null, episodes, exploits };
-        let records = play::policy(&world.env, &policy, world.config.seed, stop, &mut |record| {
+        let own = *name == world.config.agent;
+        let settings = if own { &world.config.agent_settings } else { &Value::Null };
+        let policy = play::Policy { name, settings, episodes, exploits };
+        let records = play::policy(&*world.env, &policy, world.config.seed, stop, &mut |record| {
             played += 1;
             if play::meets(record, target) {
                 best = best.max(record.episodic_return);
@@ -82,7 +84,7 @@ pub fn baselines(
 /// # Errors
 /// When a network gives no number.
 pub fn compare(world: &World, summary: &mut Summary, policies: &[Played]) -> Result<(), Error> {
-    let target = world.config.environment.target;
+    let target = world.target();
     let mut rows = vec![Row::teacher(world)];
     let mut outcomes = Vec::new();
     for (name, records) in policies {

@@ -1,5 +1,6 @@
 //! A search as it is run: its folder, its checkpoints, its loop.
 
+mod agent;
 mod best;
 pub mod checkpoint;
 mod compare;
@@ -7,6 +8,7 @@ pub mod directory;
 mod log;
 mod search;
 
+pub use agent::agent;
 pub use best::{BestEpisode, write_network};
 pub use compare::{baselines, compare, recorded};
 pub use directory::RunDirectory;

@@ -11,7 +11,8 @@ use std::{
 };
 
 use cgym_agents::{Agent, AgentContext, Mode, make};
-use cgym_env::{Env, EpisodeRecord};
+use cgym_env::{Action, Env, EnvSpec, EpisodeRecord, Layout};
+use serde_json::Value;
 
 use super::{EpisodeLog, RunDirectory, best, checkpoint, compare};
 use crate::{
@@ -19,7 +20,6 @@ use crate::{
     profile::Profile,
     progress::Progress,
     report::{self, Summary},
-    seeds,
     tensorboard::{HParam, Outcome, TensorBoard},
     world::World,
 };
@@ -37,6 +37,8 @@ pub struct Setup<'a> {
     pub stop: &'a AtomicBool,
     /// When the command was started.
     pub started: Instant,
+    /// Whether other policies are played at the end to compare with.
+    pub compare: bool,
     /// Whether the summary tells where the time of episodes went.
     pub profile: bool,
 }
@@ -50,7 +52,7 @@ pub fn search(setup: &Setup<'_>, log: EpisodeLog) -> Result<Summary, Error> {
     let mut search = Search::start(setup, log)?;
     let done = search.play()?;
     search.save()?;
-    let Setup { world, directory, stop, started, profile } = *setup;
+    let Setup { world, directory, stop, started, compare: compares, profile } = *setup;
     let config = &world.config;
     let mut summary = Summary::new(world);
     summary.agent = Some(config.agent.clone());
@@ -61,8 +63,7 @@ pub fn search(setup: &Setup<'_>, log: EpisodeLog) -> Result<Summary, Error> {
 
     let mut policies = Vec::new();
     if done {
-        let names: Vec<String> =
-            BASELINES.iter().filter(|name| **name != config.agent).map(|name| (*name).to_owned()).collect();
+        let names = if compares { baselines(world) } else { Vec::new() };
         let file = directory.join("baselines.jsonl");
         let played = compare::baselines(world, &names, summary.played, false, Some(&file), stop)?;
         summary.finished = played.is_some();
@@ -70,13 +71,21 @@ pub fn search(setup: &Setup<'_>, log: EpisodeLog) -> Result<Summary, Error> {
     }
     policies.push((config.agent.clone(), search.log.records().to_vec()));
     compare::compare(world, &mut summary, &policies)?;
-    summary.evaluated = world.evaluator.evaluations();
+    summary.evaluated = world.game.evaluations();
     summary.seconds = started.elapsed().as_secs_f64();
     if summary.finished {
         crate::files::write_json(&directory.join("summary.json"), &summary)?;
         search.board.finish(Outcome::Success);
     }
     Ok(summary)
+}
+
+/// The baselines that play this environment, but for the agent itself.
+fn baselines(world: &World) -> Vec<String> {
+    let context = AgentContext { env: &*world.env, episodes: world.config.episodes, seed: 0 };
+    let plays = |name: &&str| make(name, &Value::Null, &context).is_ok();
+    let others = BASELINES.into_iter().filter(|name| *name != world.config.agent);
+    others.filter(plays).map(ToOwned::to_owned).collect()
 }
 
 struct Search<'a> {
@@ -98,17 +107,12 @@ impl<'a> Search<'a> {
     fn start(setup: &'a Setup<'a>, log: EpisodeLog) -> Result<Self, Error> {
         let (world, config) = (setup.world, &setup.world.config);
         let env = world.env.fork();
-        let new_agent = || {
-            let seed = seeds::derive(config.seed, "agent", 0);
-            let context = AgentContext { env: &*env, episodes: config.episodes, seed };
-            make(&config.agent, &config.agent_settings, &context)
-        };
-        let mut agent = new_agent()?;
+        let mut agent = super::agent(config, &*env)?;
         let folder = setup.directory.join("checkpoints");
         let warn = &mut |warning| eprintln!("warning: {warning}");
         let played = checkpoint::restore(&folder, &mut *agent, &log, warn);
         if played.is_none() {
-            agent = new_agent()?;
+            agent = super::agent(config, &*env)?;
         }
         let played = played.unwrap_or(0);
         if !log.records().is_empty() {
@@ -116,7 +120,7 @@ impl<'a> Search<'a> {
         }
         let mut board = TensorBoard::create_from(setup.directory.path(), played);
         describe(&mut board, world)?;
-        let best = play::best(&log.records()[..played], config.environment.target);
+        let best = play::best(&log.records()[..played], world.target());
         let progress = Progress::new(&config.agent, config.episodes, played as u64);
         let profile = Profile::default();
         Ok(Self { setup, env, agent, log, board, progress, profile, played, best, saved_best: None })
@@ -131,10 +135,13 @@ impl<'a> Search<'a> {
             if self.played >= self.log.records().len() && self.setup.stop.load(Ordering::SeqCst) {
                 return Ok(false);
             }
-            self.episode(mode)?;
+            let before = self.played;
+            self.batch(mode)?;
             // Once all that was recorded is replayed, so that even a run that is stopped all the
             // time gets on; from then on at every so many episodes.
-            let due = self.played == replayed || (self.played as u64).is_multiple_of(config.checkpoint_every);
+            let periods = |episodes: usize| episodes as u64 / config.checkpoint_every;
+            let due = (before..=self.played).contains(&replayed) && before < replayed
+                || periods(self.played) > periods(before);
             if due && self.played == self.log.records().len() {
                 self.save()?;
             }
@@ -149,15 +156,31 @@ impl<'a> Search<'a> {
         Ok(true)
     }
 
-    fn episode(&mut self, mode: Mode) -> Result<(), Error> {
-        let (index, world) = (self.played, self.setup.world);
-        let (env, seed) = (&mut *self.env, world.config.seed);
+    /// Plays as many episodes as the agent decides about before it learns from them.
+    fn batch(&mut self, mode: Mode) -> Result<(), Error> {
+        let world = self.setup.world;
+        let (env, first, config) = (&mut *self.env, self.played as u64, &world.config);
+        let count = play::batch(&*self.agent, first, config.episodes, mode);
         let started = Instant::now();
-        let record = self.profile.episode(&mut *self.agent, &world.exact, |agent| {
-            play::episode(env, agent, seed, index as u64, mode)
+        let records = self.profile.episodes(&mut *self.agent, &|| world.game.times(), |agent| {
+            play::episodes(env, agent, config.seed, first..first + count, mode)
         })?;
         let ended = Instant::now();
-        let steps = record.actions.len();
+        let steps: usize = records.iter().map(|record| record.actions.len()).sum();
+        let speed = steps as f64 / ended.duration_since(started).as_secs_f64().max(1e-9);
+        for record in records {
+            self.record(record)?;
+            self.tell(self.played - 1, speed);
+        }
+        self.histograms();
+        self.board.flush();
+        self.profile.recorded(ended);
+        Ok(())
+    }
+
+    /// Writes an episode down, or compares it with what is written already.
+    fn record(&mut self, record: EpisodeRecord) -> Result<(), Error> {
+        let index = self.played;
         if index < self.log.records().len() {
             if !self.log.is(index, &record)? {
                 return Err(Error::Check(format!(
@@ -169,14 +192,12 @@ impl<'a> Search<'a> {
             self.log.append(record)?;
         }
         self.played += 1;
-        let target = world.config.environment.target;
+        let target = self.setup.world.target();
         let records = self.log.records();
         let better = |best: usize| records[index].episodic_return > records[best].episodic_return;
         if play::meets(&records[index], target) && self.best.is_none_or(better) {
             self.best = Some(index);
         }
-        self.tell(index, steps as f64 / ended.duration_since(started).as_secs_f64().max(1e-9));
-        self.profile.recorded(ended);
         Ok(())
     }
 
@@ -199,13 +220,19 @@ impl<'a> Search<'a> {
         if let Some(best) = self.best {
             self.board.scalar("charts/best_return", records[best].episodic_return, index);
         }
-        for (tag, value) in figures(record, &self.env.spec().decisions) {
+        for (tag, value) in figures(record, self.env.spec()) {
             self.board.scalar(&tag, value, index);
         }
         for (tag, value) in self.agent.diagnostics() {
             self.board.scalar(&tag, value, index);
         }
-        self.board.flush();
+    }
+
+    /// Shows what the agent's choices are drawn from.
+    fn histograms(&mut self) {
+        for (tag, values) in self.agent.distributions() {
+            self.board.histogram(&tag, &values, self.played.saturating_sub(1));
+        }
     }
 
     fn save(&mut self) -> Result<(), Error> {
@@ -222,19 +249,29 @@ impl<'a> Search<'a> {
 }
 
 /// What TensorBoard shows of an episode beside its return.
-fn figures(record: &EpisodeRecord, decisions: &[String]) -> Vec<(String, f64)> {
+fn figures(record: &EpisodeRecord, spec: &EnvSpec) -> Vec<(String, f64)> {
     let mut figures = Vec::new();
+    // What is trained before it is scored is a student, and its reward speaks of compression.
+    let students = matches!(spec.layout, Layout::Table { .. });
     if let Some(outcome) = &record.outcome {
         figures.extend([
             ("info/accuracy".to_owned(), outcome.top1),
             ("info/macs".to_owned(), outcome.macs as f64),
             ("info/parameters".to_owned(), outcome.parameters as f64),
             ("info/preserve_ratio".to_owned(), outcome.preserve_ratio),
+            ("info/compression".to_owned(), 1.0 - outcome.preserve_ratio),
         ]);
     }
-    for (decision, action) in decisions.iter().zip(&record.executed) {
-        if let [ratio] = action.to_floats()[..] {
-            figures.push((format!("preserve_ratio/{decision}"), f64::from(ratio)));
+    if students {
+        figures.push(("info/degenerate".to_owned(), f64::from(u8::from(record.outcome.is_none()))));
+    }
+    for (decision, action) in spec.decisions.iter().zip(&record.executed) {
+        match action {
+            Action::Continuous(values) if values.len() == 1 => {
+                figures.push((format!("preserve_ratio/{decision}"), f64::from(values[0])));
+            }
+            Action::Discrete(index) => figures.push((format!("action/{decision}"), *index as f64)),
+            Action::Continuous(_) => (),
         }
     }
     figures

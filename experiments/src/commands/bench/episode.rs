@@ -3,7 +3,7 @@
 use std::{hint::black_box, sync::Arc};
 
 use cgym_agents::{AgentContext, make};
-use cgym_env::{Action, Env, Evaluation, Evaluator, ResetOptions};
+use cgym_env::{Action, Env, Evaluation, Evaluator, ResetOptions, Space};
 use cgym_teachers::cost::Cost;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -32,7 +32,7 @@ pub(super) fn bench(args: BenchArgs, json: bool) -> Result<(), Error> {
     make(
         &config.agent,
         &config.agent_settings,
-        &AgentContext { env: &env, episodes: config.episodes, seed: 0 },
+        &AgentContext { env: &*env, episodes: config.episodes, seed: 0 },
     )?;
     let world = load(config, &[])?;
     let mut episodes = episodes(&world, args.seconds)?;
@@ -44,7 +44,7 @@ pub(super) fn bench(args: BenchArgs, json: bool) -> Result<(), Error> {
     let value = json!({
         "env": config.environment.id(),
         "agent": config.agent,
-        "reward_images": config.environment.reward_size,
+        "reward_images": config.environment.reward_size(),
         "threads": threads,
         "repeats": episodes.len(),
         "seconds": episode.seconds(),
@@ -74,10 +74,10 @@ pub(super) fn bench(args: BenchArgs, json: bool) -> Result<(), Error> {
 /// Where the time of each episode of a search went, every candidate evaluated anew; searches that
 /// are over are begun again.
 fn episodes(world: &World, seconds: f64) -> Result<Vec<Profile>, Error> {
-    let config = &world.config;
-    let mut env = world.env_with(world.exact.clone())?;
+    let (config, game) = (&world.config, world.game.amc()?);
+    let mut env = game.env_with(game.exact.clone())?;
     let new_agent = || {
-        let context = AgentContext { env: &world.env, episodes: config.episodes, seed: config.seed };
+        let context = AgentContext { env: &*world.env, episodes: config.episodes, seed: config.seed };
         make(&config.agent, &config.agent_settings, &context)
     };
     let (mut agent, mut played) = (new_agent()?, 0);
@@ -91,8 +91,8 @@ fn episodes(world: &World, seconds: f64) -> Result<Vec<Profile>, Error> {
             }
         };
         let mut profile = Profile::default();
-        profile.episode(&mut *agent, &world.exact, |agent| {
-            play::episode(&mut env, agent, config.seed, played, mode)
+        profile.episodes(&mut *agent, &|| world.game.times(), |agent| {
+            play::episodes(&mut env, agent, config.seed, played..played + 1, mode)
         })?;
         profiles.push(profile);
         played += 1;
@@ -112,9 +112,13 @@ impl Evaluator for Nothing {
 
 /// Steps a second on one thread, resets included, with random actions.
 fn steps_per_second(world: &World, seconds: f64) -> Result<f64, Error> {
-    let mut env = world.env_with(Arc::new(Nothing))?;
+    let mut env = world.game.amc()?.env_with(Arc::new(Nothing))?;
     let mut rng = ChaCha8Rng::seed_from_u64(world.config.seed);
-    let least = world.config.environment.lower_bound as f32;
+    let low = match env.action_space() {
+        Space::Box { low, .. } => low.first().copied(),
+        Space::Discrete { .. } => None,
+    };
+    let least = low.unwrap_or(0.0);
     let steps = EPISODES_AT_ONCE * env.spec().steps();
     let actions: Vec<Action> = (0..steps).map(|_| Action::scalar(rng.random_range(least..=1.0))).collect();
     let times = repeat(seconds.min(1.0), || {

@@ -1,26 +1,59 @@
 //! `teacher train`.
 
-use std::{fs, io::ErrorKind, path::Path, time::Instant};
+use std::{
+    fs,
+    io::ErrorKind,
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 use cgym_teachers::{
     data::Splits,
     engine::{Engine, Images},
-    train::{TrainOptions, Training, train as fit},
+    train::{Device, TrainOptions, Training, train as fit},
     weights::Weights,
 };
 use serde_json::json;
 
 use crate::{
-    Error, cli::TeacherCommand, device, files, interrupt, progress::Progress, report, run::write_network,
+    Error,
+    cli::{TeacherArgs, TeacherCommand},
+    device, files, interrupt,
+    progress::Progress,
+    report,
+    run::write_network,
     teacher,
 };
 
 /// Folder of a training that is not finished; its files are those of [`cgym_teachers::train`].
 const CHECKPOINT: &str = "checkpoint";
 
+/// What is trained, on what, for how long, to where; what is absent is the dataset's own.
+pub(in crate::commands) struct Request {
+    pub(in crate::commands) teacher: TeacherArgs,
+    pub(in crate::commands) out: PathBuf,
+    pub(in crate::commands) epochs: Option<usize>,
+    pub(in crate::commands) batch: Option<usize>,
+    pub(in crate::commands) learning_rate: Option<f64>,
+    pub(in crate::commands) weight_decay: Option<f64>,
+    pub(in crate::commands) seed: Option<u64>,
+    pub(in crate::commands) reward_images: Option<usize>,
+    pub(in crate::commands) device: Device,
+}
+
+/// What a training came to.
+pub(in crate::commands) struct Report {
+    /// The object of `train.json`.
+    value: serde_json::Value,
+    /// Share of the test split classified right; `None` where it was stopped.
+    pub(in crate::commands) test_top1: Option<f64>,
+    epochs: usize,
+    of: usize,
+}
+
 pub(super) fn train(command: TeacherCommand, json: bool) -> Result<(), Error> {
     let TeacherCommand::Train {
-        teacher: args,
+        teacher,
         out,
         epochs,
         batch,
@@ -34,29 +67,58 @@ pub(super) fn train(command: TeacherCommand, json: bool) -> Result<(), Error> {
     else {
         return Ok(());
     };
-    let device = device::resolve(device)?;
     super::super::use_threads(threads)?;
+    let request = Request {
+        teacher,
+        out,
+        epochs,
+        batch,
+        learning_rate,
+        weight_decay,
+        seed,
+        reward_images,
+        device: device::resolve(device)?,
+    };
+    let trained = train_network(&request)?;
+    let Request { teacher, out, .. } = &request;
+    report::print(json, &trained.value, || match trained.test_top1 {
+        Some(top1) => format!(
+            "{} on {}: {:.2} % of the test images; saved to {}",
+            teacher.model,
+            teacher.dataset,
+            100.0 * top1,
+            out.display()
+        ),
+        None => {
+            format!("stopped after {} of {} epochs; the same command goes on", trained.epochs, trained.of)
+        }
+    })
+}
+
+/// Trains a network, or goes on with its training, until it is done or interrupted.
+pub(in crate::commands) fn train_network(request: &Request) -> Result<Report, Error> {
     let started = Instant::now();
-    refuse_used(&out)?;
+    let (args, out) = (&request.teacher, &request.out);
+    refuse_used(out)?;
     let variant = args.variant;
     if let Some(images) = teacher::known_shape(args.dataset) {
         teacher::build(&args.model, variant, images)?;
     }
-    let source = teacher::load_data(args.dataset, &super::load_options(&args))?;
+    let source = teacher::load_data(args.dataset, &super::load_options(args))?;
     let (shape, classes) = (source.train.shape(), source.train.classes());
     let graph = teacher::build(&args.model, variant, (shape, classes))?;
-    let sizes = teacher::split_sizes(args.dataset, &source, None, reward_images);
+    let sizes = teacher::split_sizes(args.dataset, &source, None, request.reward_images);
     let splits = Splits::new(&source, &sizes)?;
     let defaults = TrainOptions::for_dataset(args.dataset.as_str());
     let options = TrainOptions {
-        epochs: epochs.unwrap_or(defaults.epochs),
-        batch: batch.unwrap_or(defaults.batch),
-        learning_rate: learning_rate.unwrap_or(defaults.learning_rate),
-        weight_decay: weight_decay.unwrap_or(defaults.weight_decay),
-        seed: seed.unwrap_or(defaults.seed),
+        epochs: request.epochs.unwrap_or(defaults.epochs),
+        batch: request.batch.unwrap_or(defaults.batch),
+        learning_rate: request.learning_rate.unwrap_or(defaults.learning_rate),
+        weight_decay: request.weight_decay.unwrap_or(defaults.weight_decay),
+        seed: request.seed.unwrap_or(defaults.seed),
         ..defaults
     };
-    fs::create_dir_all(&out).map_err(|error| Error::file(&out, format!("cannot be made: {error}")))?;
+    fs::create_dir_all(out).map_err(|error| Error::file(out, format!("cannot be made: {error}")))?;
     let validation = Images::new(&source.train, &splits.reward)?;
     let [channels, height, width] = shape;
     let task = format!(
@@ -79,7 +141,7 @@ pub(super) fn train(command: TeacherCommand, json: bool) -> Result<(), Error> {
     };
     let mut progress = Progress::new("epoch", options.epochs as u64, 0);
     let initial = Weights::initialise(&graph, options.seed);
-    let trained = fit(&graph, initial, &training, &options, &device, &mut |epoch| {
+    let trained = fit(&graph, initial, &training, &options, &request.device, &mut |epoch| {
         let remark = format!("loss {:.4}, {:.2} % of the held-out images", epoch.loss, 100.0 * epoch.top1);
         progress.set(epoch.epoch as u64, &remark);
     })?;
@@ -112,23 +174,10 @@ pub(super) fn train(command: TeacherCommand, json: bool) -> Result<(), Error> {
     if trained.finished {
         files::write_json(&out.join("train.json"), &value)?;
         // The weights come last: a folder that has them is whole.
-        write_network(&out, &graph, &trained.weights)?;
+        write_network(out, &graph, &trained.weights)?;
         remove_checkpoint(&out.join(CHECKPOINT));
     }
-    report::print(json, &value, || match test_top1 {
-        Some(top1) => format!(
-            "{} on {}: {:.2} % of the test images; saved to {}",
-            args.model,
-            args.dataset,
-            100.0 * top1,
-            out.display()
-        ),
-        None => format!(
-            "stopped after {} of {} epochs; the same command goes on",
-            trained.epochs.len(),
-            options.epochs
-        ),
-    })
+    Ok(Report { value, test_top1, epochs: trained.epochs.len(), of: options.epochs })
 }
 
 /// Refuses a folder that holds anything but a training to go on with.

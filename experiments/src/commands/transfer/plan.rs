@@ -1,0 +1,255 @@
+//! Which runs a transfer is made of.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use cgym_teachers::train::Device;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Error,
+    cli::{TeacherArgs, TransferArgs},
+    commands::teacher::Request,
+    config::Config,
+    files,
+    settings::{GameName, ImageSize, Settings},
+    teacher,
+};
+
+const PLAN: &str = "plan.json";
+const WEIGHTS: &str = "weights.safetensors";
+
+/// One run of each seed: from scratch, or with the policy of another network's run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Run {
+    /// The network that is played.
+    pub(super) to: String,
+    /// Where the policy comes from.
+    pub(super) from: Option<String>,
+}
+
+impl Run {
+    /// Name of its folder.
+    pub(super) fn name(&self, seed: u64) -> String {
+        match &self.from {
+            Some(from) => format!("{from}-to-{}-seed{seed}", self.to),
+            None => format!("{}-seed{seed}", self.to),
+        }
+    }
+}
+
+/// Everything that decides what is played.
+pub(super) struct Plan {
+    pub(super) game: GameName,
+    networks: Vec<String>,
+    pairs: Vec<(String, String)>,
+    seeds: Vec<u64>,
+    teachers: Vec<(String, PathBuf)>,
+    teacher_epochs: Option<usize>,
+    settings: Settings,
+    config: Option<PathBuf>,
+}
+
+/// What the folder remembers, to refuse another transfer.
+#[derive(PartialEq, Serialize, Deserialize)]
+struct Claim {
+    game: GameName,
+    pairs: Vec<(String, String)>,
+    settings: Settings,
+    teachers: Vec<(String, PathBuf)>,
+    teacher_epochs: Option<usize>,
+}
+
+impl Plan {
+    /// The plan of a command line.
+    ///
+    /// # Errors
+    /// Settings that each network has its own of; too few networks or seeds.
+    pub(super) fn new(args: &TransferArgs) -> Result<Self, Error> {
+        let settings = &args.settings;
+        let own = [
+            ("env", settings.env.is_some()),
+            ("model", settings.model.is_some()),
+            ("weights", settings.weights.is_some()),
+            ("pretrained", settings.pretrained.is_some()),
+            ("parent", settings.parent.is_some()),
+        ];
+        if let Some((name, _)) = own.iter().find(|(_, given)| *given) {
+            return Err(Error::Input(format!(
+                "{name}: every run of a transfer has its own; networks are named by --from, --to or --networks, \
+                 their weights by --teacher MODEL=FILE"
+            )));
+        }
+        let pairs: Vec<(String, String)> = match (&args.from, &args.to) {
+            (Some(from), Some(to)) => {
+                let there = (from.clone(), to.clone());
+                let back = args.both_ways.then(|| (to.clone(), from.clone()));
+                std::iter::once(there).chain(back).collect()
+            }
+            _ => {
+                let names = &args.networks;
+                let all =
+                    names.iter().flat_map(|from| names.iter().map(move |to| (from.clone(), to.clone())));
+                all.filter(|(from, to)| from != to).collect()
+            }
+        };
+        let mut networks: Vec<String> = Vec::new();
+        for name in pairs.iter().flat_map(|(from, to)| [from, to]) {
+            if !networks.contains(name) {
+                networks.push(name.clone());
+            }
+        }
+        if networks.len() < 2 {
+            return Err(Error::Input("a policy is carried from one network to another: name two".to_owned()));
+        }
+        if let Some((name, _)) = args.teachers.iter().find(|(name, _)| !networks.contains(name)) {
+            return Err(Error::Input(format!("teacher: `{name}` is none of {}", networks.join(", "))));
+        }
+        if args.seeds == 0 || args.first == 0 {
+            return Err(Error::Input("seeds and first: 0 is too few, give at least 1".to_owned()));
+        }
+        let first = settings.seed.unwrap_or(1);
+        let absolute = |path: &PathBuf| std::path::absolute(path).map_err(|error| Error::file(path, error));
+        let teachers = args.teachers.iter().map(|(name, path)| Ok((name.clone(), absolute(path)?)));
+        Ok(Self {
+            game: settings.game.unwrap_or(GameName::N2nRemoval),
+            networks,
+            pairs,
+            seeds: (first..).take(args.seeds as usize).collect(),
+            teachers: teachers.collect::<Result<_, Error>>()?,
+            teacher_epochs: args.teacher_epochs,
+            settings: settings.clone(),
+            config: args.config.clone(),
+        })
+    }
+
+    /// Takes `out` for this plan, or goes on in it.
+    ///
+    /// # Errors
+    /// A folder that holds anything else.
+    pub(super) fn claim(&self, out: &Path) -> Result<(), Error> {
+        let settings = match &self.config {
+            Some(path) => self.settings.clone().over(Settings::read(path)?),
+            None => self.settings.clone(),
+        };
+        let mine = Claim {
+            game: self.game,
+            pairs: self.pairs.clone(),
+            settings,
+            teachers: self.teachers.clone(),
+            teacher_epochs: self.teacher_epochs,
+        };
+        let path = out.join(PLAN);
+        if path.is_file() {
+            let theirs: Claim = files::read_json(&path)?;
+            return match theirs == mine {
+                true => Ok(()),
+                false => Err(Error::file(out, "holds a transfer with other settings; give another --out")),
+            };
+        }
+        if fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_some()) {
+            return Err(Error::file(
+                out,
+                "holds other files and no transfer to go on with; give another --out",
+            ));
+        }
+        fs::create_dir_all(out.join("runs"))
+            .map_err(|error| Error::file(out, format!("cannot be made: {error}")))?;
+        files::write_json(&path, &mine)
+    }
+
+    pub(super) fn threads(&self) -> Option<usize> {
+        self.settings.threads
+    }
+
+    pub(super) fn networks(&self) -> &[String] {
+        &self.networks
+    }
+
+    pub(super) fn pairs(&self) -> &[(String, String)] {
+        &self.pairs
+    }
+
+    pub(super) fn seeds(&self) -> &[u64] {
+        &self.seeds
+    }
+
+    /// All runs of a seed, sources before those that take their policies.
+    pub(super) fn runs(&self) -> Vec<Run> {
+        let scratch = self.networks.iter().map(|to| Run { to: to.clone(), from: None });
+        let carried = self.pairs.iter().map(|(from, to)| Run { to: to.clone(), from: Some(from.clone()) });
+        scratch.chain(carried).collect()
+    }
+
+    /// A given network's weights; `None` where they ship with the project or are to be trained.
+    pub(super) fn weights(&self, model: &str) -> Option<&Path> {
+        self.teachers.iter().find(|(name, _)| name == model).map(|(_, path)| path.as_path())
+    }
+
+    /// What trains the teacher of `model`; `None` where it is given, ships with the project, or is
+    /// trained already.
+    ///
+    /// # Errors
+    /// As [`Config::resolve`].
+    pub(super) fn training(&self, model: &str, out: &Path) -> Result<Option<Request>, Error> {
+        let config = self.base(model)?;
+        let dataset = config.environment.dataset();
+        let out = trained(out, model);
+        let ready = self.weights(model).is_some()
+            || out.join(WEIGHTS).is_file()
+            || teacher::is_shipped(model, config.variant, dataset);
+        Ok((!ready).then(|| Request {
+            teacher: TeacherArgs {
+                model: model.to_owned(),
+                variant: config.variant,
+                dataset,
+                data: config.data.clone(),
+                image_size: config.image_size.map(ImageSize),
+            },
+            out,
+            epochs: self.teacher_epochs,
+            batch: None,
+            learning_rate: None,
+            weight_decay: None,
+            seed: None,
+            reward_images: config.environment.reward_size(),
+            device: Device::flex(),
+        }))
+    }
+
+    fn base(&self, model: &str) -> Result<Config, Error> {
+        let mut settings = match &self.config {
+            Some(path) => self.settings.clone().over(Settings::read(path)?),
+            None => self.settings.clone(),
+        };
+        settings.model = Some(model.to_owned());
+        settings.game = Some(self.game);
+        Config::from_settings(settings)
+    }
+
+    /// The configuration of `run`.
+    ///
+    /// # Errors
+    /// As [`Config::resolve`].
+    pub(super) fn config(&self, run: &Run, seed: u64, out: &Path) -> Result<Config, Error> {
+        let mut config = self.base(&run.to)?;
+        config.seed = seed;
+        let own = trained(out, &run.to).join(WEIGHTS);
+        config.weights = self.weights(&run.to).map(Path::to_owned).or_else(|| own.is_file().then_some(own));
+        config.weights =
+            config.weights.map(std::path::absolute).transpose().map_err(|error| Error::file(out, error))?;
+        if let Some(from) = &run.from {
+            let source = Run { to: from.clone(), from: None };
+            let folder = out.join("runs").join(source.name(seed));
+            config.pretrained =
+                Some(std::path::absolute(&folder).map_err(|error| Error::file(&folder, error))?);
+        }
+        Ok(config)
+    }
+}
+
+fn trained(out: &Path, model: &str) -> PathBuf {
+    out.join("teachers").join(model)
+}
