@@ -35,8 +35,9 @@ const EPISODES: u64 = 4;
 /// spaces and spec are sane; observations are elements of the observation space; an episode has as
 /// many steps as the spec says; the same seed and actions give the same steps; a step before
 /// `reset` or after the end, and every illegal action, is refused without a trace; a fork is
-/// independent; `preview` foretells what is played; rewards are finite; records replay, as JSON
-/// too; options of a reset hold for one episode.
+/// independent; `preview` foretells what is played; rewards are finite; the last step alone has an
+/// outcome, or a reason why there is none; records replay, as JSON too; options of a reset hold for
+/// one episode.
 ///
 /// # Errors
 /// [`CheckError`] with all breaches found.

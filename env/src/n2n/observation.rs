@@ -106,9 +106,10 @@ fn describe(graph: &Graph, node: NodeIndex, shapes: &[Shape]) -> (usize, [usize;
 fn skips(graph: &Graph) -> Vec<[usize; 2]> {
     let mut skips = vec![[0; 2]; graph.nodes().len()];
     for block in remove::blocks(graph) {
-        for node in block.fork + 1..=block.sum {
-            skips[node] = [node - block.fork, block.sum - node];
-        }
+        let inside = &mut skips[block.fork + 1..=block.sum];
+        inside.iter_mut().zip(block.fork + 1..).for_each(|(skip, node)| {
+            *skip = [node - block.fork, block.sum - node];
+        });
     }
     skips
 }

@@ -42,6 +42,9 @@ impl<E: StudentEvaluator + ?Sized> StudentEvaluator for Arc<E> {
 
 /// Remembers every answer by the student's identity, so that none is trained twice, by any number
 /// of threads. Refusals are not remembered.
+///
+/// A thread that asks for a student in training waits for it: ask from threads of your own and not
+/// from tasks of rayon, which could be handed the second question by the training they wait for.
 pub struct MemoisedStudents<E> {
     inner: E,
     known: Mutex<HashMap<String, Arc<Mutex<Option<Evaluation>>>>>,
@@ -120,8 +123,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// A made-up accuracy, for tests and benchmarks: no images, no weights, true costs.
 ///
-/// What a network has is counted by resolution: channels given by convolutions, norms, activations
-/// and other layers. Of each such amount a student has lost a share lᵢ of its parent's, and
+/// What a network has is counted by resolution: taps of all filters (channels × window), units of
+/// linear layers, norms and activations. Of each amount a student has lost a share lᵢ, and
 ///
 /// top1 = 0.1 + 0.85 · exp(−Σ sᵢ·lᵢ² − 2·Σ sᵢ·sᵢ₊₁·lᵢ·lᵢ₊₁)
 ///

@@ -271,3 +271,6 @@ fn blend(weights: &mut Weights, name: &str, batch: &[f32]) {
         running.data.iter_mut().zip(batch).for_each(|(value, new)| *value += 0.1 * (new - *value));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -68,6 +68,10 @@ spelled!(DistillLoss, "loss", [L2Logits => "l2-logits", Kd => "kd", CeL2 => "ce-
 spelled!(Optimiser, "optimiser", [Adam => "adam", Sgd => "sgd"]);
 
 /// How to train a student. Images are not augmented, so that the teacher's logits hold.
+///
+/// By default it is N2N's recipe but for the batch of 32 and the rate of 5e-3 (5e-4 there) along a
+/// cosine: of 1077 digits a ResNet-20 without its removable convolutions learns 0.98 in five epochs,
+/// at N2N's rate 0.59.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DistillOptions {
