@@ -3,7 +3,7 @@
 //! `cargo run --release --example custom_agent`
 
 use cgym_agents::{Agent, AgentError, Mode, Transition, run_episode};
-use cgym_env::{Action, Env};
+use cgym_env::Action;
 
 /// Repeats the best sequence so far with one decision nudged.
 struct HillClimber {

@@ -4,6 +4,7 @@ mod bad_input;
 mod common;
 mod configuration;
 mod measuring;
+mod n2n;
 mod objects;
 mod resuming;
 mod stopping;

@@ -1,0 +1,146 @@
+//! N2N's games: removal, shrinkage after it, final training, transfer.
+
+use crate::common::Place;
+
+/// A removal search of seconds: few images, one epoch a student.
+const TINY: [&str; 15] = [
+    "search",
+    "--env",
+    "N2N-Removal-ResNet20-Digits-v0",
+    "--episodes",
+    "11",
+    "--reward-images",
+    "40",
+    "--training-images",
+    "64",
+    "--student-epochs",
+    "1",
+    "--checkpoint-every",
+    "5",
+    "--agent-set",
+    "hidden=6",
+];
+
+#[test]
+fn a_network_loses_layers_then_shrinks_and_is_trained_to_the_end() {
+    let place = Place::new();
+    let removed = place.run(&[&TINY[..], &["--out", "removal", "--json"]].concat()).ok().json();
+    assert_eq!((&removed["agent"], &removed["reward"]), (&"reinforce".into(), &"n2n".into()));
+    let rows = removed["rows"].as_array().expect("rows");
+    let names: Vec<&str> = rows.iter().filter_map(|row| row["policy"].as_str()).collect();
+    assert_eq!(names, ["teacher", "random", "reinforce"]);
+    place.run(&["validate", "removal"]).ok();
+
+    let chained = [
+        "search",
+        "--game",
+        "n2n-shrinkage",
+        "--parent",
+        "removal",
+        "--episodes",
+        "10",
+        "--reward-images",
+        "40",
+        "--training-images",
+        "64",
+        "--student-epochs",
+        "1",
+        "--no-baselines",
+        "--out",
+        "shrinkage",
+        "--json",
+    ];
+    let shrunk = place.run(&chained).ok().json();
+    assert_eq!(shrunk["env"], "N2N-Shrinkage-ResNet20-Digits-v0");
+    // The reward is measured against the teacher, not against the parent.
+    let of = |object: &serde_json::Value, policy: usize| object["rows"][policy]["parameters"].as_u64();
+    assert_eq!(of(&shrunk, 0), of(&removed, 0));
+    assert!(of(&shrunk, 1) < of(&removed, 2), "{shrunk}");
+    place.run(&["validate", "shrinkage"]).ok();
+
+    for (command, out) in [("distill", "distilled"), ("finetune", "finetuned")] {
+        let trained = place.run(&[command, "shrinkage", "--epochs", "2", "--out", out, "--json"]).ok().json();
+        assert_eq!(trained["parameters"].as_u64(), of(&shrunk, 1));
+        assert_eq!(trained["epochs"].as_array().map(Vec::len), Some(2));
+        assert!(place.path(out).join("weights.safetensors").is_file());
+    }
+    assert_eq!(place.run(&["distill", "shrinkage", "--out", "distilled"]).code, Some(2));
+}
+
+#[test]
+fn killing_a_search_of_students_at_several_moments_changes_nothing() {
+    let place = Place::new();
+    place.run(&[&TINY[..], &["--out", "unbroken"]].concat()).ok();
+    let unbroken = place.result("unbroken");
+    for lines in [1, 4, 9] {
+        let run = format!("killed-{lines}");
+        let mut child = place.start(&[&TINY[..], &["--out", &run]].concat());
+        place.wait_for(&run, lines, &mut child);
+        child.kill().ok();
+        child.wait().expect("a child");
+        place.run(&["resume", &run]).ok();
+        place.result(&run).assert_is(&unbroken);
+    }
+}
+
+#[test]
+fn a_policy_moves_to_another_network_frozen_or_not() {
+    let place = Place::new();
+    place.run(&[&TINY[..], &["--no-baselines", "--out", "source"]].concat()).ok();
+    let carried = |more: &[&str]| {
+        let run = [&TINY[..], &["--no-baselines", "--pretrained", "source", "--seed", "9"], more].concat();
+        place.run(&run)
+    };
+    carried(&["--out", "tuned"]).ok();
+    carried(&["--out", "frozen", "--frozen"]).ok();
+    assert_ne!(place.result("tuned").episodes, place.result("frozen").episodes);
+    let other = carried(&["--out", "other", "--agent-set", "hidden=7"]);
+    assert_eq!(other.code, Some(2), "{}", other.stderr);
+    assert!(other.stderr.contains("hidden"), "{}", other.stderr);
+    let none = carried(&["--out", "none", "--agent", "random"]);
+    assert!(none.code == Some(2) && none.stderr.contains("no policy"), "{}", none.stderr);
+}
+
+#[test]
+fn a_transfer_ends_with_a_table_and_curves_and_goes_on_where_it_was() {
+    let place = Place::new();
+    let command = [
+        "transfer",
+        "--from",
+        "resnet8",
+        "--to",
+        "resnet20",
+        "--both-ways",
+        "--seeds",
+        "2",
+        "--teacher-epochs",
+        "1",
+        "--episodes",
+        "10",
+        "--reward-images",
+        "40",
+        "--training-images",
+        "64",
+        "--student-epochs",
+        "1",
+        "--first",
+        "2",
+        "--agent-set",
+        "hidden=6",
+        "--out",
+        "carried",
+        "--json",
+    ];
+    let first = place.run(&command).ok().json();
+    let rows = first["rows"].as_array().expect("rows");
+    let pairs: Vec<[&str; 2]> =
+        rows.iter().filter_map(|row| Some([row["from"].as_str()?, row["to"].as_str()?])).collect();
+    assert_eq!(pairs, [["resnet8", "resnet20"], ["resnet20", "resnet8"]]);
+    assert_eq!(rows[0]["pretrained"]["reward"]["count"], 2);
+    let curves = std::fs::read_to_string(place.path("carried").join("curves.svg")).expect("curves");
+    assert!(curves.contains("pre-trained on resnet8"));
+    assert_eq!(place.run(&command).ok().json(), first);
+    let mut other = command.to_vec();
+    other[12] = "15";
+    assert_eq!(place.run(&other).code, Some(2));
+}
