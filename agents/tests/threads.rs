@@ -6,7 +6,8 @@ mod common;
 
 use std::process::Command;
 
-use common::{Toy, play};
+use cgym_agents::{Mode, run_batch};
+use common::{Toy, agent, play, table::TableToy};
 use serde_json::json;
 
 const RESULT: &str = "CGYM_THREADS_TEST_RESULT";
@@ -23,19 +24,46 @@ fn ddpg_learns_the_same_bits_with_one_thread_and_with_several() {
         }
         return;
     }
+    same_with_threads("ddpg_learns_the_same_bits_with_one_thread_and_with_several", ["64", "128"]);
+}
+
+/// As above: 20 episodes of 16 decisions through 200 × 200 are shared out among threads too.
+#[test]
+fn policy_gradients_learn_the_same_bits_with_one_thread_and_with_several() {
+    if let Some(directory) = std::env::var_os(RESULT) {
+        for policy in ["mlp", "bilstm"] {
+            let settings = json!({ "policy": policy, "rollouts": 20, "hidden": 200 });
+            let toy = TableToy::new(16);
+            let mut agent = agent(&toy, "reinforce", &settings, 40, 1);
+            for update in 0..2 {
+                let seeds: Vec<u64> = (20 * update..20 * update + 20).collect();
+                run_batch(&toy, &mut *agent, &seeds, Mode::Explore).unwrap();
+            }
+            agent.save(&std::path::Path::new(&directory).join(policy)).unwrap();
+        }
+        return;
+    }
+    same_with_threads(
+        "policy_gradients_learn_the_same_bits_with_one_thread_and_with_several",
+        ["mlp", "bilstm"],
+    );
+}
+
+/// Runs `test` with one, two and three threads; it leaves a checkpoint in each of `folders`.
+fn same_with_threads(test: &str, folders: [&str; 2]) {
     let results = ["1", "2", "3"].map(|threads| {
         let directory = tempfile::tempdir().unwrap();
         let status = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "ddpg_learns_the_same_bits_with_one_thread_and_with_several"])
+            .args(["--exact", test])
             .env("RAYON_NUM_THREADS", threads)
             .env(RESULT, directory.path())
             .status()
             .unwrap();
         assert!(status.success(), "{threads} threads");
-        ["64", "128"].map(|batch| std::fs::read(directory.path().join(batch).join("agent.bin")).unwrap())
+        folders.map(|folder| std::fs::read(directory.path().join(folder).join("agent.bin")).unwrap())
     });
-    for (batch, place) in [(64, 0), (128, 1)] {
-        assert!(results[0][place] == results[1][place], "batch {batch}: 1 and 2 threads differ");
-        assert!(results[0][place] == results[2][place], "batch {batch}: 1 and 3 threads differ");
+    for (place, folder) in folders.into_iter().enumerate() {
+        assert!(results[0][place] == results[1][place], "{folder}: 1 and 2 threads differ");
+        assert!(results[0][place] == results[2][place], "{folder}: 1 and 3 threads differ");
     }
 }

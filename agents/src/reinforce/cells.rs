@@ -63,17 +63,15 @@ pub(super) struct Cell {
 }
 
 impl Cell {
-    /// Drawn from U(-1/√hidden, 1/√hidden), the forget gate's bias raised by 1 so that a fresh
-    /// cell remembers (Jozefowicz et al., 2015).
+    /// Recurrent weights and biases are drawn from U(-1/√hidden, 1/√hidden) as PyTorch's, input
+    /// weights from U(-3/√inputs, 3/√inputs). Features lie in [0, 1] and differ little between
+    /// layers: with PyTorch's input weights a policy gradient finds what all decisions have in
+    /// common, and is certain of it, long before it tells one layer from another.
     pub(super) fn new([inputs, hidden]: [usize; 2], parameters: &mut Parameters, rng: &mut impl Rng) -> Self {
         let limit = 1.0 / (hidden as f32).sqrt();
-        let input = parameters.draw([inputs, 4 * hidden], limit, rng);
+        let input = parameters.draw([inputs, 4 * hidden], 3.0 / (inputs.max(1) as f32).sqrt(), rng);
         let recurrent = parameters.draw([hidden, 4 * hidden], limit, rng);
         let bias = parameters.draw([1, 4 * hidden], limit, rng);
-        let end = parameters.values().len();
-        parameters.change(|values| {
-            values[end - 3 * hidden..end - 2 * hidden].iter_mut().for_each(|bias| *bias += 1.0);
-        });
         Self { input, recurrent, bias, hidden }
     }
 

@@ -81,7 +81,7 @@ pub(super) enum Encoded {
     /// This policy reads no rows.
     Nothing,
     /// Both directions' hidden states at each row, `[rows, 2 · hidden]`.
-    Rows(Tensor<2>),
+    Rows(Box<Tensor<2>>),
     /// The encoder's last state in each layer.
     States(Vec<State>),
 }
@@ -148,7 +148,7 @@ impl Policy {
                     let pairs = ahead.into_iter().zip(behind.into_iter().rev());
                     rows = pairs.map(|(ahead, behind)| Tensor::cat(vec![ahead, behind], 1)).collect();
                 }
-                Encoded::Rows(Tensor::cat(rows, 0))
+                Encoded::Rows(Box::new(Tensor::cat(rows, 0)))
             }
             Body::Recurrent(encoder, _) if !encoder.is_empty() => {
                 rows.reverse();
@@ -208,7 +208,7 @@ fn current_rows(tensors: &Tensors, tables: &[Encoded], batch: &Batch) -> Tensor<
         firsts.push(first);
         if let Encoded::Rows(encoded) = table {
             first += encoded.dims()[0];
-            rows.push(encoded.clone());
+            rows.push(Tensor::clone(encoded));
         }
     }
     let place =

@@ -29,7 +29,8 @@ pub struct ReinforceSettings {
     pub baseline: usize,
     /// Whether an update's advantages are shifted and scaled to mean 0 and deviation 1; off.
     pub normalize_advantages: bool,
-    /// Weight of the policy's entropy, in nats a decision, in what is climbed; 0.
+    /// Weight of the policy's entropy, in nats a decision, in what is climbed; 0.01 (N2N: none, so that
+    /// a policy may be certain of all decisions alike before it tells them apart).
     pub entropy: f64,
     /// Greatest norm of an update's gradient; none.
     pub gradient_clip: Option<f64>,
@@ -54,7 +55,7 @@ impl Default for ReinforceSettings {
             rollouts: 5,
             baseline: 5,
             normalize_advantages: false,
-            entropy: 0.0,
+            entropy: 0.01,
             gradient_clip: None,
             discount: 1.0,
             value_weight: 0.5,

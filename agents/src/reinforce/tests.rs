@@ -60,11 +60,11 @@ fn episodes() -> (Vec<Vec<Step>>, Vec<Vec<f32>>) {
 #[test]
 fn gradients_of_every_policy_are_the_slopes_of_its_loss_and_no_array_is_left_out() {
     let (episodes, tables) = episodes();
-    let settings = ReinforceSettings { critic: Some(false), ..Default::default() };
+    let settings = ReinforceSettings { critic: Some(false), entropy: 0.0, ..Default::default() };
     let actions = discrete(2);
     for kind in KINDS {
         let mut policy = tiny(kind, 2);
-        let mut loss = |policy: &Policy| {
+        let loss = |policy: &Policy| {
             let (lesson, gradient) =
                 policy_gradient(policy, &actions, &settings, &episodes, &tables, &[0.1; 3]).expect("finite");
             (lesson.figures[0].1, gradient)
@@ -231,7 +231,7 @@ fn step(choice: f32, reward: f64) -> Step {
 
 #[test]
 fn episodes_are_weighed_by_their_own_advantages() {
-    let settings = ReinforceSettings { critic: Some(false), ..Default::default() };
+    let settings = ReinforceSettings { critic: Some(false), entropy: 0.0, ..Default::default() };
     let of = |returns: [f64; 2]| {
         let episodes = returns.map(|reward| vec![step(1.0, reward)]);
         lesson(&discrete(2), &settings, &episodes, &[0.5, 0.5], &[0.0; 4]).gradient
@@ -246,7 +246,7 @@ fn episodes_are_weighed_by_their_own_advantages() {
 
 #[test]
 fn a_critic_is_the_baseline_of_each_decision_and_learns_the_return() {
-    let settings = ReinforceSettings { critic: Some(true), value_weight: 0.5, ..Default::default() };
+    let settings = ReinforceSettings { critic: Some(true), entropy: 0.0, ..Default::default() };
     let episodes = [vec![step(0.0, 0.0), step(1.0, 2.0)]];
     // Two logits and a value at each of two steps.
     let lesson = lesson(&discrete(2), &settings, &episodes, &[99.0], &[0.0, 0.0, 2.0, 0.0, 0.0, 1.5]);
