@@ -61,7 +61,7 @@ pub struct DdpgSettings {
     pub warmup_sigma: Option<f64>,
     /// Whether the critic alone learns during warm-up; off.
     pub warmup_critic: bool,
-    /// Updates for each new transition, done after the episode; 2 (AMC: 1).
+    /// Updates for each new transition, done after the episode; 4 (AMC: 1).
     pub updates_per_step: usize,
     /// First deviation of the truncated normal exploration, in widths of the action range; 0.5.
     pub sigma: f64,
@@ -97,7 +97,7 @@ impl Default for DdpgSettings {
             warmup: None,
             warmup_sigma: None,
             warmup_critic: false,
-            updates_per_step: 2,
+            updates_per_step: 4,
             sigma: 0.5,
             sigma_floor: 0.02,
             sigma_share: 0.75,
