@@ -48,7 +48,9 @@ fn assert_near(found: &[f32], expected: &[f32], tolerance: f32, what: &str) {
     assert_eq!(found.len(), expected.len(), "{what}");
     let scale = expected.iter().fold(1e-2f32, |scale, value| scale.max(value.abs()));
     for (found, expected) in found.iter().zip(expected) {
-        assert!((found - expected).abs() <= tolerance * scale, "{what}: {found} is not {expected}");
+        // Below that there is nothing but rounding: a bias before a batch-norm has no gradient.
+        let most = tolerance * scale + 2e-6;
+        assert!((found - expected).abs() <= most, "{what}: {found} is not {expected}");
     }
 }
 
