@@ -116,7 +116,8 @@ mod tests {
         let values = vec![1.0; len];
         let start = values.as_ptr();
         recycle(values);
-        assert_ne!(room(2 * len).as_ptr(), start);
+        let other = room(2 * len);
+        assert_ne!(other.as_ptr(), start);
         let again = room(len);
         assert_eq!(again.as_ptr(), start);
         assert!(again.is_empty() && again.capacity() >= len);
