@@ -187,6 +187,18 @@ impl Dense {
             for part in parts(pixels, most) {
                 let input = origin + line * line_steps[0] + part.start * pixel_steps[0];
                 let output = first + line * line_steps[1] + part.start * pixel_steps[1];
+                // The last numbers that the tile reads and writes.
+                let last_pixel = pixel_steps.map(|step| (part.len() - 1) * step + lanes);
+                debug_assert!(region.taps.iter().all(|tap| {
+                    let end = input + tap.input + (depth - 1) * input_channel + last_pixel[0];
+                    let weight = tap.weight + 1 + (depth - 1) * taps;
+                    end <= self.groups * depth * input_channel
+                        && weights + weight * block.channels.len() <= self.weights.len()
+                }));
+                debug_assert!(
+                    output + (block.channels.len() - 1) * output_channel + last_pixel[1]
+                        <= self.groups * count * output_channel
+                );
                 // SAFETY: the caller's promise; the spans name only taps that lie in the input, and
                 // cover each output once; where there are no taps, no input is read.
                 unsafe {

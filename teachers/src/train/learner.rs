@@ -74,8 +74,8 @@ impl<'a> Learner<'a> {
     }
 
     /// The same, for good.
-    pub fn into_weights(self) -> Weights {
-        self.weights
+    pub fn into_weights(mut self) -> Weights {
+        std::mem::take(&mut self.weights)
     }
 
     /// One pass; `None` when it was asked to stop, with the weights as before the pass.
@@ -182,6 +182,13 @@ impl<'a> Learner<'a> {
         let momentum = directory.join(format!("momentum-{last}.safetensors"));
         self.momentum = Weights::load_like(&momentum, &self.momentum)?;
         Ok(state.epochs)
+    }
+}
+
+impl Drop for Learner<'_> {
+    /// Gives back the memory that the kernels have kept from step to step.
+    fn drop(&mut self) {
+        cgym_kernels::train::release();
     }
 }
 

@@ -3,6 +3,50 @@
 
 use crate::Buffer;
 use std::cell::RefCell;
+use std::sync::{Mutex, PoisonError};
+
+/// Numbers from which on memory is worth keeping; below, the allocator has it at hand.
+const LEAST_KEPT: usize = 1 << 14;
+/// Numbers that are kept at most: 1 GiB.
+const MOST_KEPT: usize = 1 << 28;
+
+/// Memory of results that are no longer needed.
+static SPARE: Mutex<Vec<Vec<f32>>> = Mutex::new(Vec::new());
+
+/// Keeps the memory of a result that is no longer needed for the results to come: memory fresh from
+/// the system costs more to touch than what is computed in it.
+///
+/// At most 1 GiB is kept, until [`release`].
+pub fn recycle(values: Vec<f32>) {
+    if values.capacity() < LEAST_KEPT {
+        return;
+    }
+    let mut spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
+    let kept: usize = spare.iter().map(Vec::capacity).sum();
+    if kept + values.capacity() <= MOST_KEPT {
+        spare.push(values);
+    }
+}
+
+/// Gives all memory that [`recycle`] has kept back to the system.
+pub fn release() {
+    SPARE.lock().unwrap_or_else(PoisonError::into_inner).clear();
+}
+
+/// An empty vector with room for `len` numbers, kept or new.
+fn room(len: usize) -> Vec<f32> {
+    if len >= LEAST_KEPT {
+        let mut spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
+        // The last one kept is the likeliest to be in a cache still.
+        let fits = |values: &Vec<f32>| (len..=len + len / 4).contains(&values.capacity());
+        if let Some(place) = spare.iter().rposition(fits) {
+            let mut values = spare.swap_remove(place);
+            values.clear();
+            return values;
+        }
+    }
+    Vec::with_capacity(len)
+}
 
 /// A result while several threads write to parts of it.
 pub(super) struct Output {
@@ -17,7 +61,7 @@ unsafe impl Sync for Output {}
 impl Output {
     /// Room for `len` numbers.
     pub fn new(len: usize) -> Self {
-        let mut values = Vec::with_capacity(len);
+        let mut values = room(len);
         let start = values.as_mut_ptr();
         Self { values, start, len }
     }
@@ -59,4 +103,23 @@ pub(super) fn with_scratch<R>(lens: [usize; BUFFERS], run: impl FnOnce([&mut [f3
         let [first, second, third] = buffers;
         run([&mut first[..lens[0]], &mut second[..lens[1]], &mut third[..lens[2]]])
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn recycled_memory_is_used_for_a_result_of_its_size_and_for_no_other() {
+        // Of a size that no other test has.
+        let len = 3 * LEAST_KEPT + 7;
+        let values = vec![1.0; len];
+        let start = values.as_ptr();
+        recycle(values);
+        let other = room(2 * len);
+        assert_ne!(other.as_ptr(), start);
+        let again = room(len);
+        assert_eq!(again.as_ptr(), start);
+        assert!(again.is_empty() && again.capacity() >= len);
+    }
 }

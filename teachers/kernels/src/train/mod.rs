@@ -36,4 +36,5 @@ mod weight;
 mod weight_tile;
 
 pub use conv::{ConvGradients, conv_backward, conv_forward, conv_input_gradient, conv_weight_gradient};
+pub use memory::{recycle, release};
 pub use norm::{BatchNorm, NormGradients, SavedNorm, batch_norm_relu_backward, batch_norm_relu_forward};

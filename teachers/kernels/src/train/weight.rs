@@ -113,6 +113,17 @@ impl WeightGradient {
                         tensors[side].wrapping_add(offset)
                     });
                     let line = (out * depth + ins.start) * kernel[0] + rows.tap;
+                    debug_assert!((0..2).all(|side| {
+                        let (channel, row, column) = from[side];
+                        let (stride, more) = [([1, 1], 0), (shape.stride, columns.taps.len() - 1)][side];
+                        let row = row + (rows.outputs.len() - 1) * stride[0];
+                        let column =
+                            column + (columns.outputs.len() - 1) * stride[1] + more * shape.dilation[1];
+                        let channels = [outs.len(), ins.len()][side];
+                        let end = (channel + channels - 1) * channel_steps[side]
+                            + (row * widths[side] + column + 1) * lanes;
+                        end <= (shape.groups * [count, depth][side]) * channel_steps[side]
+                    }));
                     // SAFETY: the caller's promise; rows and columns name only taps that lie in the
                     // input; the sums are those of the tile's channels.
                     unsafe {

@@ -43,6 +43,7 @@ impl Backward<Flex, 3> for ConvBackward {
         if let Some(node) = of_bias {
             gradients.register::<Flex>(node.id, tensor(found.bias, [shape.out_channels]));
         }
+        [input, gradient].into_iter().for_each(flex::recycle);
     }
 }
 
@@ -59,13 +60,7 @@ struct NormState {
 
 impl NormState {
     /// Registers the gradients of input, weight, bias and residual where there is an id.
-    fn backward(
-        self,
-        relu: bool,
-        gradient: &FlexTensor,
-        ids: [Option<NodeId>; 4],
-        gradients: &mut Gradients,
-    ) {
+    fn backward(self, relu: bool, gradient: FlexTensor, ids: [Option<NodeId>; 4], gradients: &mut Gradients) {
         let [mean, inverse_deviation] = &*self.statistics;
         let saved = SavedNorm {
             input: values(&self.input),
@@ -76,7 +71,7 @@ impl NormState {
             residual: self.residual.as_ref().map(values),
             relu,
         };
-        let found = flex::normalise_backward(&saved, gradient);
+        let found = flex::normalise_backward(&saved, &gradient);
         let (size, channels) = (dims(&self.input), [mean.len()]);
         let mut register = |id: Option<NodeId>, gradient: FlexTensor| {
             if let Some(id) = id {
@@ -90,6 +85,8 @@ impl NormState {
         if self.residual.is_some() {
             register(of_residual, tensor(found.residual, size));
         }
+        flex::recycle(gradient);
+        [Some(self.input), self.residual].into_iter().flatten().for_each(flex::recycle);
     }
 }
 
@@ -104,7 +101,7 @@ impl Backward<Flex, 3> for NormBackward {
     fn backward(self, ops: Ops<NormState, 3>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let gradient = contiguous(&gradients.consume::<Flex>(&ops.node));
         let [input, weight, bias] = ops.parents.map(|node| node.map(|node| node.id));
-        ops.state.backward(self.relu, &gradient, [input, weight, bias, None], gradients);
+        ops.state.backward(self.relu, gradient, [input, weight, bias, None], gradients);
     }
 }
 
@@ -114,7 +111,7 @@ impl Backward<Flex, 4> for NormBackward {
     fn backward(self, ops: Ops<NormState, 4>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let gradient = contiguous(&gradients.consume::<Flex>(&ops.node));
         let parents = ops.parents.map(|node| node.map(|node| node.id));
-        ops.state.backward(self.relu, &gradient, parents, gradients);
+        ops.state.backward(self.relu, gradient, parents, gradients);
     }
 }
 

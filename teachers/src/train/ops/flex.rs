@@ -5,7 +5,7 @@ use burn::{
     tensor::TensorData,
 };
 use cgym_kernels::{
-    ConvShape, Isa,
+    ConvShape, Isa, train,
     train::{BatchNorm, ConvGradients, NormGradients, SavedNorm},
     train::{batch_norm_relu_backward, batch_norm_relu_forward, conv_backward, conv_forward},
 };
@@ -30,6 +30,15 @@ pub fn values(tensor: &FlexTensor) -> &[f32] {
 /// A tensor of these numbers.
 pub fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> FlexTensor {
     FlexTensor::from_data(TensorData::new(values, shape))
+}
+
+/// Lets results to come have the memory of a contiguous tensor, if nothing else uses it.
+pub fn recycle(tensor: FlexTensor) {
+    if tensor.is_unique()
+        && let Ok(values) = tensor.into_data().try_into_vec()
+    {
+        train::recycle(values);
+    }
 }
 
 /// `[images, channels, height, width]`.
