@@ -329,6 +329,9 @@ pub enum TeacherCommand {
         /// Threads [default: one a core]
         #[arg(long, value_name = "N")]
         threads: Option<usize>,
+        /// Compute with Burn's kernels in place of ours, as the shipped teacher was trained
+        #[arg(long)]
+        stock_kernels: bool,
         /// Where to compute
         #[arg(long, value_enum, value_name = "NAME", default_value_t)]
         device: Device,

@@ -48,6 +48,9 @@ pub struct TrainOptions {
     pub seed: u64,
     /// Shifts and mirror images.
     pub augmentation: Augmentation,
+    /// Whether Burn's kernels compute where ours would: slower, and other bytes by rounding.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub stock_kernels: bool,
 }
 
 impl Default for TrainOptions {
@@ -60,6 +63,7 @@ impl Default for TrainOptions {
             weight_decay: 5e-4,
             seed: 0,
             augmentation: Augmentation::default(),
+            stock_kernels: false,
         }
     }
 }
@@ -147,6 +151,9 @@ pub fn train(
 ) -> Result<Trained, Error> {
     options.check(training.indices.len())?;
     let mut learner = Learner::new(graph, initial, options, device)?;
+    if options.stock_kernels {
+        learner = learner.with_stock_kernels();
+    }
     let mut epochs = Vec::new();
     if let Some(directory) = &training.checkpoints {
         epochs = learner.restore(directory, training.task)?;

@@ -38,6 +38,7 @@ pub(in crate::commands) struct Request {
     pub(in crate::commands) weight_decay: Option<f64>,
     pub(in crate::commands) seed: Option<u64>,
     pub(in crate::commands) reward_images: Option<usize>,
+    pub(in crate::commands) stock_kernels: bool,
     pub(in crate::commands) device: Device,
 }
 
@@ -62,6 +63,7 @@ pub(super) fn train(command: TeacherCommand, json: bool) -> Result<(), Error> {
         seed,
         reward_images,
         threads,
+        stock_kernels,
         device,
     } = command
     else {
@@ -77,6 +79,7 @@ pub(super) fn train(command: TeacherCommand, json: bool) -> Result<(), Error> {
         weight_decay,
         seed,
         reward_images,
+        stock_kernels,
         device: device::resolve(device)?,
     };
     let trained = train_network(&request)?;
@@ -116,6 +119,7 @@ pub(in crate::commands) fn train_network(request: &Request) -> Result<Report, Er
         learning_rate: request.learning_rate.unwrap_or(defaults.learning_rate),
         weight_decay: request.weight_decay.unwrap_or(defaults.weight_decay),
         seed: request.seed.unwrap_or(defaults.seed),
+        stock_kernels: request.stock_kernels,
         ..defaults
     };
     fs::create_dir_all(out).map_err(|error| Error::file(out, format!("cannot be made: {error}")))?;

@@ -215,6 +215,7 @@ impl Plan {
             weight_decay: None,
             seed: None,
             reward_images: config.environment.reward_size(),
+            stock_kernels: false,
             device: Device::flex(),
         }))
     }
