@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::{
     Error,
     agent_choice::AgentChoice,
-    settings::{Budget, GameName, ImageSize, Settings},
+    settings::{Budget, GameName, ImageSize, RewardName, Settings},
     teacher::Variant,
 };
 
@@ -231,7 +231,11 @@ fn amc(base: EnvConfig, settings: &Settings) -> Result<Family, Error> {
     let model = settings.model.as_deref().unwrap_or(&base.model);
     let dataset = settings.dataset.unwrap_or(base.dataset);
     let overrides = EnvOverrides {
-        reward: settings.reward.as_deref().map(str::parse).transpose()?,
+        reward: match settings.reward {
+            Some(RewardName::N2n(reward)) => return Err(foreign_reward(&reward, "AMC")),
+            Some(RewardName::Amc(reward)) => Some(reward),
+            None => None,
+        },
         scope: settings.scope,
         lower_bound: settings.lower_bound,
         channel_multiple: settings.channel_multiple,
@@ -248,7 +252,11 @@ fn n2n(base: N2nConfig, settings: &Settings) -> Result<Family, Error> {
     let model = settings.model.as_deref().unwrap_or(&base.model);
     let dataset = settings.dataset.unwrap_or(base.dataset);
     let overrides = N2nOverrides {
-        reward: settings.reward.as_deref().map(str::parse).transpose()?,
+        reward: match settings.reward {
+            Some(RewardName::Amc(reward)) => return Err(foreign_reward(&reward, "N2N")),
+            Some(RewardName::N2n(reward)) => Some(reward),
+            None => None,
+        },
         max_parameters: settings.max_parameters,
         max_macs: settings.max_macs,
         min_top1: settings.min_top1,
@@ -266,6 +274,11 @@ fn n2n(base: N2nConfig, settings: &Settings) -> Result<Family, Error> {
         ..N2nOverrides::default()
     };
     Ok(Family::N2n(N2nConfig::new(base.stage, model, dataset).with(&overrides)?))
+}
+
+fn foreign_reward(reward: &dyn std::fmt::Display, game: &str) -> Error {
+    let own = if game == "AMC" { "err, err-log-macs and err-log-params" } else { "n2n and n2n-constrained" };
+    Error::Input(format!("reward: `{reward}` is not one of {game}'s; those are {own}"))
 }
 
 /// Refuses settings of the other game: they would change nothing.
@@ -321,7 +334,7 @@ fn amc_settings(config: &EnvConfig) -> Settings {
     Settings {
         game: Some(GameName::Amc),
         budget: Some(Budget { unit: config.budget, share: config.target }),
-        reward: Some(config.reward.to_string()),
+        reward: Some(RewardName::Amc(config.reward)),
         scope: Some(config.scope),
         lower_bound: Some(config.lower_bound),
         channel_multiple: Some(config.channel_multiple),
@@ -340,7 +353,7 @@ fn n2n_settings(config: &N2nConfig) -> Settings {
             Stage::Removal => GameName::N2nRemoval,
             Stage::Shrinkage => GameName::N2nShrinkage,
         }),
-        reward: Some(config.reward.to_string()),
+        reward: Some(RewardName::N2n(config.reward)),
         max_parameters: constraints.max_parameters,
         max_macs: constraints.max_macs,
         min_top1: constraints.min_top1,
@@ -436,7 +449,7 @@ mod tests {
     fn n2n_settings_survive_a_round_trip_too() {
         let settings = Settings {
             env: Some("N2N-Shrinkage-VGG13-MNIST-v0".to_owned()),
-            reward: Some("n2n-constrained".to_owned()),
+            reward: "n2n-constrained".parse().ok(),
             max_parameters: Some(20_000),
             student_epochs: Some(2),
             ..Settings::default()

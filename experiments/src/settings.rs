@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use cgym_env::{BudgetUnit, EnvError, Scope};
+use cgym_env::{BudgetUnit, EnvError, N2nReward, Reward, Scope};
 use cgym_teachers::{
     data::DatasetName,
     nearest,
@@ -56,7 +56,7 @@ pub struct Settings {
     pub budget: Option<Budget>,
     /// AMC: err, err-log-macs or err-log-params; N2N: n2n or n2n-constrained
     #[arg(long, value_name = "NAME")]
-    pub reward: Option<String>,
+    pub reward: Option<RewardName>,
     /// Channels that are decided about: inner (of one layer) or all (residual sums too)
     #[arg(long, value_name = "NAME")]
     pub scope: Option<Scope>,
@@ -243,6 +243,46 @@ fn unknown_key(text: &str, error: &toml::de::Error) -> String {
         .filter(|name| *name != "agent-set")
         .collect();
     format!("line {line}: unknown key `{key}`{}", nearest(key, known.iter().copied()))
+}
+
+/// A reward of either game by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub enum RewardName {
+    /// AMC's.
+    Amc(Reward),
+    /// N2N's.
+    N2n(N2nReward),
+}
+
+impl std::str::FromStr for RewardName {
+    type Err = EnvError;
+
+    fn from_str(text: &str) -> Result<Self, EnvError> {
+        match (text.parse(), text.parse()) {
+            (Ok(reward), _) => Ok(Self::Amc(reward)),
+            (_, Ok(reward)) => Ok(Self::N2n(reward)),
+            (_, Err(error)) if text.starts_with('n') => Err(error),
+            (Err(error), _) => Err(error),
+        }
+    }
+}
+
+impl From<RewardName> for String {
+    fn from(reward: RewardName) -> Self {
+        match reward {
+            RewardName::Amc(reward) => reward.to_string(),
+            RewardName::N2n(reward) => reward.to_string(),
+        }
+    }
+}
+
+impl TryFrom<String> for RewardName {
+    type Error = EnvError;
+
+    fn try_from(text: String) -> Result<Self, EnvError> {
+        text.parse()
+    }
 }
 
 /// A game, where no id says it.

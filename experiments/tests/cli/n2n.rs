@@ -97,7 +97,8 @@ fn a_policy_moves_to_another_network_frozen_or_not() {
     let other = carried(&["--out", "other", "--agent-set", "hidden=7"]);
     assert_eq!(other.code, Some(2), "{}", other.stderr);
     assert!(other.stderr.contains("hidden"), "{}", other.stderr);
-    let none = carried(&["--out", "none", "--agent", "random"]);
+    let random = ["--no-baselines", "--pretrained", "source", "--out", "none", "--agent", "random"];
+    let none = place.run(&[&TINY[..13], &random].concat());
     assert!(none.code == Some(2) && none.stderr.contains("no policy"), "{}", none.stderr);
 }
 

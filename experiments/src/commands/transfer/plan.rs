@@ -58,6 +58,8 @@ struct Claim {
     game: GameName,
     pairs: Vec<(String, String)>,
     settings: Settings,
+    /// Hyper-parameters given as flags, which settings do not spell.
+    agent_set: Vec<(String, toml::Value)>,
     teachers: Vec<(String, PathBuf)>,
     teacher_epochs: Option<usize>,
 }
@@ -137,7 +139,8 @@ impl Plan {
         let mine = Claim {
             game: self.game,
             pairs: self.pairs.clone(),
-            settings,
+            agent_set: settings.agent_set.clone(),
+            settings: Settings { agent_set: Vec::new(), ..settings },
             teachers: self.teachers.clone(),
             teacher_epochs: self.teacher_epochs,
         };
