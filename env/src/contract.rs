@@ -62,6 +62,9 @@ pub struct Outcome {
     /// Canonical hash of the architecture, where candidates are trained and remembered by it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub architecture: Option<String>,
+    /// Mean training loss of the last epoch, where candidates are trained.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss: Option<f64>,
 }
 
 /// What a step tells beside observation and reward.

@@ -32,6 +32,9 @@ pub struct Evaluation {
     pub top1: f64,
     /// Cost of the pruned network.
     pub cost: Cost,
+    /// Mean loss of the last epoch, where it was trained before it was scored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss: Option<f64>,
 }
 
 /// Scores candidates; the same candidate always gets the same answer.
@@ -96,7 +99,7 @@ impl Evaluator for Exact {
         let (graph, weights) = self.timed(0, || self.pruner.prune(kept))?;
         let engine = self.timed(1, || Engine::new(&graph, &weights))?;
         let top1 = self.timed(2, || engine.top1(&self.images))?;
-        Ok(Evaluation { top1, cost: graph.cost()? })
+        Ok(Evaluation { top1, cost: graph.cost()?, loss: None })
     }
 }
 
@@ -217,6 +220,6 @@ impl Evaluator for Surrogate {
         let harm: f64 = (counts.iter().zip(self.model.atoms()).zip(&self.sensitivities))
             .map(|((&count, &all), s)| s * (1.0 - count as f64 / all as f64).powi(2))
             .sum();
-        Ok(Evaluation { top1: 0.1 + 0.85 * (-harm).exp(), cost: self.model.cost(&counts) })
+        Ok(Evaluation { top1: 0.1 + 0.85 * (-harm).exp(), cost: self.model.cost(&counts), loss: None })
     }
 }

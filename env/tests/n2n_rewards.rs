@@ -3,7 +3,15 @@
 use cgym_env::{Constraints, N2nReward, Outcome, TeacherFigures};
 
 fn outcome(top1: f64, parameters: u64) -> Outcome {
-    Outcome { top1, macs: 1, parameters, preserve_ratio: 0.1, kept: Vec::new(), architecture: None }
+    Outcome {
+        top1,
+        macs: 1,
+        parameters,
+        preserve_ratio: 0.1,
+        kept: Vec::new(),
+        architecture: None,
+        loss: None,
+    }
 }
 
 #[test]

@@ -81,6 +81,7 @@ mod tests {
             preserve_ratio,
             kept: Vec::new(),
             architecture: None,
+            loss: None,
         });
         record
     }

@@ -126,8 +126,13 @@ impl Summary {
 
     /// The table, a line a policy.
     pub fn table(&self) -> String {
-        let mut text =
-            format!("{}: at most {} % of the {}\n", self.env, percent(self.target), unit_name(&self.budget));
+        let mut text = match self.target {
+            // A game without a budget says what it is about by its reward.
+            target if target >= 1.0 => format!("{}: {}\n", self.env, self.reward),
+            target => {
+                format!("{}: at most {} % of the {}\n", self.env, percent(target), unit_name(&self.budget))
+            }
+        };
         let head = ["policy", "reward top-1", "test top-1", "MACs", "parameters", "kept", "evaluations"];
         let rows = self.rows.iter().map(|row| {
             [

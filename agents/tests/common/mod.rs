@@ -189,6 +189,7 @@ impl Env for Toy {
             preserve_ratio: self.spent(),
             kept: Vec::new(),
             architecture: None,
+            loss: None,
         }));
         Ok(Step::termination(self.observation(), self.score(&self.kept), info))
     }

@@ -136,6 +136,7 @@ impl Env for TableToy {
             preserve_ratio: self.kept.iter().sum::<f64>() / self.rows as f64,
             kept: Vec::new(),
             architecture: None,
+            loss: None,
         }));
         Ok(Step::termination(self.observation(), self.score(&self.kept), info))
     }

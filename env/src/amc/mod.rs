@@ -150,7 +150,7 @@ impl AmcEnv {
                 outcome.macs, outcome.parameters, cost.macs, cost.parameters
             )));
         }
-        Ok((world.candidate(&kept), Evaluation { top1: outcome.top1, cost }))
+        Ok((world.candidate(&kept), Evaluation { top1: outcome.top1, cost, loss: None }))
     }
 }
 

@@ -100,6 +100,7 @@ impl World {
             preserve_ratio: self.share(episode.cost()),
             kept: self.decisions.iter().zip(episode.kept()).map(channels).collect(),
             architecture: None,
+            loss: None,
         })
     }
 }

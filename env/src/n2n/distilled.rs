@@ -8,7 +8,7 @@ use cgym_teachers::{
     engine::Images,
     graph::Graph,
     inherit::inherit,
-    train::{Device, DistillOptions, Distillation, distill, fresh_weights, teacher_logits},
+    train::{Device, DistillOptions, Distillation, Trained, distill, fresh_weights, teacher_logits},
     weights::Weights,
 };
 
@@ -68,6 +68,12 @@ impl Distilled {
     /// # Errors
     /// [`Error::NotFinite`] when the training diverges.
     pub fn train(&self, child: &Graph) -> Result<(Weights, f64), Error> {
+        let trained = self.teach(child)?;
+        let top1 = trained.epochs.last().map_or(0.0, |epoch| epoch.top1);
+        Ok((trained.weights, top1))
+    }
+
+    fn teach(&self, child: &Graph) -> Result<Trained, Error> {
         let initial = match &self.inherit_from {
             Some((parent, weights)) => inherit(parent, weights, child, self.options.seed)?,
             None => fresh_weights(child, self.options.seed),
@@ -79,16 +85,15 @@ impl Distilled {
             validation: &self.reward,
             stop: None,
         };
-        let trained = distill(child, initial, &distillation, &self.options, &self.device, &mut |_| ())?;
-        let top1 = trained.epochs.last().map_or(0.0, |epoch| epoch.top1);
-        Ok((trained.weights, top1))
+        distill(child, initial, &distillation, &self.options, &self.device, &mut |_| ())
     }
 }
 
 impl StudentEvaluator for Distilled {
     fn evaluate(&self, child: &Graph) -> Result<Evaluation, Error> {
-        let (_, top1) = self.train(child)?;
-        Ok(Evaluation { top1, cost: child.cost()? })
+        let last = self.teach(child)?.epochs.last().copied();
+        let top1 = last.map_or(0.0, |epoch| epoch.top1);
+        Ok(Evaluation { top1, cost: child.cost()?, loss: last.map(|epoch| epoch.loss) })
     }
 
     /// With inherited weights it also counts which of the parent's layers a student has.

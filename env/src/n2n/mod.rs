@@ -201,7 +201,10 @@ impl N2nEnv {
             );
             return Err(EnvError::Setting { key: "outcome".to_owned(), reason });
         }
-        Ok((self.world.evaluator.identity(&child), Evaluation { top1: outcome.top1, cost }))
+        Ok((
+            self.world.evaluator.identity(&child),
+            Evaluation { top1: outcome.top1, cost, loss: outcome.loss },
+        ))
     }
 
     /// One legal index a decision.

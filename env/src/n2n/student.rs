@@ -160,7 +160,7 @@ impl StudentEvaluator for SurrogateStudent {
             harm += sensitivity * lost * lost + 2.0 * before * sensitivity * lost;
             before = sensitivity * lost;
         }
-        Ok(Evaluation { top1: 0.1 + 0.85 * (-harm).exp(), cost: child.cost()? })
+        Ok(Evaluation { top1: 0.1 + 0.85 * (-harm).exp(), cost: child.cost()?, loss: None })
     }
 }
 

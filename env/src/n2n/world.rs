@@ -160,6 +160,7 @@ impl World {
             preserve_ratio: self.share(cost.parameters),
             kept: actions.to_vec(),
             architecture: Some(architecture::hash(child)),
+            loss: scored.loss,
         })
     }
 

@@ -10,7 +10,8 @@ common="--model resnet56 --weights $weights --dataset cifar10 --data $data --bud
         --reward-images 5000 --points 30 --episodes 108"
 mkdir -p "$out"
 for seed in 1 2 3; do
-    $cgym search $common --agent ddpg --seed $seed --out "$out/ddpg-$seed" --json > "$out/ddpg-$seed.json"
+    $cgym search $common --agent ddpg --seed $seed --no-baselines --out "$out/ddpg-$seed" --json > "$out/ddpg-$seed.json"
     $cgym baselines $common --agents cem --seed $seed --out "$out/cem-$seed" --json > "$out/cem-$seed.json"
+    $cgym baselines $common --agents uniform,shallow,deep,random --seed $seed --json > "$out/baselines-$seed.json"
 done
-$cgym baselines $common --agents greedy --seed 1 --out "$out/greedy-1" --json > "$out/greedy-1.json"
+$cgym baselines $common --agents greedy --seed 1 --json > "$out/greedy-1.json"

@@ -261,6 +261,7 @@ fn figures(record: &EpisodeRecord, spec: &EnvSpec) -> Vec<(String, f64)> {
             ("info/preserve_ratio".to_owned(), outcome.preserve_ratio),
             ("info/compression".to_owned(), 1.0 - outcome.preserve_ratio),
         ]);
+        figures.extend(outcome.loss.map(|loss| ("losses/distillation".to_owned(), loss)));
     }
     if students {
         figures.push(("info/degenerate".to_owned(), f64::from(u8::from(record.outcome.is_none()))));
