@@ -1,6 +1,11 @@
 //! Playing several episodes of which nothing is learned until all are decided.
 
-use std::{panic::resume_unwind, thread};
+use std::{
+    num::NonZero,
+    panic::resume_unwind,
+    sync::{Mutex, PoisonError},
+    thread::{self, ScopedJoinHandle},
+};
 
 use cgym_env::{Action, Env, EpisodeRecord, Step};
 
@@ -9,7 +14,7 @@ use crate::{Agent, AgentError, Mode, Transition, run_episode};
 /// Plays an episode a seed on forks of `env`, and scores their candidates side by side.
 ///
 /// The agent decides episode after episode, each to its last action. The last steps, which score
-/// the candidates, are then taken in a thread each. What is learned comes after that, episode by
+/// the candidates, are then taken in threads. What is learned comes after that, episode by
 /// episode in the order of the seeds, so nothing depends on the timing of threads. A single
 /// episode is played by [`run_episode`].
 ///
@@ -28,21 +33,32 @@ pub fn run_batch(
     for &seed in seeds {
         episodes.push(Episode::decide(env.fork(), agent, seed, mode)?);
     }
-    thread::scope(|scope| {
-        let scorers: Vec<_> =
-            episodes.iter_mut().map(|episode| scope.spawn(move || episode.score())).collect();
-        let scored: Vec<_> = scorers
-            .into_iter()
-            .map(|scorer| scorer.join().unwrap_or_else(|panic| resume_unwind(panic)))
-            .collect();
-        scored.into_iter().collect::<Result<(), AgentError>>()
-    })?;
+    score(&mut episodes)?;
     if mode == Mode::Explore {
         for episode in &episodes {
             episode.teach(agent)?;
         }
     }
     Ok(episodes.into_iter().map(|episode| episode.record).collect())
+}
+
+/// Takes the last step of every episode, as many at a time as there are cores.
+fn score(episodes: &mut [Episode]) -> Result<(), AgentError> {
+    let cores = thread::available_parallelism().map_or(1, NonZero::get).min(episodes.len());
+    let waiting = Mutex::new(episodes.iter_mut().enumerate());
+    let work = || {
+        let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
+        let scored = std::iter::from_fn(next).map(|(index, episode)| (index, episode.score()));
+        scored.collect::<Vec<_>>()
+    };
+    let mut scored = thread::scope(|scope| {
+        let scorers: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
+        let join =
+            |scorer: ScopedJoinHandle<'_, _>| scorer.join().unwrap_or_else(|panic| resume_unwind(panic));
+        scorers.into_iter().flat_map(join).collect::<Vec<_>>()
+    });
+    scored.sort_by_key(|(index, _)| *index);
+    scored.into_iter().try_for_each(|(_, result)| result)
 }
 
 /// An episode on an environment of its own.

@@ -281,7 +281,9 @@ impl Agent for Reinforce {
         // An episode that was broken off teaches nothing.
         self.state.running.clear();
         self.state.previous = self.actions.start();
-        let progress = (mode == Mode::Explore).then_some(self.state.updates);
+        // One that never updates plays by the rules as they end.
+        let learns = mode == Mode::Explore && !self.settings.frozen;
+        let progress = learns.then_some(self.state.updates);
         Ok(ResetOptions { progress, ..ResetOptions::default() })
     }
 

@@ -245,6 +245,13 @@ pub trait Env: Send {
     /// [`EnvError::IllegalAction`] as in [`Env::step`]; the wrong number of actions.
     fn preview(&self, options: &ResetOptions, actions: &[Action]) -> Result<Preview, EnvError>;
 
+    /// Whether a candidate keeps to what the environment itself demands, however loose the options of
+    /// its episode were; only such a one can be a search's best. By default: whether it meets the
+    /// budget.
+    fn admits(&self, outcome: &Outcome) -> bool {
+        outcome.preserve_ratio <= self.spec().target
+    }
+
     /// An independent copy in the same state; evaluators and their memory are shared.
     fn fork(&self) -> Box<dyn Env>;
 }

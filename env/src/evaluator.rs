@@ -4,9 +4,8 @@
 //! not listed stay whole. Agents cannot tell which evaluator they play against, except by speed.
 
 use std::{
-    collections::HashMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -22,7 +21,10 @@ use cgym_teachers::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::cost_model::{CostModel, uniform_groups};
+use crate::{
+    cost_model::{CostModel, uniform_groups},
+    memory::Memory,
+};
 
 /// What a candidate scored.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -110,9 +112,7 @@ pub type Candidate = Vec<(usize, usize)>;
 /// Refusals are not remembered.
 pub struct Memoised<E> {
     inner: E,
-    known: Mutex<HashMap<Candidate, Arc<Mutex<Option<Evaluation>>>>>,
-    hits: AtomicU64,
-    evaluations: AtomicU64,
+    memory: Memory<Candidate>,
 }
 
 impl<E: Evaluator> Memoised<E> {
@@ -123,55 +123,29 @@ impl<E: Evaluator> Memoised<E> {
 
     /// A memory that already holds `known`, as [`Memoised::known`] gave it in an earlier run.
     pub fn with_known(inner: E, known: impl IntoIterator<Item = (Candidate, Evaluation)>) -> Self {
-        let filled = |(candidate, evaluation)| (candidate, Arc::new(Mutex::new(Some(evaluation))));
-        Self {
-            inner,
-            known: Mutex::new(known.into_iter().map(filled).collect()),
-            hits: AtomicU64::new(0),
-            evaluations: AtomicU64::new(0),
-        }
+        Self { inner, memory: Memory::with_known(known) }
     }
 
     /// Answers given from memory.
     pub fn hits(&self) -> u64 {
-        self.hits.load(Ordering::Relaxed)
+        self.memory.hits()
     }
 
     /// Answers that had to be computed.
     pub fn evaluations(&self) -> u64 {
-        self.evaluations.load(Ordering::Relaxed)
+        self.memory.evaluations()
     }
 
     /// Every candidate known, sorted.
     pub fn known(&self) -> Vec<(Candidate, Evaluation)> {
-        let slots: Vec<_> =
-            lock(&self.known).iter().map(|(candidate, slot)| (candidate.clone(), slot.clone())).collect();
-        let mut known: Vec<_> =
-            slots.into_iter().filter_map(|(candidate, slot)| Some((candidate, (*lock(&slot))?))).collect();
-        known.sort_by(|a, b| a.0.cmp(&b.0));
-        known
+        self.memory.known()
     }
 }
 
 impl<E: Evaluator> Evaluator for Memoised<E> {
     fn evaluate(&self, kept: &[(usize, usize)]) -> Result<Evaluation, Error> {
-        let slot = lock(&self.known).entry(kept.to_vec()).or_default().clone();
-        // Whoever asks for the same candidate meanwhile waits here and finds the answer.
-        let mut slot = lock(&slot);
-        if let Some(known) = *slot {
-            self.hits.fetch_add(1, Ordering::Relaxed);
-            return Ok(known);
-        }
-        let evaluation = self.inner.evaluate(kept)?;
-        self.evaluations.fetch_add(1, Ordering::Relaxed);
-        *slot = Some(evaluation);
-        Ok(evaluation)
+        self.memory.answer(kept.to_vec(), || self.inner.evaluate(kept))
     }
-}
-
-/// A panic elsewhere leaves a slot empty or full, never half written.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A smooth made-up accuracy, for tests and benchmarks: no images, no weights, true costs.

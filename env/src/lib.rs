@@ -7,8 +7,11 @@ mod contract;
 mod cost_model;
 mod error;
 mod evaluator;
+mod family;
+mod memory;
 mod n2n;
 mod names;
+mod optimum;
 mod record;
 mod registry;
 mod reward;
@@ -21,11 +24,13 @@ pub use contract::{Action, Ending, Env, EnvSpec, Info, Layout, Outcome, Preview,
 pub use cost_model::{CostModel, uniform_groups};
 pub use error::EnvError;
 pub use evaluator::{Candidate, Evaluation, EvaluationTimes, Evaluator, Exact, Memoised, Surrogate};
+pub use family::Family;
 pub use n2n::{
-    Constraints, DEGENERATE_REWARD, Distilled, DistilledSetup, EASING_UPDATES, Family, LAYER_FEATURES,
-    LayerDecision, MemoisedStudents, N2nConfig, N2nEnv, N2nOverrides, N2nReward, N2nRules, Stage,
-    StudentEvaluator, SurrogateStudent, TeacherFigures, optimum,
+    Constraints, DEGENERATE_REWARD, Distilled, DistilledSetup, EASING_UPDATES, LAYER_FEATURES, LayerDecision,
+    MemoisedStudents, N2nConfig, N2nEnv, N2nOverrides, N2nReward, N2nRules, Stage, StudentEvaluator,
+    SurrogateStudent, TeacherFigures,
 };
+pub use optimum::optimum;
 pub use record::EpisodeRecord;
 pub use registry::{DEFAULT_ID, EnvConfig, EnvOverrides, RegisteredEnv, registered};
 pub use reward::Reward;

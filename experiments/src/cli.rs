@@ -187,77 +187,89 @@ pub enum BenchEngine {
 #[derive(Debug, Subcommand)]
 pub enum TeacherCommand {
     /// Accuracy of a network
-    Evaluate {
-        #[command(flatten)]
-        #[expect(missing_docs, reason = "clap would show it")]
-        teacher: TeacherArgs,
-        /// The teacher's weights: .th, .pt, .pth or .safetensors [default: the shipped teacher]
-        #[arg(long, value_name = "FILE")]
-        weights: Option<PathBuf>,
-        /// Images to run it on
-        #[arg(long, value_enum, default_value_t)]
-        split: Split,
-        /// Images of the reward split
-        #[arg(long, value_name = "N")]
-        reward_images: Option<usize>,
-        /// Images of the calibration split
-        #[arg(long, value_name = "N")]
-        calibration_images: Option<usize>,
-        /// Threads [default: one a core]
-        #[arg(long, value_name = "N")]
-        threads: Option<usize>,
-    },
+    Evaluate(EvaluateArgs),
     /// Nodes, MACs and parameters of a network
-    Describe {
-        /// Model of the zoo
-        #[arg(long, value_name = "NAME", default_value = "resnet20")]
-        model: String,
-        /// Channels, height and width of an image
-        #[arg(long, value_name = "CxHxW", default_value = "3x32x32", value_parser = parse_shape)]
-        input: [usize; 3],
-        /// Classes
-        #[arg(long, value_name = "N", default_value_t = 10)]
-        classes: usize,
-        #[command(flatten)]
-        #[expect(missing_docs, reason = "clap would show it")]
-        variant: Variant,
-    },
+    Describe(DescribeArgs),
     /// Train a network
-    Train {
-        #[command(flatten)]
-        #[expect(missing_docs, reason = "clap would show it")]
-        teacher: TeacherArgs,
-        /// Folder for weights.safetensors, graph.json and train.json; a stopped training goes on in it
-        #[arg(long, value_name = "DIR")]
-        out: PathBuf,
-        /// Passes over the training images [default: the dataset's own]
-        #[arg(long, value_name = "N")]
-        epochs: Option<usize>,
-        /// Images a step
-        #[arg(long, value_name = "N")]
-        batch: Option<usize>,
-        /// Learning rate at the start
-        #[arg(long, value_name = "RATE")]
-        learning_rate: Option<f64>,
-        /// Weight decay
-        #[arg(long, value_name = "DECAY")]
-        weight_decay: Option<f64>,
-        /// Seed of initial weights, order and augmentation
-        #[arg(long, value_name = "N")]
-        seed: Option<u64>,
-        /// Images held out for rewards
-        #[arg(long, value_name = "N")]
-        reward_images: Option<usize>,
-        /// Threads [default: one a core]
-        #[arg(long, value_name = "N")]
-        threads: Option<usize>,
-        /// Compute with Burn's kernels in place of ours, as the shipped teacher was trained
-        #[arg(long)]
-        stock_kernels: bool,
-        /// Where to compute
-        #[arg(long, value_enum, value_name = "NAME", default_value_t)]
-        device: Device,
-    },
+    Train(TrainArgs),
+}
+
+/// Flags of `teacher evaluate`.
+#[derive(Debug, Args)]
+#[expect(missing_docs, reason = "clap would show it")]
+pub struct EvaluateArgs {
+    #[command(flatten)]
+    pub teacher: TeacherArgs,
+    /// The teacher's weights: .th, .pt, .pth or .safetensors [default: the shipped teacher]
+    #[arg(long, value_name = "FILE")]
+    pub weights: Option<PathBuf>,
+    /// Images to run it on
+    #[arg(long, value_enum, default_value_t)]
+    pub split: Split,
+    /// Images of the reward split
+    #[arg(long, value_name = "N")]
+    pub reward_images: Option<usize>,
+    /// Images of the calibration split
+    #[arg(long, value_name = "N")]
+    pub calibration_images: Option<usize>,
+    /// Threads [default: one a core]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+}
+
+/// Flags of `teacher describe`.
+#[derive(Debug, Args)]
+#[expect(missing_docs, reason = "clap would show it")]
+pub struct DescribeArgs {
+    /// Model of the zoo
+    #[arg(long, value_name = "NAME", default_value = "resnet20")]
+    pub model: String,
+    /// Channels, height and width of an image
+    #[arg(long, value_name = "CxHxW", default_value = "3x32x32", value_parser = parse_shape)]
+    pub input: [usize; 3],
+    /// Classes
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub classes: usize,
+    #[command(flatten)]
+    pub variant: Variant,
+}
+
+/// Flags of `teacher train`; what is absent is the dataset's own.
+#[derive(Debug, Args)]
+#[expect(missing_docs, reason = "clap would show it")]
+pub struct TrainArgs {
+    #[command(flatten)]
+    pub teacher: TeacherArgs,
+    /// Folder for weights.safetensors, graph.json and train.json; a stopped training goes on in it
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Passes over the training images [default: the dataset's own]
+    #[arg(long, value_name = "N")]
+    pub epochs: Option<usize>,
+    /// Images a step
+    #[arg(long, value_name = "N")]
+    pub batch: Option<usize>,
+    /// Learning rate at the start
+    #[arg(long, value_name = "RATE")]
+    pub learning_rate: Option<f64>,
+    /// Weight decay
+    #[arg(long, value_name = "DECAY")]
+    pub weight_decay: Option<f64>,
+    /// Seed of initial weights, order and augmentation
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Images held out for rewards
+    #[arg(long, value_name = "N")]
+    pub reward_images: Option<usize>,
+    /// Threads [default: one a core]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+    /// Compute with Burn's kernels in place of ours, as the shipped teacher was trained
+    #[arg(long)]
+    pub stock_kernels: bool,
+    /// Where to compute
+    #[arg(long, value_enum, value_name = "NAME", default_value_t)]
+    pub device: Device,
 }
 
 /// Which network, on which images.

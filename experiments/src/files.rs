@@ -50,6 +50,42 @@ pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
     serde_json::from_slice(&bytes).map_err(|error| Error::file(path, error))
 }
 
+/// Makes the folder `path` by `fill`, which is given another name to fill: `path` appears whole or
+/// not at all.
+///
+/// # Errors
+/// What `fill` refuses; [`Error::File`] where `path` or the other name exists or cannot be made.
+pub fn make_folder(path: &Path, fill: impl FnOnce(&Path) -> Result<(), Error>) -> Result<(), Error> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let temporary = path.with_file_name(format!(".{name}-{}.tmp", std::process::id()));
+    let refuse = |error| Error::file(path, format!("cannot be made: {error}"));
+    let parent = path.parent().unwrap_or(Path::new(""));
+    if !parent.as_os_str().is_empty() {
+        fs::create_dir_all(parent).map_err(refuse)?;
+    }
+    fs::create_dir(&temporary).map_err(refuse)?;
+    let made = fill(&temporary).and_then(|()| fs::rename(&temporary, path).map_err(refuse));
+    if made.is_err() {
+        fs::remove_dir_all(&temporary).ok();
+    }
+    made
+}
+
+/// Copies the files of the folder `from` into the new folder `to`; folders in it are left out.
+///
+/// # Errors
+/// [`Error::File`] naming what cannot be read or written.
+pub fn copy_files(from: &Path, to: &Path) -> Result<(), Error> {
+    fs::create_dir(to).map_err(|error| Error::file(to, format!("cannot be made: {error}")))?;
+    for entry in fs::read_dir(from).map_err(|error| Error::file(from, error))? {
+        let path = entry.map_err(|error| Error::file(from, error))?.path();
+        let (Some(name), true) = (path.file_name(), path.is_file()) else { continue };
+        let bytes = fs::read(&path).map_err(|error| Error::file(&path, error))?;
+        write_atomically(&to.join(name), &bytes)?;
+    }
+    Ok(())
+}
+
 /// SHA-256 in hexadecimal.
 pub fn sha256(bytes: &[u8]) -> String {
     hexadecimal(&Sha256::digest(bytes))

@@ -175,14 +175,11 @@ impl N2nGame {
                 ));
             }
         };
-        let learned = match config.training_size {
-            Some(_) => &materials.splits.calibration,
-            None => &materials.splits.training,
-        };
+        let learned = students_learn_from(config, materials.splits);
         let distilled = Arc::new(Distilled::new(DistilledSetup {
             teacher: (teacher, weights),
             dataset: materials.train.clone(),
-            indices: learned.clone(),
+            indices: learned.to_vec(),
             reward: materials.reward,
             options: config.student.clone(),
             inherit_from,
@@ -203,6 +200,11 @@ impl N2nGame {
     }
 }
 
+/// The training images that N2N's students see.
+pub fn students_learn_from<'a>(config: &N2nConfig, splits: &'a Splits) -> &'a [usize] {
+    if config.training_size.is_some() { &splits.calibration } else { &splits.training }
+}
+
 /// The network that N2N makes smaller.
 pub struct Parent {
     /// Its layers.
@@ -221,6 +223,16 @@ pub fn preview(config: &Family, graph: &Graph, parent: Option<&Graph>) -> Result
         Family::Amc(config) => Ok(Box::new(preview_amc(config, graph)?)),
         Family::N2n(config) => {
             let parent = parent.unwrap_or(graph);
+            let takes =
+                |graph: &Graph| Ok::<_, Error>((graph.input_shape(), graph.shapes()?[graph.output()]));
+            let (theirs, ours) = (takes(parent)?, takes(graph)?);
+            if theirs != ours {
+                return Err(Error::Input(format!(
+                    "parent: `{}` turns images of {:?} into {:?}, the teacher images of {:?} into {:?}; give a \
+                     network made from this teacher",
+                    parent.name, theirs.0, theirs.1, ours.0, ours.1
+                )));
+            }
             let cost = graph.cost()?;
             let figures = TeacherFigures { top1: 1.0, parameters: cost.parameters, macs: cost.macs };
             Ok(Box::new(config.make(figures, parent, Arc::new(SurrogateStudent::new(parent)?))?))

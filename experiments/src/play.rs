@@ -5,7 +5,7 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use cgym_agents::{Agent, AgentContext, Mode, make, run_batch, run_episode};
+use cgym_agents::{Agent, AgentContext, Mode, make, run_batch};
 use cgym_env::{Env, EpisodeRecord};
 use serde_json::Value;
 
@@ -46,21 +46,18 @@ pub fn episodes(
     mode: Mode,
 ) -> Result<Vec<EpisodeRecord>, Error> {
     let seeds: Vec<u64> = numbers.map(|index| seeds::derive(run, "episode", index)).collect();
-    Ok(match seeds[..] {
-        [seed] => vec![run_episode(env, agent, seed, mode)?],
-        _ => run_batch(env, agent, &seeds, mode)?,
-    })
+    Ok(run_batch(env, agent, &seeds, mode)?)
 }
 
-/// Whether the candidate meets the environment's own budget, however loose the episode's was.
-pub fn meets(record: &EpisodeRecord, target: f64) -> bool {
-    record.outcome.as_ref().is_some_and(|outcome| outcome.preserve_ratio <= target)
+/// Whether the episode made a candidate that `env` admits.
+pub fn admitted(env: &dyn Env, record: &EpisodeRecord) -> bool {
+    record.outcome.as_ref().is_some_and(|outcome| env.admits(outcome))
 }
 
-/// The episode of greatest return among those that meet `target`; the first of equals.
-pub fn best(records: &[EpisodeRecord], target: f64) -> Option<usize> {
+/// The episode of greatest return among those whose candidate `env` admits; the first of equals.
+pub fn best(env: &dyn Env, records: &[EpisodeRecord]) -> Option<usize> {
     let mut best: Option<usize> = None;
-    for (index, record) in records.iter().enumerate().filter(|(_, record)| meets(record, target)) {
+    for (index, record) in records.iter().enumerate().filter(|(_, record)| admitted(env, record)) {
         if best.is_none_or(|best| record.episodic_return > records[best].episodic_return) {
             best = Some(index);
         }

@@ -108,7 +108,7 @@ impl Summary {
             budget: spec.budget.clone(),
             target: spec.target,
             reward: spec.reward.clone(),
-            calibration_images: environment.calibration_size().unwrap_or(0),
+            calibration_images: world.splits.calibration.len(),
             reward_images: environment.reward_size().unwrap_or(0),
             seed: config.seed,
             agent: None,

@@ -96,6 +96,12 @@ pub struct Settings {
     /// N2N: its learning rate at the start
     #[arg(long, value_name = "RATE")]
     pub student_learning_rate: Option<f64>,
+    /// N2N: its weight decay
+    #[arg(long, value_name = "DECAY")]
+    pub student_weight_decay: Option<f64>,
+    /// N2N: seed of a student's first weights and of the order of its images
+    #[arg(long, value_name = "N")]
+    pub student_seed: Option<u64>,
     /// N2N: l2-logits, kd, ce-l2 or ce
     #[arg(long, value_name = "NAME")]
     pub student_loss: Option<DistillLoss>,
@@ -114,6 +120,9 @@ pub struct Settings {
     /// N2N: students start from their parent's weights instead of new ones
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub inherit: Option<bool>,
+    /// N2N: rows of an observation [default: the layers' number up to a multiple of 32]
+    #[arg(long, value_name = "N")]
+    pub rows: Option<usize>,
     /// N2N: images that students learn from [default: all but the reward images]
     #[arg(long, value_name = "N")]
     pub training_images: Option<usize>,
@@ -208,12 +217,15 @@ impl Settings {
             student_epochs: self.student_epochs.or(base.student_epochs),
             student_batch: self.student_batch.or(base.student_batch),
             student_learning_rate: self.student_learning_rate.or(base.student_learning_rate),
+            student_weight_decay: self.student_weight_decay.or(base.student_weight_decay),
+            student_seed: self.student_seed.or(base.student_seed),
             student_loss: self.student_loss.or(base.student_loss),
             student_optimiser: self.student_optimiser.or(base.student_optimiser),
             student_temperature: self.student_temperature.or(base.student_temperature),
             student_alpha: self.student_alpha.or(base.student_alpha),
             student_lambda: self.student_lambda.or(base.student_lambda),
             inherit: self.inherit.or(base.inherit),
+            rows: self.rows.or(base.rows),
             training_images: self.training_images.or(base.training_images),
             points: self.points.or(base.points),
             episodes: self.episodes.or(base.episodes),

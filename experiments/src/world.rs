@@ -16,7 +16,7 @@ use crate::{
     Error,
     config::Config,
     files::hexadecimal,
-    game::{AmcGame, Game, Materials, N2nGame, Parent, preview},
+    game::{AmcGame, Game, Materials, N2nGame, Parent, preview, students_learn_from},
     teacher,
 };
 
@@ -65,7 +65,13 @@ impl World {
         let weights = teacher::weights(config.weights.as_deref(), &model, config.variant, dataset, &graph)?;
         let sizes = split_sizes(&mut config, &source)?;
         let splits = Splits::new(&source, &sizes)?;
-        let fingerprint = fingerprint(&weights, &source, &splits, parent.as_ref());
+        let learned = match &config.environment {
+            Family::N2n(rules) => students_learn_from(rules, &splits),
+            Family::Amc(_) => &splits.calibration,
+        };
+        let inherits = matches!(&config.environment, Family::N2n(rules) if rules.inherit);
+        let fingerprint =
+            fingerprint(&weights, &source, [&splits.reward, learned], parent.as_ref(), inherits);
         let reward = Arc::new(Images::new(&source.train, &splits.reward)?);
         let teacher_top1 = Engine::new(&graph, &weights)?.top1(&reward)?;
         let teacher_cost = graph.cost()?;
@@ -83,11 +89,6 @@ impl World {
         };
         let (env, test) = (game.env(), source.test);
         Ok(Self { config, env, game, teacher_top1, teacher_cost, fingerprint, teacher, train, splits, test })
-    }
-
-    /// Greatest share of the teacher's cost that a candidate may keep.
-    pub fn target(&self) -> f64 {
-        self.env.spec().target
     }
 
     /// The network that an outcome of this environment is about.
@@ -129,7 +130,12 @@ impl World {
 fn split_sizes(config: &mut Config, source: &DataSource) -> Result<SplitSizes, Error> {
     let environment = &mut config.environment;
     let dataset = environment.dataset();
-    let (calibration, reward) = (environment.calibration_size(), environment.reward_size());
+    let reward = environment.reward_size();
+    let calibration = match environment {
+        Family::Amc(rules) => rules.calibration_size,
+        // What students learn from where not all training images are wanted; nothing is refitted.
+        Family::N2n(rules) => Some(rules.training_size.unwrap_or(0)),
+    };
     let sizes = teacher::split_sizes(dataset, source, calibration, reward);
     let refits = matches!(environment, Family::Amc(rules) if rules.reconstruction);
     if refits && sizes.calibration == 0 {
@@ -145,18 +151,27 @@ fn split_sizes(config: &mut Config, source: &DataSource) -> Result<SplitSizes, E
     Ok(sizes)
 }
 
-fn fingerprint(weights: &Weights, source: &DataSource, splits: &Splits, parent: Option<&Parent>) -> String {
+/// Of everything that scores come from: the teacher, the images rewarded and learned from, the
+/// parent's layers and, where students inherit them, its tensors.
+fn fingerprint(
+    weights: &Weights,
+    source: &DataSource,
+    images: [&[usize]; 2],
+    parent: Option<&Parent>,
+    inherits: bool,
+) -> String {
     let mut hash = Sha256::new();
     if let Some(parent) = parent {
         hash.update(cgym_teachers::architecture::hash(&parent.graph));
     }
-    for (name, tensor) in weights.iter() {
+    let inherited = parent.filter(|_| inherits).and_then(|parent| parent.weights.as_ref());
+    for (name, tensor) in weights.iter().chain(inherited.into_iter().flat_map(Weights::iter)) {
         hash.update(name.as_bytes());
         for value in &tensor.data {
             hash.update(value.to_le_bytes());
         }
     }
-    for &image in splits.reward.iter().chain(&splits.calibration) {
+    for &image in images.into_iter().flatten() {
         hash.update(source.train.image(image));
         hash.update(source.train.labels()[image].to_le_bytes());
     }

@@ -49,12 +49,8 @@ pub fn weights(model: &str, dataset: &str, graph: &Graph) -> Result<Option<Weigh
     if record.model != model || record.dataset != dataset {
         return Ok(None);
     }
-    if hexadecimal(&Sha256::digest(WEIGHTS)) != record.sha256 {
+    if crate::architecture::hexadecimal(&Sha256::digest(WEIGHTS)) != record.sha256 {
         return Err(Error::Graph("embedded weights do not have the recorded SHA-256".to_owned()));
     }
     Weights::from_bytes(WEIGHTS, graph).map(Some)
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Constraints, N2nEnv, N2nReward, N2nRules, Stage, StudentEvaluator, TeacherFigures};
 use crate::{
-    EnvConfig, EnvError,
+    EnvError,
     registry::{REGISTERED, dataset_words, model_word},
 };
 
@@ -180,40 +180,6 @@ impl N2nConfig {
     ) -> Result<N2nEnv, EnvError> {
         self.check()?;
         N2nEnv::new(&self.id(), parent, teacher, &self.rules(), evaluator)
-    }
-}
-
-/// The configuration of any environment, by the family of its id.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Family {
-    /// `AMC-…`: channels of layers under a budget.
-    Amc(EnvConfig),
-    /// `N2N-…`: layers removed, then shrunk.
-    N2n(N2nConfig),
-}
-
-impl Family {
-    /// The configuration that `id` names. Letter case counts.
-    ///
-    /// # Errors
-    /// [`EnvError::UnknownId`] with the nearest id of the family, or the listed ids.
-    pub fn from_id(id: &str) -> Result<Self, EnvError> {
-        if let Some(config) = parse(id) {
-            return Ok(Self::N2n(config));
-        }
-        match EnvConfig::from_id(id) {
-            Ok(config) => Ok(Self::Amc(config)),
-            Err(_) if id.to_ascii_lowercase().starts_with("n2n") => N2nConfig::from_id(id).map(Self::N2n),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// The id that this configuration is, or differs in settings from.
-    pub fn id(&self) -> String {
-        match self {
-            Self::Amc(config) => config.id(),
-            Self::N2n(config) => config.id(),
-        }
     }
 }
 

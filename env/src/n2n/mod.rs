@@ -16,9 +16,7 @@
 
 mod config;
 mod distilled;
-mod family;
 mod observation;
-mod optimum;
 mod reward;
 mod student;
 mod world;
@@ -28,10 +26,9 @@ use std::sync::Arc;
 use cgym_teachers::{architecture, graph::Graph};
 use serde::{Deserialize, Serialize};
 
-pub use config::{Family, N2nConfig, N2nOverrides};
+pub use config::{N2nConfig, N2nOverrides};
 pub use distilled::{Distilled, DistilledSetup};
 pub use observation::LAYER_FEATURES;
-pub use optimum::optimum;
 pub use reward::{Constraints, DEGENERATE_REWARD, EASING_UPDATES, N2nReward, TeacherFigures};
 pub use student::{MemoisedStudents, StudentEvaluator, SurrogateStudent};
 pub use world::LayerDecision;
@@ -130,6 +127,17 @@ impl N2nEnv {
             Stage::Removal => (1, 2),
             Stage::Shrinkage => (4, 10),
         };
+        let parent_parameters = parent.cost()?.parameters;
+        if parent_parameters > teacher.parameters {
+            return Err(EnvError::Setting {
+                key: "parent".to_owned(),
+                reason: format!(
+                    "`{}` has {parent_parameters} parameters, more than the {} of the teacher that its students \
+                     are measured against",
+                    parent.name, teacher.parameters
+                ),
+            });
+        }
         let rows = world::rows(parent, rules.rows)?;
         let columns = observation::MASK + 1 + cursors;
         let world = World {
@@ -144,7 +152,7 @@ impl N2nEnv {
             observation_space: world::observation_space(rows, columns),
             action_space: Space::Discrete { count: actions },
             rules: rules.clone(),
-            parent_parameters: parent.cost()?.parameters,
+            parent_parameters,
             table: observation::table(parent, rows, columns)?,
             parent: parent.clone(),
             decisions,
@@ -269,6 +277,12 @@ impl Env for N2nEnv {
         let indices = self.indices(actions)?;
         let preserve_ratio = self.world.preserve_ratio(&indices)?;
         Ok(Preview { executed: actions.to_vec(), clipped: false, preserve_ratio })
+    }
+
+    /// Only students that keep to all constraints: those that break one are worth something to an
+    /// agent for a while, but are not what is looked for.
+    fn admits(&self, outcome: &Outcome) -> bool {
+        self.world.rules.constraints.hold(outcome)
     }
 
     fn fork(&self) -> Box<dyn Env> {

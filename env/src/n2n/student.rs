@@ -1,19 +1,13 @@
 //! What turns a student's architecture into an accuracy.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use cgym_teachers::{
     Error, architecture,
     graph::{Graph, Op},
 };
 
-use crate::Evaluation;
+use crate::{Evaluation, memory::Memory};
 
 /// Trains and scores students; the same student always gets the same answer.
 pub trait StudentEvaluator: Send + Sync {
@@ -47,9 +41,7 @@ impl<E: StudentEvaluator + ?Sized> StudentEvaluator for Arc<E> {
 /// from tasks of rayon, which could be handed the second question by the training they wait for.
 pub struct MemoisedStudents<E> {
     inner: E,
-    known: Mutex<HashMap<String, Arc<Mutex<Option<Evaluation>>>>>,
-    hits: AtomicU64,
-    evaluations: AtomicU64,
+    memory: Memory<String>,
 }
 
 impl<E: StudentEvaluator> MemoisedStudents<E> {
@@ -61,13 +53,7 @@ impl<E: StudentEvaluator> MemoisedStudents<E> {
     /// A memory that already holds `known`, as [`MemoisedStudents::known`] or
     /// [`N2nEnv::recall`](super::N2nEnv::recall) gave it.
     pub fn with_known(inner: E, known: impl IntoIterator<Item = (String, Evaluation)>) -> Self {
-        let filled = |(identity, evaluation)| (identity, Arc::new(Mutex::new(Some(evaluation))));
-        Self {
-            inner,
-            known: Mutex::new(known.into_iter().map(filled).collect()),
-            hits: AtomicU64::new(0),
-            evaluations: AtomicU64::new(0),
-        }
+        Self { inner, memory: Memory::with_known(known) }
     }
 
     /// What answers what is not remembered.
@@ -77,48 +63,28 @@ impl<E: StudentEvaluator> MemoisedStudents<E> {
 
     /// Answers given from memory.
     pub fn hits(&self) -> u64 {
-        self.hits.load(Ordering::Relaxed)
+        self.memory.hits()
     }
 
     /// Answers that had to be computed.
     pub fn evaluations(&self) -> u64 {
-        self.evaluations.load(Ordering::Relaxed)
+        self.memory.evaluations()
     }
 
     /// Every student known, sorted by identity.
     pub fn known(&self) -> Vec<(String, Evaluation)> {
-        let slots: Vec<_> =
-            lock(&self.known).iter().map(|(identity, slot)| (identity.clone(), slot.clone())).collect();
-        let mut known: Vec<_> =
-            slots.into_iter().filter_map(|(identity, slot)| Some((identity, (*lock(&slot))?))).collect();
-        known.sort_by(|a, b| a.0.cmp(&b.0));
-        known
+        self.memory.known()
     }
 }
 
 impl<E: StudentEvaluator> StudentEvaluator for MemoisedStudents<E> {
     fn evaluate(&self, child: &Graph) -> Result<Evaluation, Error> {
-        let slot = lock(&self.known).entry(self.identity(child)).or_default().clone();
-        // Whoever asks for the same student meanwhile waits here and finds the answer.
-        let mut slot = lock(&slot);
-        if let Some(known) = *slot {
-            self.hits.fetch_add(1, Ordering::Relaxed);
-            return Ok(known);
-        }
-        let evaluation = self.inner.evaluate(child)?;
-        self.evaluations.fetch_add(1, Ordering::Relaxed);
-        *slot = Some(evaluation);
-        Ok(evaluation)
+        self.memory.answer(self.identity(child), || self.inner.evaluate(child))
     }
 
     fn identity(&self, child: &Graph) -> String {
         self.inner.identity(child)
     }
-}
-
-/// A panic elsewhere leaves a slot empty or full, never half written.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A made-up accuracy, for tests and benchmarks: no images, no weights, true costs.

@@ -19,19 +19,23 @@ pub(super) fn baselines(args: BaselinesArgs, json: bool) -> Result<(), Error> {
     let started = Instant::now();
     let out = args.out.as_deref();
     directory::refuse_existing(out)?;
-    let config = Config::resolve(args.settings, args.config.as_deref())?;
+    let given = !args.settings.agent_set.is_empty();
+    let mut config = Config::resolve(args.settings, args.config.as_deref())?;
     super::use_threads(config.threads)?;
     // A policy that is not there is refused before anything is played.
     let env = game(&config)?;
-    let settings = &config.agent_settings;
-    if settings.as_object().is_some_and(|settings| !settings.is_empty())
-        && !args.agents.contains(&config.agent)
-    {
-        return Err(Error::Input(format!(
-            "agent-set: these are settings of `{}`, which is not among the policies; name their policy with --agent",
-            config.agent
-        )));
+    // Those of a run's own file are just not needed where its agent is not played.
+    if !args.agents.contains(&config.agent) {
+        if given {
+            return Err(Error::Input(format!(
+                "agent-set: these are settings of `{}`, which is not among the policies; name their policy with \
+                 --agent",
+                config.agent
+            )));
+        }
+        config.agent_settings = Value::Null;
     }
+    let settings = &config.agent_settings;
     for name in &args.agents {
         let settings = if *name == config.agent { settings } else { &Value::Null };
         make(name, settings, &AgentContext { env: &*env, episodes: config.episodes, seed: 0 })?;

@@ -1,6 +1,6 @@
 //! `distill` and `finetune`: training the best network of a run to the end.
 
-use std::{fs, path::Path, time::Instant};
+use std::time::Instant;
 
 use cgym_teachers::{
     data::Splits,
@@ -57,6 +57,10 @@ pub(super) fn train(args: StudentArgs, lessons: Lessons, json: bool) -> Result<(
     let before = world.score(&graph, &found)?;
     let initial = if args.fresh { train::fresh_weights(&graph, options.seed) } else { found };
     let trained = teach(&world, &graph, initial, &options, &device)?;
+    if trained.epochs.is_empty() {
+        let reason = "nothing is saved: the training was stopped before its first epoch was over";
+        return Err(Error::file(&args.out, reason));
+    }
     let after = world.score(&graph, &trained.weights)?;
     let cost = graph.cost()?;
     let value = json!({
@@ -73,14 +77,21 @@ pub(super) fn train(args: StudentArgs, lessons: Lessons, json: bool) -> Result<(
         "test_top1": after[1],
         "macs": cost.macs,
         "parameters": cost.parameters,
-        "preserve_ratio": cost.parameters as f64 / world.teacher_cost.parameters as f64,
+        "preserve_ratio": episode.record.outcome.as_ref().map(|outcome| outcome.preserve_ratio),
         "seconds": started.elapsed().as_secs_f64(),
         "out": args.out,
     });
-    save(&args.out, &graph, &trained.weights, &value)?;
+    files::make_folder(&args.out, |folder| {
+        write_network(folder, &graph, &trained.weights)?;
+        files::write_json(&folder.join("train.json"), &value)
+    })?;
     report::print(json, &value, || {
+        let stopped = match trained.finished {
+            true => String::new(),
+            false => format!("stopped after {} of {} epochs; ", trained.epochs.len(), options.epochs),
+        };
         format!(
-            "{} of {} parameters: {:.2} % of the test images, {:.2} % before; saved to {}\n",
+            "{stopped}{} of {} parameters: {:.2} % of the test images, {:.2} % before; saved to {}\n",
             report::count(Some(cost.parameters)),
             report::count(Some(world.teacher_cost.parameters)),
             100.0 * after[1],
@@ -125,7 +136,10 @@ fn teach(
 ) -> Result<train::Trained, Error> {
     let Splits { training, reward, .. } = &world.splits;
     let (teacher, weights) = &*world.teacher;
-    let logits = train::teacher_logits(teacher, weights, &world.train, training)?;
+    let logits = match options.loss.asks_teacher() {
+        true => train::teacher_logits(teacher, weights, &world.train, training)?,
+        false => Vec::new(),
+    };
     let validation = Images::new(&world.train, reward)?;
     let distillation = Distillation {
         dataset: &world.train,
@@ -140,19 +154,4 @@ fn teach(
         progress.set(epoch.epoch as u64, &remark);
     })?;
     Ok(trained)
-}
-
-/// Writes the folder `out`, which appears whole or not at all.
-fn save(out: &Path, graph: &Graph, weights: &Weights, summary: &serde_json::Value) -> Result<(), Error> {
-    let name = out.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = out.with_file_name(format!(".{name}-{}.tmp", std::process::id()));
-    let written = write_network(&temporary, graph, weights)
-        .and_then(|()| files::write_json(&temporary.join("train.json"), summary))
-        .and_then(|()| {
-            fs::rename(&temporary, out).map_err(|error| Error::file(out, format!("cannot be made: {error}")))
-        });
-    if written.is_err() {
-        fs::remove_dir_all(&temporary).ok();
-    }
-    written
 }

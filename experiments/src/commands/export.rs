@@ -1,6 +1,6 @@
 //! `export`.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use cgym_teachers::{graph::Graph, weights::Weights};
 use serde_json::json;
@@ -17,7 +17,7 @@ pub(super) fn export(run: &Path, out: &Path, json: bool) -> Result<(), Error> {
     if !best.is_dir() {
         return Err(Error::file(
             &best,
-            "is not there: no candidate that meets the budget was saved yet; `cgym resume` the run first",
+            "is not there: no candidate that keeps to the rules was saved yet; `cgym resume` the run first",
         ));
     }
     let BestEpisode { episode, record } = files::read_json(&best.join("episode.json"))?;
@@ -36,20 +36,10 @@ pub(super) fn export(run: &Path, out: &Path, json: bool) -> Result<(), Error> {
         "parameters": cost.parameters,
         "out": out,
     });
-    // The folder appears whole or not at all.
-    let name = out.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = out.with_file_name(format!(".{name}-{}.tmp", std::process::id()));
-    let temporary = temporary.as_path();
-    directory::refuse_existing(Some(temporary))?;
-    let written = write_network(temporary, &graph, &weights)
-        .and_then(|()| files::write_json(&temporary.join("summary.json"), &summary))
-        .and_then(|()| {
-            fs::rename(temporary, out).map_err(|error| Error::file(out, format!("cannot be made: {error}")))
-        });
-    if written.is_err() {
-        fs::remove_dir_all(temporary).ok();
-    }
-    written?;
+    files::make_folder(out, |folder| {
+        write_network(folder, &graph, &weights)?;
+        files::write_json(&folder.join("summary.json"), &summary)
+    })?;
     report::print(json, &summary, || {
         format!(
             "{} MACs, {} parameters: {}/graph.json and {}/weights.safetensors",

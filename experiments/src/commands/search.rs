@@ -60,12 +60,13 @@ pub(super) fn start(mut config: Config, start: &Start<'_>) -> Result<Summary, Er
     let context = AgentContext { env: &*env, episodes: config.episodes, seed: 0 };
     config.agent_settings = resolve_settings(&config.agent, &config.agent_settings, &context)?;
     // A policy that does not fit is refused before anything is loaded.
-    run::agent(&config, &*env)?;
+    let pretrained = config.pretrained.as_deref().map(run::newest_agent).transpose()?;
+    run::agent(&config, &*env, pretrained.as_deref())?;
     let stop = interrupt::flag();
     let world = load(config, &[])?;
     let config = &world.config;
     let stem = format!("{}-{}-seed{}", config.environment.id(), config.agent, config.seed);
-    let directory = RunDirectory::create(start.out, &stem, &config.to_toml()?)?;
+    let directory = RunDirectory::create(start.out, &stem, &config.to_toml()?, pretrained.as_deref())?;
     remember_teacher(&world, directory.path())?;
     eprintln!("saving to {}", directory.path().display());
     let log = EpisodeLog::open(&directory.join("episodes.jsonl"))?;

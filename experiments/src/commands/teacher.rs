@@ -4,29 +4,25 @@ mod train;
 
 use std::{fmt::Write, time::Instant};
 
-pub(super) use train::{Request, train_network};
+pub(super) use train::train_network;
 
 use cgym_teachers::{
     data::{LoadOptions, Splits},
     engine::{Engine, Images},
-    graph::{Graph, Shape},
 };
 use serde_json::json;
 
 use crate::{
     Error,
-    cli::{Split, TeacherArgs, TeacherCommand},
+    cli::{DescribeArgs, EvaluateArgs, Split, TeacherArgs, TeacherCommand},
     report, teacher,
 };
 
 pub(super) fn run(command: TeacherCommand, json: bool) -> Result<(), Error> {
     match command {
-        TeacherCommand::Evaluate { .. } => evaluate(command, json),
-        TeacherCommand::Describe { model, input, classes, variant } => {
-            let graph = teacher::build(&model, variant, (input, classes))?;
-            describe(&model, (input, classes), &graph, json)
-        }
-        TeacherCommand::Train { .. } => train::train(command, json),
+        TeacherCommand::Evaluate(args) => evaluate(args, json),
+        TeacherCommand::Describe(args) => describe(args, json),
+        TeacherCommand::Train(args) => train::train(&args, json),
     }
 }
 
@@ -39,18 +35,9 @@ fn load_options(args: &TeacherArgs) -> LoadOptions {
     }
 }
 
-fn evaluate(command: TeacherCommand, json: bool) -> Result<(), Error> {
-    let TeacherCommand::Evaluate {
-        teacher: args,
-        weights: file,
-        split,
-        reward_images,
-        calibration_images,
-        threads,
-    } = command
-    else {
-        return Ok(());
-    };
+fn evaluate(evaluation: EvaluateArgs, json: bool) -> Result<(), Error> {
+    let EvaluateArgs { teacher: args, weights: file, split, reward_images, calibration_images, threads } =
+        evaluation;
     super::use_threads(threads)?;
     let (dataset, variant) = (args.dataset, args.variant);
     if let Some(shape) = teacher::known_shape(dataset) {
@@ -98,8 +85,9 @@ fn evaluate(command: TeacherCommand, json: bool) -> Result<(), Error> {
     })
 }
 
-fn describe(model: &str, images: (Shape, usize), graph: &Graph, json: bool) -> Result<(), Error> {
-    let (input, classes) = images;
+fn describe(args: DescribeArgs, json: bool) -> Result<(), Error> {
+    let DescribeArgs { model, input, classes, variant } = args;
+    let graph = teacher::build(&model, variant, (input, classes))?;
     let (shapes, costs, total) = (graph.shapes()?, graph.costs()?, graph.cost()?);
     let nodes: Vec<serde_json::Value> = graph
         .nodes()

@@ -29,19 +29,21 @@ pub(super) fn transfer(args: TransferArgs, json: bool) -> Result<(), Error> {
         let Some(training) = plan.training(model, &args.out)? else { continue };
         eprintln!("training the teacher {model}");
         if train_network(&training)?.test_top1.is_none() {
-            return interrupted(&args.out);
+            return interrupted(&args.out, json);
         }
     }
     let mut played = Vec::new();
     for &seed in plan.seeds() {
         for run in plan.runs() {
             let folder = args.out.join("runs").join(run.name(seed));
-            let Some(series) = play(&plan, &run, seed, &args.out)? else { return interrupted(&args.out) };
+            let Some(series) = play(&plan, &run, seed, &args.out)? else {
+                return interrupted(&args.out, json);
+            };
             eprintln!("{} is done", folder.display());
             played.push((run, series));
         }
         if stop.load(std::sync::atomic::Ordering::SeqCst) {
-            return interrupted(&args.out);
+            return interrupted(&args.out, json);
         }
     }
     let result = Transferred::new(&plan, &played, args.first);
@@ -51,15 +53,16 @@ pub(super) fn transfer(args: TransferArgs, json: bool) -> Result<(), Error> {
     })
 }
 
-fn interrupted(out: &Path) -> Result<(), Error> {
-    eprintln!("interrupted; the same command goes on in {}", out.display());
-    Ok(())
+fn interrupted(out: &Path, json: bool) -> Result<(), Error> {
+    let value = serde_json::json!({ "finished": false, "out": out });
+    report::print(json, &value, || format!("interrupted; the same command goes on in {}\n", out.display()))
 }
 
 /// Plays a run to its end, or goes on with it; `None` where it was stopped.
 fn play(plan: &Plan, run: &plan::Run, seed: u64, out: &Path) -> Result<Option<Series>, Error> {
     let folder = out.join("runs").join(run.name(seed));
     let config = plan.config(run, seed, out)?;
+    let exploring = config.episodes as usize;
     let batch = {
         let env = search::game(&config)?;
         let context = AgentContext { env: &*env, episodes: config.episodes, seed: 0 };
@@ -74,5 +77,6 @@ fn play(plan: &Plan, run: &plan::Run, seed: u64, out: &Path) -> Result<Option<Se
         return Ok(None);
     }
     let log = EpisodeLog::read(&folder.join("episodes.jsonl"))?;
-    Ok(Some(Series::of(log.records(), batch)))
+    // The last episode is the policy without noise and no part of its learning.
+    Ok(Some(Series::of(&log.records()[..exploring.min(log.records().len())], batch)))
 }

@@ -19,7 +19,7 @@ pub(super) fn validate(run: &Path, sample: Option<usize>, json: bool) -> Result<
     let log = EpisodeLog::read(&run.join("episodes.jsonl"))?;
     let world = load(config, &[])?;
     remember_teacher(&world, run)?;
-    let best = play::best(log.records(), world.target());
+    let best = play::best(&*world.env, log.records());
     let mut differences: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let chosen = choose(log.records().len(), sample, best);
     let mut env = world.env.fork();

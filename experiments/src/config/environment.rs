@@ -85,6 +85,8 @@ fn n2n(base: N2nConfig, settings: &Settings) -> Result<Family, Error> {
         epochs: settings.student_epochs,
         batch: settings.student_batch,
         learning_rate: settings.student_learning_rate,
+        weight_decay: settings.student_weight_decay,
+        seed: settings.student_seed,
         optimiser: settings.student_optimiser,
         loss: settings.student_loss,
         temperature: settings.student_temperature,
@@ -93,7 +95,7 @@ fn n2n(base: N2nConfig, settings: &Settings) -> Result<Family, Error> {
         inherit: settings.inherit,
         training_size: settings.training_images,
         reward_size: settings.reward_images,
-        ..N2nOverrides::default()
+        rows: settings.rows,
     };
     Ok(Family::N2n(N2nConfig::new(base.stage, model, dataset).with(&overrides)?))
 }
@@ -121,7 +123,7 @@ fn refuse_foreign(environment: &Family, settings: &Settings) -> Result<(), Error
     }
 }
 
-fn n2n_only(settings: &Settings) -> [(&'static str, bool); 14] {
+fn n2n_only(settings: &Settings) -> [(&'static str, bool); 17] {
     [
         ("parent", settings.parent.is_some()),
         ("max-parameters", settings.max_parameters.is_some()),
@@ -130,6 +132,9 @@ fn n2n_only(settings: &Settings) -> [(&'static str, bool); 14] {
         ("student-epochs", settings.student_epochs.is_some()),
         ("student-batch", settings.student_batch.is_some()),
         ("student-learning-rate", settings.student_learning_rate.is_some()),
+        ("student-weight-decay", settings.student_weight_decay.is_some()),
+        ("student-seed", settings.student_seed.is_some()),
+        ("rows", settings.rows.is_some()),
         ("student-loss", settings.student_loss.is_some()),
         ("student-optimiser", settings.student_optimiser.is_some()),
         ("student-temperature", settings.student_temperature.is_some()),
@@ -182,12 +187,15 @@ pub(super) fn n2n_settings(config: &N2nConfig) -> Settings {
         student_epochs: Some(student.epochs),
         student_batch: Some(student.batch),
         student_learning_rate: Some(student.learning_rate),
+        student_weight_decay: Some(student.weight_decay),
+        student_seed: Some(student.seed),
         student_loss: Some(student.loss),
         student_optimiser: Some(student.optimiser),
         student_temperature: Some(student.temperature),
         student_alpha: Some(student.alpha),
         student_lambda: Some(student.lambda),
         inherit: Some(config.inherit),
+        rows: config.rows,
         training_images: config.training_size,
         reward_images: config.reward_size,
         ..Settings::default()

@@ -51,7 +51,6 @@ pub fn baselines(
         Error::file(file.unwrap_or(Path::new("")), format!("cannot be written: {error}"))
     };
     let mut output = file.map(File::create).transpose().map_err(refuse)?;
-    let target = world.target();
     let mut all = Vec::with_capacity(names.len());
     for name in names {
         let mut progress = Progress::new(name, episodes, 0);
@@ -61,7 +60,7 @@ pub fn baselines(
         let policy = play::Policy { name, settings, episodes, exploits };
         let records = play::policy(&*world.env, &policy, world.config.seed, stop, &mut |record| {
             played += 1;
-            if play::meets(record, target) {
+            if play::admitted(&*world.env, record) {
                 best = best.max(record.episodic_return);
             }
             progress.set(played, &format!("best {best:.4}"));
@@ -84,11 +83,10 @@ pub fn baselines(
 /// # Errors
 /// When a network gives no number.
 pub fn compare(world: &World, summary: &mut Summary, policies: &[Played]) -> Result<(), Error> {
-    let target = world.target();
     let mut rows = vec![Row::teacher(world)];
     let mut outcomes = Vec::new();
     for (name, records) in policies {
-        let outcome = play::best(records, target).and_then(|best| records[best].outcome.as_ref());
+        let outcome = play::best(&*world.env, records).and_then(|best| records[best].outcome.as_ref());
         let evaluations = records.iter().filter(|record| record.outcome.is_some()).count();
         outcomes.extend(outcome.map(|outcome| (rows.len(), outcome)));
         rows.push(Row::new(name, outcome, evaluations as u64));

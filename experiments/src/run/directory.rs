@@ -2,6 +2,7 @@
 //!
 //! | name | what it holds |
 //! |---|---|
+//! | `pretrained/` | the agent whose policy the run started from, where it is another run's |
 //! | `config.toml` | the resolved configuration; `cgym search --config` repeats the run with it |
 //! | `episodes.jsonl` | one [`EpisodeRecord`](cgym_env::EpisodeRecord) a line, without times |
 //! | `teacher.json` | what the teacher is and scores |
@@ -20,6 +21,8 @@ use std::{
 use crate::{Error, files};
 
 const LOCK: &str = ".lock";
+/// The folder of the agent that a run started from.
+pub const PRETRAINED: &str = "pretrained";
 
 /// An open run directory; other processes are kept out until it is dropped.
 pub struct RunDirectory {
@@ -28,15 +31,20 @@ pub struct RunDirectory {
 }
 
 impl RunDirectory {
-    /// Makes a new run directory with its `config.toml` and no episodes: `out`, or
-    /// `runs/<stem>-<n>` with the first free n from 1.
+    /// Makes a new run directory with its `config.toml`, a copy of the agent in `pretrained` and no
+    /// episodes: `out`, or `runs/<stem>-<n>` with the first free n from 1.
     ///
-    /// It appears under its name with both files in it, so that there is no moment at which a
+    /// It appears under its name with all of it in it, so that there is no moment at which a
     /// stopped run could not be resumed.
     ///
     /// # Errors
     /// [`Error::File`] where `out` exists or cannot be made.
-    pub fn create(out: Option<&Path>, stem: &str, config: &str) -> Result<Self, Error> {
+    pub fn create(
+        out: Option<&Path>,
+        stem: &str,
+        config: &str,
+        pretrained: Option<&Path>,
+    ) -> Result<Self, Error> {
         let folder = match out {
             Some(path) => path.parent().unwrap_or(Path::new("")).to_owned(),
             None => PathBuf::from("runs"),
@@ -46,7 +54,7 @@ impl RunDirectory {
                 .map_err(|error| Error::file(&folder, format!("cannot be made: {error}")))?;
         }
         let staging = folder.join(format!(".{stem}-{}.tmp", std::process::id()));
-        let made = Self::stage(&staging, config).and_then(|lock| {
+        let made = Self::stage(&staging, config, pretrained).and_then(|lock| {
             let path = match out {
                 Some(path) => claim(&staging, path)?.then(|| path.to_owned()).ok_or_else(|| exists(path))?,
                 None => claim_numbered(&staging, &folder, stem)?,
@@ -59,11 +67,14 @@ impl RunDirectory {
         made
     }
 
-    fn stage(staging: &Path, config: &str) -> Result<File, Error> {
+    fn stage(staging: &Path, config: &str, pretrained: Option<&Path>) -> Result<File, Error> {
         fs::create_dir_all(staging)
             .map_err(|error| Error::file(staging, format!("cannot be made: {error}")))?;
         files::write_atomically(&staging.join("config.toml"), config.as_bytes())?;
         files::write_atomically(&staging.join("episodes.jsonl"), b"")?;
+        if let Some(agent) = pretrained {
+            files::copy_files(agent, &staging.join(PRETRAINED))?;
+        }
         lock(staging)
     }
 

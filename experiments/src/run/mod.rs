@@ -8,7 +8,7 @@ pub mod directory;
 mod log;
 mod search;
 
-pub use agent::agent;
+pub use agent::{agent, newest_agent};
 pub use best::{BestEpisode, write_network};
 pub use compare::{baselines, compare, recorded};
 pub use directory::RunDirectory;

@@ -14,7 +14,7 @@ use cgym_agents::{Agent, AgentContext, Mode, make};
 use cgym_env::{Action, Env, EnvSpec, EpisodeRecord, Layout};
 use serde_json::Value;
 
-use super::{EpisodeLog, RunDirectory, best, checkpoint, compare};
+use super::{EpisodeLog, RunDirectory, best, checkpoint, compare, directory::PRETRAINED};
 use crate::{
     Error, play,
     profile::Profile,
@@ -33,7 +33,7 @@ pub struct Setup<'a> {
     pub world: &'a World,
     /// Where everything goes.
     pub directory: &'a RunDirectory,
-    /// Set from outside to stop after the running episode.
+    /// Set from outside to stop after the running episodes: one, or as many as are learned from at once.
     pub stop: &'a AtomicBool,
     /// When the command was started.
     pub started: Instant,
@@ -107,12 +107,13 @@ impl<'a> Search<'a> {
     fn start(setup: &'a Setup<'a>, log: EpisodeLog) -> Result<Self, Error> {
         let (world, config) = (setup.world, &setup.world.config);
         let env = world.env.fork();
-        let mut agent = super::agent(config, &*env)?;
+        let pretrained = config.pretrained.is_some().then(|| setup.directory.join(PRETRAINED));
+        let mut agent = super::agent(config, &*env, pretrained.as_deref())?;
         let folder = setup.directory.join("checkpoints");
         let warn = &mut |warning| eprintln!("warning: {warning}");
         let played = checkpoint::restore(&folder, &mut *agent, &log, warn);
         if played.is_none() {
-            agent = super::agent(config, &*env)?;
+            agent = super::agent(config, &*env, pretrained.as_deref())?;
         }
         let played = played.unwrap_or(0);
         if !log.records().is_empty() {
@@ -120,7 +121,7 @@ impl<'a> Search<'a> {
         }
         let mut board = TensorBoard::create_from(setup.directory.path(), played);
         describe(&mut board, world)?;
-        let best = play::best(&log.records()[..played], world.target());
+        let best = play::best(&*world.env, &log.records()[..played]);
         let progress = Progress::new(&config.agent, config.episodes, played as u64);
         let profile = Profile::default();
         Ok(Self { setup, env, agent, log, board, progress, profile, played, best, saved_best: None })
@@ -192,10 +193,9 @@ impl<'a> Search<'a> {
             self.log.append(record)?;
         }
         self.played += 1;
-        let target = self.setup.world.target();
         let records = self.log.records();
         let better = |best: usize| records[index].episodic_return > records[best].episodic_return;
-        if play::meets(&records[index], target) && self.best.is_none_or(better) {
+        if play::admitted(&*self.env, &records[index]) && self.best.is_none_or(better) {
             self.best = Some(index);
         }
         Ok(())
@@ -211,7 +211,7 @@ impl<'a> Search<'a> {
                 100.0 * outcome.preserve_ratio,
                 report::unit_name(&self.env.spec().budget)
             ),
-            None => "no candidate meets the budget yet".to_owned(),
+            None => "no candidate keeps to the rules yet".to_owned(),
         };
         self.progress.set(self.played as u64, &remark);
         let record = &records[index];

@@ -142,6 +142,9 @@ fn a_transfer_ends_with_a_table_and_curves_and_goes_on_where_it_was() {
     assert!(curves.contains("pre-trained on resnet8"));
     assert_eq!(place.run(&command).ok().json(), first);
     let mut other = command.to_vec();
-    other[12] = "15";
-    assert_eq!(place.run(&other).code, Some(2));
+    let episodes = other.iter().position(|word| *word == "--episodes").expect("the flag");
+    other[episodes + 1] = "15";
+    let refused = place.run(&other);
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.stderr.contains("holds a transfer with other settings"), "{}", refused.stderr);
 }

@@ -16,6 +16,7 @@ use super::{
     Epoch, Interpreter, Trained,
     adam::Adam,
     cross_entropy,
+    learner::{at_rest, blend, cosine, descend},
     options::{DistillLoss, DistillOptions, Optimiser},
 };
 use crate::{
@@ -26,6 +27,9 @@ use crate::{
     weights::Weights,
 };
 
+/// Momentum of [`Optimiser::Sgd`].
+const MOMENTUM: f32 = 0.9;
+
 /// What a student learns from. Several students can learn from one at the same time.
 #[derive(Clone, Copy)]
 pub struct Distillation<'a> {
@@ -33,7 +37,8 @@ pub struct Distillation<'a> {
     pub dataset: &'a Dataset,
     /// Which images of the dataset.
     pub indices: &'a [usize],
-    /// The teacher's logits of these images, `[indices][classes]`: see [`teacher_logits`].
+    /// The teacher's logits of these images, `[indices][classes]`: see [`teacher_logits`]. Not read
+    /// where the loss does not ask the teacher.
     pub teacher_logits: &'a [f32],
     /// Held-out images, for the figure after each epoch.
     pub validation: &'a Images,
@@ -83,7 +88,7 @@ pub fn distill(
 ) -> Result<Trained, Error> {
     options.check()?;
     initial.check(graph)?;
-    let classes = check(graph, distillation)?;
+    let classes = check(graph, distillation, options.loss)?;
     let mut student = Student {
         graph,
         options,
@@ -92,9 +97,9 @@ pub fn distill(
         device: device.clone().autodiff(),
         weights: initial,
         adam: Adam::default(),
-        velocity: Weights::default(),
+        velocity: at_rest(graph),
     };
-    let mut epochs: Vec<Epoch> = Vec::with_capacity(options.epochs);
+    let mut epochs: Vec<Epoch> = Vec::new();
     let mut best: Option<(f64, Weights)> = None;
     for epoch in 0..options.epochs {
         let Some(loss) = student.epoch(epoch)? else {
@@ -114,7 +119,7 @@ pub fn distill(
 }
 
 /// Refuses data that does not fit `graph` and gives its number of classes.
-fn check(graph: &Graph, distillation: &Distillation<'_>) -> Result<usize, Error> {
+fn check(graph: &Graph, distillation: &Distillation<'_>, loss: DistillLoss) -> Result<usize, Error> {
     let refuse = |key: &str, reason: String| Err(Error::Setting { key: key.to_owned(), reason });
     let Distillation { dataset, indices, teacher_logits, .. } = distillation;
     let classes = graph.shapes()?[graph.output()].iter().product::<usize>();
@@ -127,7 +132,7 @@ fn check(graph: &Graph, distillation: &Distillation<'_>) -> Result<usize, Error>
     if dataset.classes() > classes {
         return refuse("images", format!("{} classes, the student has {classes}", dataset.classes()));
     }
-    if teacher_logits.len() != indices.len() * classes {
+    if loss.asks_teacher() && teacher_logits.len() != indices.len() * classes {
         let (found, images) = (teacher_logits.len(), indices.len());
         return refuse("teacher_logits", format!("{found} for {images} images of {classes} classes"));
     }
@@ -164,7 +169,7 @@ impl Student<'_> {
                 return Ok(None);
             }
             let done = (epoch * steps + step) as f64 / (self.options.epochs * steps) as f64;
-            let rate = self.options.learning_rate * 0.5 * (1.0 + (std::f64::consts::PI * done).cos());
+            let rate = self.options.learning_rate * cosine(done);
             total += self.step(batch, rate as f32, &mut rng)?;
             taken += 1;
         }
@@ -190,18 +195,13 @@ impl Student<'_> {
         let decay = self.options.weight_decay as f32;
         self.adam.begin_step();
         for (name, gradient) in network.gradients(&loss) {
-            let Some(weight) = self.weights.get_mut(name) else { continue };
             match self.options.optimiser {
-                Optimiser::Adam => self.adam.descend(name, &mut weight.data, &gradient, rate, decay),
+                Optimiser::Adam => {
+                    let Some(weight) = self.weights.get_mut(name) else { continue };
+                    self.adam.descend(name, &mut weight.data, &gradient, rate, decay);
+                }
                 Optimiser::Sgd => {
-                    if self.velocity.get(name).is_err() {
-                        self.velocity.insert(name, crate::weights::Tensor::full(weight.shape.clone(), 0.0));
-                    }
-                    let Some(velocity) = self.velocity.get_mut(name) else { continue };
-                    for ((w, v), g) in weight.data.iter_mut().zip(&mut velocity.data).zip(&gradient) {
-                        *v = 0.9 * *v + g + decay * *w;
-                        *w -= rate * *v;
-                    }
+                    descend(&mut self.weights, &mut self.velocity, name, &gradient, rate, [MOMENTUM, decay]);
                 }
             }
         }
@@ -262,13 +262,6 @@ impl Student<'_> {
             Tensor::<2>::from_data(TensorData::new(targets, [batch.len(), self.classes]), &self.device);
         let cross = (log_softmax(logits.div_scalar(temperature as f32), 1) * targets).sum();
         cross.mul_scalar(-1.0 / count).add_scalar(information as f32 / count)
-    }
-}
-
-/// Moves a running statistic a tenth of the way to the batch's.
-fn blend(weights: &mut Weights, name: &str, batch: &[f32]) {
-    if let Some(running) = weights.get_mut(name) {
-        running.data.iter_mut().zip(batch).for_each(|(value, new)| *value += 0.1 * (new - *value));
     }
 }
 

@@ -32,13 +32,12 @@ pub struct Learner<'a> {
     graph: &'a Graph,
     options: &'a TrainOptions,
     device: Device,
-    stock_kernels: bool,
     weights: Weights,
     momentum: Weights,
 }
 
 impl<'a> Learner<'a> {
-    /// Starts from `weights`; only the optimiser's settings of `options` count for a step.
+    /// Starts from `weights`; of `options` only the optimiser's and the kernels' count for a step.
     ///
     /// # Errors
     /// When weights and graph do not fit each other.
@@ -49,23 +48,14 @@ impl<'a> Learner<'a> {
         device: &Device,
     ) -> Result<Self, Error> {
         weights.check(graph)?;
-        let mut momentum = Weights::default();
-        for parameter in graph.parameters().into_iter().filter(|parameter| parameter.trainable) {
-            momentum.insert(parameter.name, weights::Tensor::full(parameter.shape, 0.0));
-        }
+        let momentum = at_rest(graph);
         let device = device.clone().autodiff();
-        Ok(Self { graph, options, device, stock_kernels: false, weights, momentum })
-    }
-
-    /// The same with Burn's kernels where ours would compute; the results differ by rounding.
-    pub fn with_stock_kernels(mut self) -> Self {
-        self.stock_kernels = true;
-        self
+        Ok(Self { graph, options, device, weights, momentum })
     }
 
     /// The instruction set of our kernels; `None` where Burn's compute.
     pub fn isa(&self) -> Option<Isa> {
-        (ops::covers(&self.device) && !self.stock_kernels).then(Isa::best)
+        (ops::covers(&self.device) && !self.options.stock_kernels).then(Isa::best)
     }
 
     /// What has been learned.
@@ -97,7 +87,7 @@ impl<'a> Learner<'a> {
                 return Ok(None);
             }
             let done = (epoch * steps + step) as f64 / (self.options.epochs * steps) as f64;
-            let rate = self.options.learning_rate * 0.5 * (1.0 + (std::f64::consts::PI * done).cos());
+            let rate = self.options.learning_rate * cosine(done);
             let mut pixels = Vec::with_capacity(batch.len() * training.dataset.image_len());
             for &index in batch {
                 let image = training.dataset.normalized(&[index]);
@@ -132,7 +122,7 @@ impl<'a> Learner<'a> {
         let size = [labels.len(), channels, height, width];
         let images = Tensor::from_data(TensorData::new(pixels, size), &self.device);
         let mut network = Interpreter::new(self.graph, &self.weights, &self.device)?;
-        if self.stock_kernels {
+        if self.options.stock_kernels {
             network = network.with_stock_kernels();
         }
         let (logits, statistics) = network.train(images, rng)?;
@@ -141,8 +131,9 @@ impl<'a> Learner<'a> {
         if !value.is_finite() {
             return Err(Error::NotFinite("the training loss (a lower learning rate may mend it)".to_owned()));
         }
+        let settings = [self.options.momentum as f32, self.options.weight_decay as f32];
         for (name, gradient) in network.gradients(&loss) {
-            descend(&mut self.weights, &mut self.momentum, name, &gradient, rate, self.options);
+            descend(&mut self.weights, &mut self.momentum, name, &gradient, rate, settings);
         }
         for batch in statistics {
             blend(&mut self.weights, &format!("{}.running_mean", batch.node), &batch.mean);
@@ -201,16 +192,29 @@ pub fn cross_entropy(logits: Tensor<2>, labels: &[usize], device: &Device) -> Te
     (log_softmax(logits, 1) * target).sum().mul_scalar(-1.0 / count as f32)
 }
 
+/// What is left of a learning rate after the share `done` of a training.
+pub(super) fn cosine(done: f64) -> f64 {
+    0.5 * (1.0 + (std::f64::consts::PI * done).cos())
+}
+
+/// A velocity of zeros for every trainable parameter of `graph`.
+pub(super) fn at_rest(graph: &Graph) -> Weights {
+    let mut velocity = Weights::default();
+    for parameter in graph.parameters().into_iter().filter(|parameter| parameter.trainable) {
+        velocity.insert(parameter.name, weights::Tensor::full(parameter.shape, 0.0));
+    }
+    velocity
+}
+
 /// PyTorch's SGD: v ← momentum · v + gradient + decay · w, then w ← w − rate · v.
-fn descend(
+pub(super) fn descend(
     weights: &mut Weights,
     momentum: &mut Weights,
     name: &str,
     gradient: &[f32],
     rate: f32,
-    options: &TrainOptions,
+    [keep, decay]: [f32; 2],
 ) {
-    let (keep, decay) = (options.momentum as f32, options.weight_decay as f32);
     let (Some(weight), Some(velocity)) = (weights.get_mut(name), momentum.get_mut(name)) else { return };
     let runs = weight.data.par_chunks_mut(RUN).zip(velocity.data.par_chunks_mut(RUN));
     runs.zip(gradient.par_chunks(RUN)).for_each(|((weight, velocity), gradient)| {

@@ -151,9 +151,6 @@ pub fn train(
 ) -> Result<Trained, Error> {
     options.check(training.indices.len())?;
     let mut learner = Learner::new(graph, initial, options, device)?;
-    if options.stock_kernels {
-        learner = learner.with_stock_kernels();
-    }
     let mut epochs = Vec::new();
     if let Some(directory) = &training.checkpoints {
         epochs = learner.restore(directory, training.task)?;

@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, nearest};
 
+/// Most passes that can be asked for.
+const MOST_EPOCHS: usize = 1_000_000;
+
 /// What a student is trained to bring down, batch by batch.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -19,6 +22,13 @@ pub enum DistillLoss {
     CeL2,
     /// Cross-entropy with the labels alone; the teacher is not asked.
     Ce,
+}
+
+impl DistillLoss {
+    /// Whether the teacher's logits are part of it.
+    pub fn asks_teacher(self) -> bool {
+        self != Self::Ce
+    }
 }
 
 /// What moves the weights.
@@ -129,7 +139,9 @@ impl DistillOptions {
         let positive = |value: f64| value.is_finite() && value > 0.0;
         match self {
             Self { batch: 0 | 1, .. } => refuse("batch", "batch-norm needs at least 2 images"),
-            Self { epochs: 0, .. } => refuse("epochs", "at least 1"),
+            Self { epochs, .. } if !(1..=MOST_EPOCHS).contains(epochs) => {
+                refuse("epochs", "from 1 to a million")
+            }
             _ if !positive(self.learning_rate) => refuse("learning_rate", "must be a positive number"),
             _ if !(self.weight_decay.is_finite() && self.weight_decay >= 0.0) => {
                 refuse("weight_decay", "must be a number of at least 0")

@@ -191,11 +191,8 @@ fn training(
     (device, stock): (&burn::tensor::Device, bool),
     seconds: f64,
 ) -> Result<Measured, Error> {
-    let options = TrainOptions::default();
+    let options = TrainOptions { stock_kernels: stock, ..TrainOptions::default() };
     let mut learner = Learner::new(graph, weights, &options, device)?;
-    if stock {
-        learner = learner.with_stock_kernels();
-    }
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     let mut step = || {
         // Small steps: noise is learned as long as it takes, and must not end in infinity.

@@ -1,46 +1,22 @@
 //! `teacher train`.
 
-use std::{
-    fs,
-    io::ErrorKind,
-    path::{Path, PathBuf},
-    time::Instant,
-};
+use std::{fs, io::ErrorKind, path::Path, time::Instant};
 
 use cgym_teachers::{
     data::Splits,
     engine::{Engine, Images},
-    train::{Device, TrainOptions, Training, train as fit},
+    train::{TrainOptions, Training, train as fit},
     weights::Weights,
 };
 use serde_json::json;
 
 use crate::{
-    Error,
-    cli::{TeacherArgs, TeacherCommand},
-    device, files, interrupt,
-    progress::Progress,
-    report,
-    run::write_network,
-    teacher,
+    Error, cli::TrainArgs, commands::use_threads, device, files, interrupt, progress::Progress, report,
+    run::write_network, teacher,
 };
 
 /// Folder of a training that is not finished; its files are those of [`cgym_teachers::train`].
 const CHECKPOINT: &str = "checkpoint";
-
-/// What is trained, on what, for how long, to where; what is absent is the dataset's own.
-pub(in crate::commands) struct Request {
-    pub(in crate::commands) teacher: TeacherArgs,
-    pub(in crate::commands) out: PathBuf,
-    pub(in crate::commands) epochs: Option<usize>,
-    pub(in crate::commands) batch: Option<usize>,
-    pub(in crate::commands) learning_rate: Option<f64>,
-    pub(in crate::commands) weight_decay: Option<f64>,
-    pub(in crate::commands) seed: Option<u64>,
-    pub(in crate::commands) reward_images: Option<usize>,
-    pub(in crate::commands) stock_kernels: bool,
-    pub(in crate::commands) device: Device,
-}
 
 /// What a training came to.
 pub(in crate::commands) struct Report {
@@ -52,38 +28,10 @@ pub(in crate::commands) struct Report {
     of: usize,
 }
 
-pub(super) fn train(command: TeacherCommand, json: bool) -> Result<(), Error> {
-    let TeacherCommand::Train {
-        teacher,
-        out,
-        epochs,
-        batch,
-        learning_rate,
-        weight_decay,
-        seed,
-        reward_images,
-        threads,
-        stock_kernels,
-        device,
-    } = command
-    else {
-        return Ok(());
-    };
-    super::super::use_threads(threads)?;
-    let request = Request {
-        teacher,
-        out,
-        epochs,
-        batch,
-        learning_rate,
-        weight_decay,
-        seed,
-        reward_images,
-        stock_kernels,
-        device: device::resolve(device)?,
-    };
-    let trained = train_network(&request)?;
-    let Request { teacher, out, .. } = &request;
+pub(super) fn train(args: &TrainArgs, json: bool) -> Result<(), Error> {
+    use_threads(args.threads)?;
+    let trained = train_network(args)?;
+    let TrainArgs { teacher, out, .. } = args;
     report::print(json, &trained.value, || match trained.test_top1 {
         Some(top1) => format!(
             "{} on {}: {:.2} % of the test images; saved to {}",
@@ -99,9 +47,10 @@ pub(super) fn train(command: TeacherCommand, json: bool) -> Result<(), Error> {
 }
 
 /// Trains a network, or goes on with its training, until it is done or interrupted.
-pub(in crate::commands) fn train_network(request: &Request) -> Result<Report, Error> {
+pub(in crate::commands) fn train_network(request: &TrainArgs) -> Result<Report, Error> {
     let started = Instant::now();
     let (args, out) = (&request.teacher, &request.out);
+    let device = device::resolve(request.device)?;
     refuse_used(out)?;
     let variant = args.variant;
     if let Some(images) = teacher::known_shape(args.dataset) {
@@ -145,7 +94,7 @@ pub(in crate::commands) fn train_network(request: &Request) -> Result<Report, Er
     };
     let mut progress = Progress::new("epoch", options.epochs as u64, 0);
     let initial = Weights::initialise(&graph, options.seed);
-    let trained = fit(&graph, initial, &training, &options, &request.device, &mut |epoch| {
+    let trained = fit(&graph, initial, &training, &options, &device, &mut |epoch| {
         let remark = format!("loss {:.4}, {:.2} % of the held-out images", epoch.loss, 100.0 * epoch.top1);
         progress.set(epoch.epoch as u64, &remark);
     })?;

@@ -5,21 +5,21 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use cgym_teachers::train::Device;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Error,
-    cli::{TeacherArgs, TransferArgs},
-    commands::teacher::Request,
+    cli::{TeacherArgs, TrainArgs, TransferArgs},
     config::Config,
     files,
-    settings::{GameName, ImageSize, Settings},
+    settings::{Device, GameName, ImageSize, Settings},
     teacher,
 };
 
 const PLAN: &str = "plan.json";
 const WEIGHTS: &str = "weights.safetensors";
+/// Most runs of each kind.
+const MOST_SEEDS: u64 = 1000;
 
 /// One run of each seed: from scratch, or with the policy of another network's run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,8 +48,8 @@ pub(super) struct Plan {
     seeds: Vec<u64>,
     teachers: Vec<(String, PathBuf)>,
     teacher_epochs: Option<usize>,
+    /// Those of the flags and, behind them, of the file.
     settings: Settings,
-    config: Option<PathBuf>,
 }
 
 /// What the folder remembers, to refuse another transfer.
@@ -70,7 +70,10 @@ impl Plan {
     /// # Errors
     /// Settings that each network has its own of; too few networks or seeds.
     pub(super) fn new(args: &TransferArgs) -> Result<Self, Error> {
-        let settings = &args.settings;
+        let settings = match &args.config {
+            Some(path) => args.settings.clone().over(Settings::read(path)?),
+            None => args.settings.clone(),
+        };
         let own = [
             ("env", settings.env.is_some()),
             ("model", settings.model.is_some()),
@@ -109,21 +112,24 @@ impl Plan {
         if let Some((name, _)) = args.teachers.iter().find(|(name, _)| !networks.contains(name)) {
             return Err(Error::Input(format!("teacher: `{name}` is none of {}", networks.join(", "))));
         }
-        if args.seeds == 0 || args.first == 0 {
-            return Err(Error::Input("seeds and first: 0 is too few, give at least 1".to_owned()));
+        if args.first == 0 {
+            return Err(Error::Input("first: 0 is too few, give at least 1".to_owned()));
         }
         let first = settings.seed.unwrap_or(1);
+        let last = first.checked_add(args.seeds.into()).filter(|_| (1..=MOST_SEEDS).contains(&args.seeds));
+        let Some(last) = last else {
+            return Err(Error::Input(format!("seeds: give 1 to {MOST_SEEDS}, the last of them below 2^64")));
+        };
         let absolute = |path: &PathBuf| std::path::absolute(path).map_err(|error| Error::file(path, error));
         let teachers = args.teachers.iter().map(|(name, path)| Ok((name.clone(), absolute(path)?)));
         Ok(Self {
             game: settings.game.unwrap_or(GameName::N2nRemoval),
             networks,
             pairs,
-            seeds: (first..).take(args.seeds as usize).collect(),
+            seeds: (first..last).collect(),
             teachers: teachers.collect::<Result<_, Error>>()?,
             teacher_epochs: args.teacher_epochs,
-            settings: settings.clone(),
-            config: args.config.clone(),
+            settings,
         })
     }
 
@@ -132,15 +138,13 @@ impl Plan {
     /// # Errors
     /// A folder that holds anything else.
     pub(super) fn claim(&self, out: &Path) -> Result<(), Error> {
-        let settings = match &self.config {
-            Some(path) => self.settings.clone().over(Settings::read(path)?),
-            None => self.settings.clone(),
-        };
+        // How many threads play changes nothing of what is played.
+        let settings = Settings { agent_set: Vec::new(), threads: None, ..self.settings.clone() };
         let mine = Claim {
             game: self.game,
             pairs: self.pairs.clone(),
-            agent_set: settings.agent_set.clone(),
-            settings: Settings { agent_set: Vec::new(), ..settings },
+            agent_set: self.settings.agent_set.clone(),
+            settings,
             teachers: self.teachers.clone(),
             teacher_epochs: self.teacher_epochs,
         };
@@ -196,14 +200,14 @@ impl Plan {
     ///
     /// # Errors
     /// As [`Config::resolve`].
-    pub(super) fn training(&self, model: &str, out: &Path) -> Result<Option<Request>, Error> {
+    pub(super) fn training(&self, model: &str, out: &Path) -> Result<Option<TrainArgs>, Error> {
         let config = self.base(model)?;
         let dataset = config.environment.dataset();
         let out = trained(out, model);
         let ready = self.weights(model).is_some()
             || out.join(WEIGHTS).is_file()
             || teacher::is_shipped(model, config.variant, dataset);
-        Ok((!ready).then(|| Request {
+        Ok((!ready).then(|| TrainArgs {
             teacher: TeacherArgs {
                 model: model.to_owned(),
                 variant: config.variant,
@@ -218,19 +222,15 @@ impl Plan {
             weight_decay: None,
             seed: None,
             reward_images: config.environment.reward_size(),
+            threads: None,
             stock_kernels: false,
-            device: Device::flex(),
+            device: Device::default(),
         }))
     }
 
     fn base(&self, model: &str) -> Result<Config, Error> {
-        let mut settings = match &self.config {
-            Some(path) => self.settings.clone().over(Settings::read(path)?),
-            None => self.settings.clone(),
-        };
-        settings.model = Some(model.to_owned());
-        settings.game = Some(self.game);
-        Config::from_settings(settings)
+        let settings = self.settings.clone();
+        Config::from_settings(Settings { model: Some(model.to_owned()), game: Some(self.game), ..settings })
     }
 
     /// The configuration of `run`.

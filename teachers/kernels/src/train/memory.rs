@@ -16,14 +16,21 @@ static SPARE: Mutex<Vec<Vec<f32>>> = Mutex::new(Vec::new());
 /// Keeps the memory of a result that is no longer needed for the results to come: memory fresh from
 /// the system costs more to touch than what is computed in it.
 ///
-/// At most 1 GiB is kept, until [`release`].
+/// At most 1 GiB is kept, until [`release`]; what was kept first makes room for what is new.
 pub fn recycle(values: Vec<f32>) {
     if values.capacity() < LEAST_KEPT {
         return;
     }
     let mut spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
-    let kept: usize = spare.iter().map(Vec::capacity).sum();
-    if kept + values.capacity() <= MOST_KEPT {
+    let mut kept = spare.iter().map(Vec::capacity).sum::<usize>() + values.capacity();
+    let old = spare.iter().take_while(|old| {
+        let full = kept > MOST_KEPT;
+        kept -= if full { old.capacity() } else { 0 };
+        full
+    });
+    let old = old.count();
+    spare.drain(..old);
+    if values.capacity() <= MOST_KEPT {
         spare.push(values);
     }
 }
@@ -40,7 +47,7 @@ fn room(len: usize) -> Vec<f32> {
         // The last one kept is the likeliest to be in a cache still.
         let fits = |values: &Vec<f32>| (len..=len + len / 4).contains(&values.capacity());
         if let Some(place) = spare.iter().rposition(fits) {
-            let mut values = spare.swap_remove(place);
+            let mut values = spare.remove(place);
             values.clear();
             return values;
         }
