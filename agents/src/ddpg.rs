@@ -3,9 +3,10 @@
 //! An actor maps an observation to an action, a critic learns what actions are worth, and the
 //! actor climbs the critic. Where this differs from AMC's released code: every transition is
 //! learned from, with the action that was executed; the critic by default learns the return itself
-//! instead of bootstrapping; the exploration's decay hangs on the number of episodes; an episode's
-//! actions are shifted alike until they use the whole budget; and a step is credited with what the
-//! other steps' actions do not explain. `fill_budget`, `credit` and `target` turn these off.
+//! instead of bootstrapping; the exploration's decay hangs on the number of episodes and ends at a
+//! floor; an episode's actions are shifted alike until they use the whole budget; and a step is
+//! credited with what the other steps' actions do not explain, lately. `fill_budget`, `credit` and
+//! `target` turn these off.
 
 mod credit;
 mod exploration;
@@ -96,7 +97,11 @@ impl Ddpg {
             actor_adam: Adam::new(actor.parameters().len()),
             critic_adam: Adam::new(critic.parameters().len()),
             replay: Replay::new(observation, action, settings.replay.unwrap_or(1)),
-            history: History::new(action * context.env.spec().steps(), action),
+            history: History::new(
+                action * context.env.spec().steps(),
+                action,
+                settings.credit_memory.unwrap_or(f64::INFINITY),
+            ),
             env: context.env.fork(),
             state: State {
                 rng,
@@ -105,7 +110,7 @@ impl Ddpg {
                 baseline: None,
                 pending: Vec::new(),
                 plan: Plan::default(),
-                mean_shift: 0.0,
+                level: None,
                 returns: Vec::new(),
                 replay_next: 0,
                 actor_time: 0,
@@ -189,6 +194,10 @@ impl Ddpg {
         }
         let played: Vec<f32> = rows.iter().flat_map(|row| row.action.iter().copied()).collect();
         self.history.push(&played, episodic_return);
+        if self.settings.fill_budget {
+            let mean = played.iter().sum::<f32>() / played.len().max(1) as f32;
+            self.state.level = Some(self.state.level.map_or(mean, |level| 0.8 * level + 0.2 * mean));
+        }
         let weight = self.settings.baseline_decay;
         let past = self.state.baseline.unwrap_or(episodic_return);
         self.state.baseline = Some(weight * past + (1.0 - weight) * episodic_return);
@@ -221,7 +230,13 @@ impl Ddpg {
             Credit::Shared => baseline,
             Credit::Residual => self.history.others(batch.episodes[row], batch.steps[row]),
         };
-        let advantages = batch.values.iter().enumerate().map(|(row, value)| value - explained(row)).collect();
+        // In units of the spread of returns, so that nothing hangs on the scale of rewards.
+        let scale = match self.settings.target {
+            Target::MonteCarlo => 1.0 / self.history.spread() as f32,
+            Target::Bootstrap => 1.0,
+        };
+        let advantages =
+            batch.values.iter().enumerate().map(|(row, value)| scale * (value - explained(row))).collect();
         let mut targets = self.tensor(advantages, 1);
         if let Some([actor, critic]) = &self.targets {
             let next = self.tensor(batch.next_observations, self.reader.width());
@@ -240,15 +255,21 @@ impl Ddpg {
         let mut actor_loss = 0.0;
         if move_actor {
             let actor = self.actor.tracked();
-            // The critic knows executed actions: it is asked about the policy as it is played, shifted.
-            let shift = self.state.mean_shift;
+            // The critic knows executed actions: it is asked about the policy as it is played.
             let policy = actor.policy(observations.clone());
-            let played = policy.clone() + shift;
-            let values = self.critic.constant().value(observations, played.clone());
-            // The shift takes back whatever all actions have in common, so returns say nothing of
-            // it; drawing the policy to what is played keeps it from drifting into saturation.
-            let apart = policy - played.detach();
-            let loss = values.mean().neg() + (apart.clone() * apart).mean();
+            let loss = match self.state.level {
+                None => self.critic.constant().value(observations, policy).mean().neg(),
+                // The shift gives all actions alike what the budget leaves, and returns say nothing
+                // of what they have in common: the critic is asked about differences only, and
+                // the mean is drawn to where it is played.
+                Some(level) => {
+                    let mean = policy.clone().mean();
+                    let played = policy - mean.clone().reshape([1, 1]) + level;
+                    let drift = mean - level;
+                    let values = self.critic.constant().value(observations, played);
+                    values.mean().neg() + drift.clone() * drift
+                }
+            };
             actor_loss = finite("the actor's loss", &loss)?;
             let gradient = actor.gradient(&loss);
             let rate = self.settings.actor_learning_rate;
@@ -290,11 +311,6 @@ impl Agent for Ddpg {
         self.state.plan = Plan { noise, ..Plan::default() };
         if self.settings.fill_budget {
             self.state.plan.shift = self.shift_that_fits()?;
-            if mode == Mode::Explore {
-                let weight = if self.exploration.warming_up(self.state.episodes) { 0.0 } else { 0.8 };
-                self.state.mean_shift =
-                    weight * self.state.mean_shift + (1.0 - weight) * self.state.plan.shift;
-            }
         }
         Ok(ResetOptions::default())
     }
@@ -337,7 +353,7 @@ impl Agent for Ddpg {
             ("charts/exploration_sigma", sigma),
             ("charts/updates", self.state.updates as f64),
             ("charts/replay", self.replay.len() as f64),
-            ("charts/budget_shift", f64::from(self.state.mean_shift)),
+            ("charts/budget_shift", f64::from(self.state.plan.shift)),
         ];
         figures.extend(self.state.baseline.map(|baseline| ("charts/baseline", baseline)));
         if let Some([critic, actor]) = self.losses {

@@ -5,6 +5,9 @@
 //! credited with the return less the others' part. Under a budget that is always used up the
 //! actions are collinear and the ridge picks the solution of least norm: relative values, "better
 //! here than elsewhere", as a policy under a budget needs them.
+//!
+//! Old episodes are forgotten: what an action is worth beside the policy as it is now is another
+//! question than what it is worth beside uniform ones, and a parabola fits well only near by.
 
 /// All exploring episodes so far and the fit to them.
 pub(super) struct History {
@@ -12,6 +15,8 @@ pub(super) struct History {
     width: usize,
     /// Numbers of an action.
     action: usize,
+    /// Episodes after which one counts for 1/e.
+    memory: f64,
     /// Row after row, unit coordinates.
     actions: Vec<f32>,
     returns: Vec<f64>,
@@ -30,8 +35,8 @@ struct Fit {
 }
 
 impl History {
-    pub(super) fn new(width: usize, action: usize) -> Self {
-        Self { width, action, actions: Vec::new(), returns: Vec::new(), fit: Fit::default() }
+    pub(super) fn new(width: usize, action: usize, memory: f64) -> Self {
+        Self { width, action, memory, actions: Vec::new(), returns: Vec::new(), fit: Fit::default() }
     }
 
     /// Episodes stored.
@@ -62,6 +67,14 @@ impl History {
         (self.actions, self.returns, self.fit) = (actions, returns, Fit::default());
     }
 
+    /// Standard deviation of all returns; 1 where they are all alike.
+    pub(super) fn spread(&self) -> f64 {
+        let average = |sum: f64| sum / self.returns.len().max(1) as f64;
+        let mean = average(self.returns.iter().sum());
+        let spread = average(self.returns.iter().map(|value| (value - mean).powi(2)).sum()).sqrt();
+        if spread > 1e-9 { spread } else { 1.0 }
+    }
+
     /// What the other steps' actions explain of `episode`'s return, the mean return included.
     pub(super) fn others(&self, episode: usize, step: usize) -> f32 {
         let own = step * self.action..(step + 1) * self.action;
@@ -86,11 +99,19 @@ impl History {
             return;
         }
         let rows = || self.actions.chunks_exact(width);
-        let average = |sum: f64| sum / count as f64;
+        // Weights of 1 on average, so that the ridge keeps its strength.
+        let weights: Vec<f64> = (0..count)
+            .map(|episode| ((episode + 1) as f64 - count as f64) / self.memory)
+            .map(f64::exp)
+            .collect();
+        let total: f64 = weights.iter().sum();
+        let average = |values: &mut dyn Iterator<Item = f64>| -> f64 {
+            values.zip(&weights).map(|(value, weight)| value * weight).sum::<f64>() / total
+        };
         let centres: Vec<f64> =
-            (0..width).map(|i| average(rows().map(|row| f64::from(row[i])).sum())).collect();
+            (0..width).map(|i| average(&mut rows().map(|row| f64::from(row[i])))).collect();
         let offsets: Vec<f64> = (0..width)
-            .map(|i| average(rows().map(|row| (f64::from(row[i]) - centres[i]).powi(2)).sum()))
+            .map(|i| average(&mut rows().map(|row| (f64::from(row[i]) - centres[i]).powi(2))))
             .collect();
         let features = |row: &[f32]| -> Vec<f64> {
             let centred = row.iter().zip(&centres).map(|(&value, centre)| f64::from(value) - centre);
@@ -102,14 +123,16 @@ impl History {
         // Standardised columns and a ridge of as many pseudo-episodes as an episode has actions:
         // about what the signal-to-noise ratio of one action among so many asks for.
         let columns = 2 * width;
-        let scale = |column: usize| average(table.iter().map(|row| row[column].powi(2)).sum()).sqrt();
+        let scale = |column: usize| average(&mut table.iter().map(|row| row[column].powi(2))).sqrt();
         let scales: Vec<f64> = (0..columns).map(|column| scale(column).max(1e-6)).collect();
-        let mean = average(self.returns.iter().sum());
+        let mean = average(&mut self.returns.iter().copied());
         let mut system = vec![0.0; columns * columns];
         let mut right = vec![0.0; columns];
-        for (row, episodic_return) in table.iter().zip(&self.returns) {
+        for ((row, episodic_return), weight) in table.iter().zip(&self.returns).zip(&weights) {
+            let weight = weight * count as f64 / total;
             let row: Vec<f64> = row.iter().zip(&scales).map(|(value, scale)| value / scale).collect();
             for (i, a) in row.iter().enumerate() {
+                let a = weight * a;
                 right[i] += a * (episodic_return - mean);
                 system[i * columns..=i * columns + i].iter_mut().zip(&row).for_each(|(sum, b)| *sum += a * b);
             }
@@ -153,7 +176,7 @@ mod tests {
     #[test]
     fn a_step_is_credited_with_its_own_effect() {
         let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(3);
-        let mut history = History::new(6, 1);
+        let mut history = History::new(6, 1, 1e9);
         let effect = |i: usize, u: f32| (i as f64 - 2.5) * f64::from(u) - f64::from(u * u);
         for _ in 0..2000 {
             let actions: Vec<f32> = (0..6).map(|_| rng.random()).collect();
@@ -173,8 +196,23 @@ mod tests {
     }
 
     #[test]
+    fn old_episodes_are_forgotten() {
+        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(5);
+        let mut history = History::new(2, 1, 20.0);
+        for episode in 0..400 {
+            let actions: Vec<f32> = (0..2).map(|_| rng.random()).collect();
+            // What counted for the first 200 episodes counts against from then on.
+            let sign = if episode < 200 { 1.0 } else { -1.0 };
+            history.push(&actions, sign * f64::from(actions[0]));
+        }
+        history.fit();
+        let [linear, ..] = history.fit.terms[0];
+        assert!((linear + 1.0).abs() < 0.1, "{linear}");
+    }
+
+    #[test]
     fn without_a_fit_nothing_is_explained() {
-        let mut history = History::new(3, 1);
+        let mut history = History::new(3, 1, 10.0);
         history.push(&[0.1, 0.2, 0.3], -1.0);
         assert_eq!(history.others(0, 1), 0.0);
     }

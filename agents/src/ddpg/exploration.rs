@@ -61,9 +61,9 @@ mod tests {
         let exploration = Exploration::new(&DdpgSettings::default(), 100, 500);
         assert!(exploration.warming_up(99) && !exploration.warming_up(100));
         assert_eq!(exploration.sigma(100), 0.5);
-        assert!(exploration.sigma(395) > 0.02);
-        assert!((exploration.sigma(400) - 0.02).abs() < 1e-12);
-        assert_eq!(exploration.sigma(499), 0.02);
+        assert!(exploration.sigma(395) > 0.1);
+        assert!((exploration.sigma(400) - 0.1).abs() < 1e-12);
+        assert_eq!(exploration.sigma(499), 0.1);
     }
 
     #[test]

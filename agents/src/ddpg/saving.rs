@@ -24,15 +24,14 @@ pub(super) struct State {
     /// Steps of the running episode; `value` is the step's own reward until the episode ends.
     pub(super) pending: Vec<Row>,
     pub(super) plan: Plan,
-    /// Moving average of the exploring episodes' shifts.
-    pub(super) mean_shift: f32,
+    /// Moving average of the mean action of exploring episodes, where a shift fills the budget.
+    pub(super) level: Option<f32>,
     /// Returns of all exploring episodes.
     pub(super) returns: Vec<f64>,
     pub(super) replay_next: usize,
     pub(super) actor_time: u64,
     pub(super) critic_time: u64,
-    /// Of the actor's layers, from observation to action; empty in checkpoints from before.
-    #[serde(default)]
+    /// Of the actor's layers, from observation to action.
     pub(super) widths: Vec<usize>,
 }
 
@@ -128,7 +127,7 @@ impl Ddpg {
     /// Refuses networks of other widths, which may have as many parameters all the same.
     fn check_widths(&self, read: &Checkpoint<State>) -> Result<(), AgentError> {
         let (saved, own) = (&read.state.widths, &self.state.widths);
-        if saved.is_empty() || saved == own {
+        if saved == own {
             return Ok(());
         }
         Err(read.refuse(format!(

@@ -8,8 +8,9 @@ use crate::{AgentContext, AgentError, settings::require};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Target {
-    /// The discounted return from the step on, less the baseline: with the reward at the end and
-    /// no discount the same R − b at every step, with nothing bootstrapped.
+    /// The discounted return from the step on, less the baseline, over the deviation of all returns:
+    /// with the reward at the end and no discount the same (R − b)/σ at every step, with nothing
+    /// bootstrapped.
     MonteCarlo,
     /// As AMC's released code: the episode's return at every step, less the baseline, plus the
     /// discounted value that the target networks give the next state; Q grows with the steps to go.
@@ -41,6 +42,9 @@ pub struct DdpgSettings {
     pub target: Target,
     /// Whose doing a return is; `residual` (AMC: `shared`).
     pub credit: Credit,
+    /// Episodes over which the regression behind `residual` forgets: one that old counts for 1/e; a
+    /// quarter of the episodes by default, at least 10.
+    pub credit_memory: Option<f64>,
     /// Whether an episode's actions are shifted, all alike, until they use the whole budget; on
     /// (AMC: off, so that the budget clips late layers).
     pub fill_budget: bool,
@@ -51,7 +55,7 @@ pub struct DdpgSettings {
     pub tau: f64,
     /// Transitions in a minibatch; 64.
     pub batch: usize,
-    /// Transitions remembered; 100 episodes' worth by default, at least 2000.
+    /// Transitions remembered; by default those of a third of the episodes, at least of 20 (AMC: 2000).
     pub replay: Option<usize>,
     /// Episodes of uniform actions before anything is learned; the lesser of 100 and a quarter of
     /// the episodes by default, none where frozen (AMC: 100).
@@ -65,7 +69,7 @@ pub struct DdpgSettings {
     pub updates_per_step: usize,
     /// First deviation of the truncated normal exploration, in widths of the action range; 0.5.
     pub sigma: f64,
-    /// Least deviation; 0.02 (AMC: none, so that late episodes repeat each other).
+    /// Least deviation; 0.1 (AMC: none, so that late episodes repeat each other and teach nothing).
     pub sigma_floor: f64,
     /// Share of the episodes after warm-up at whose end the deviation reaches its floor; 0.75.
     pub sigma_share: f64,
@@ -89,6 +93,7 @@ impl Default for DdpgSettings {
             critic_learning_rate: 1e-3,
             target: Target::MonteCarlo,
             credit: Credit::Residual,
+            credit_memory: None,
             fill_budget: true,
             discount: 1.0,
             tau: 0.01,
@@ -99,7 +104,7 @@ impl Default for DdpgSettings {
             warmup_critic: false,
             updates_per_step: 4,
             sigma: 0.5,
-            sigma_floor: 0.02,
+            sigma_floor: 0.1,
             sigma_share: 0.75,
             sigma_decay: None,
             baseline_decay: 0.95,
@@ -137,7 +142,11 @@ impl DdpgSettings {
         let decay = self.sigma_decay.unwrap_or(1.0);
         require(decay > 0.0 && decay <= 1.0, "sigma_decay", "must lie in (0, 1]")?;
         require((0.0..1.0).contains(&self.baseline_decay), "baseline_decay", "must lie in [0, 1)")?;
-        let replay = self.replay.unwrap_or((100 * context.env.spec().steps()).max(2000));
+        let share = |parts: u64, least: u64| (context.episodes / parts).max(least);
+        let memory = self.credit_memory.unwrap_or(share(4, 10) as f64);
+        require(memory > 0.0 && memory.is_finite(), "credit_memory", "must be above 0")?;
+        self.credit_memory = Some(memory);
+        let replay = self.replay.unwrap_or(context.env.spec().steps().saturating_mul(share(3, 20) as usize));
         require(replay > 0, "replay", "must be at least 1")?;
         self.replay = Some(replay);
         let warmup = if self.frozen { 0 } else { (context.episodes / 4).min(100) };

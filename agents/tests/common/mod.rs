@@ -23,6 +23,8 @@ pub struct Toy {
     /// Actions are rounded up to multiples of 1 over this, as channels are; 0 for not at all.
     grid: u32,
     target: f64,
+    /// Times what returns are.
+    scale: f64,
     kept: Vec<f64>,
     running: bool,
 }
@@ -51,6 +53,7 @@ impl Toy {
             interaction: 0.005,
             grid: 0,
             target: 0.5,
+            scale: 1.0,
             kept: Vec::new(),
             running: false,
         }
@@ -58,6 +61,16 @@ impl Toy {
 
     pub fn with_grid(mut self, grid: u32) -> Self {
         self.grid = grid;
+        self
+    }
+
+    pub fn with_target(mut self, target: f64) -> Self {
+        (self.spec.target, self.target) = (target, target);
+        self
+    }
+
+    pub fn with_scale(mut self, scale: f64) -> Self {
+        self.scale = scale;
         self
     }
 
@@ -106,7 +119,7 @@ impl Toy {
     pub fn score(&self, kept: &[f64]) -> f64 {
         let own: f64 = kept.iter().zip(&self.sensitivities).map(|(a, s)| s * (1.0 - a).powi(2)).sum();
         let jumps: f64 = kept.windows(2).map(|pair| (pair[0] - pair[1]).powi(2)).sum();
-        -own - self.interaction * jumps
+        self.scale * (-own - self.interaction * jumps)
     }
 
     /// The best return, nearly: projected gradient ascent on the score with the budget's price
