@@ -205,6 +205,19 @@ fn progress_is_an_option_of_the_episode() {
     assert!(reward(&mut env, Some(0)) > 0.0);
     assert_eq!(reward(&mut env, Some(20)), -1.0);
     assert_eq!(reward(&mut env, None), -1.0);
+    // Whatever it is worth, it is not what is looked for.
+    let step = last(&mut env, &ResetOptions { progress: Some(0), ..ResetOptions::default() }, &actions);
+    let outcome = step.info().outcome.clone().unwrap();
+    assert!(!env.admits(&outcome));
+    assert!(env_of(&network("resnet8"), &removal()).admits(&outcome));
+}
+
+#[test]
+fn a_parent_larger_than_the_teacher_is_refused() {
+    let (small, large) = (network("resnet8"), network("resnet20"));
+    let surrogate = Arc::new(SurrogateStudent::new(&large).unwrap());
+    let error = N2nEnv::new("N2N-Test-v0", &large, figures(&small), &shrinkage(), surrogate).err();
+    assert!(error.is_some_and(|error| error.to_string().contains("more than the")));
 }
 
 #[test]

@@ -93,6 +93,17 @@ fn a_policy_moves_to_another_network_frozen_or_not() {
     };
     carried(&["--out", "tuned"]).ok();
     carried(&["--out", "frozen", "--frozen"]).ok();
+    // A run needs nothing more of the run that its policy came from.
+    let mut child = place.start(
+        &[&TINY[..], &["--no-baselines", "--pretrained", "source", "--seed", "9", "--out", "alone"]].concat(),
+    );
+    place.wait_for("alone", 1, &mut child);
+    child.kill().ok();
+    child.wait().expect("a child");
+    std::fs::rename(place.path("source"), place.path("moved")).expect("renamed");
+    place.run(&["resume", "alone"]).ok();
+    assert_eq!(place.result("alone").episodes, place.result("tuned").episodes);
+    std::fs::rename(place.path("moved"), place.path("source")).expect("renamed");
     assert_ne!(place.result("tuned").episodes, place.result("frozen").episodes);
     let other = carried(&["--out", "other", "--agent-set", "hidden=7"]);
     assert_eq!(other.code, Some(2), "{}", other.stderr);
@@ -100,6 +111,31 @@ fn a_policy_moves_to_another_network_frozen_or_not() {
     let random = ["--no-baselines", "--pretrained", "source", "--out", "none", "--agent", "random"];
     let none = place.run(&[&TINY[..13], &random].concat());
     assert!(none.code == Some(2) && none.stderr.contains("no policy"), "{}", none.stderr);
+}
+
+#[test]
+fn the_best_of_a_search_keeps_to_the_constraints() {
+    let place = Place::new();
+    let asked = ["--reward", "n2n-constrained", "--max-parameters", "60000", "--no-baselines", "--json"];
+    let found = place.run(&[&TINY[..], &asked, &["--out", "constrained"]].concat()).ok().json();
+    let of_best = found["rows"][1]["parameters"].as_u64();
+    assert!(of_best.is_none_or(|parameters| parameters <= 60_000), "{found}");
+    // None that reaches this: there is no best, whatever exploring episodes were worth.
+    let asked = ["--reward", "n2n-constrained", "--min-top1", "1.0", "--no-baselines", "--out", "none"];
+    place.run(&[&TINY[..], &asked].concat()).ok();
+    assert!(!place.path("none").join("best").exists());
+}
+
+#[test]
+fn a_transfer_reads_its_file_as_it_reads_flags() {
+    let place = Place::new();
+    place.write("own.toml", "pretrained = \"somewhere\"\n");
+    let words = ["transfer", "--from", "resnet8", "--to", "resnet20", "--config", "own.toml", "--out", "no"];
+    let refused = place.run(&words);
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.stderr.contains("pretrained: every run"), "{}", refused.stderr);
+    let many = place.run(&[&words[..5], &["--seeds", "99999999999", "--out", "no"]].concat());
+    assert!(many.code == Some(2) && many.stderr.contains("seeds: give 1 to"), "{}", many.stderr);
 }
 
 #[test]

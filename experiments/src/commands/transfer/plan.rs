@@ -116,7 +116,7 @@ impl Plan {
             return Err(Error::Input("first: 0 is too few, give at least 1".to_owned()));
         }
         let first = settings.seed.unwrap_or(1);
-        let last = first.checked_add(args.seeds.into()).filter(|_| (1..=MOST_SEEDS).contains(&args.seeds));
+        let last = first.checked_add(args.seeds).filter(|_| (1..=MOST_SEEDS).contains(&args.seeds));
         let Some(last) = last else {
             return Err(Error::Input(format!("seeds: give 1 to {MOST_SEEDS}, the last of them below 2^64")));
         };
