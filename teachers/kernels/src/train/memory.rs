@@ -18,21 +18,15 @@ static SPARE: Mutex<Vec<Vec<f32>>> = Mutex::new(Vec::new());
 ///
 /// At most 1 GiB is kept, until [`release`]; what was kept first makes room for what is new.
 pub fn recycle(values: Vec<f32>) {
-    if values.capacity() < LEAST_KEPT {
+    if !(LEAST_KEPT..=MOST_KEPT).contains(&values.capacity()) {
         return;
     }
     let mut spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
     let mut kept = spare.iter().map(Vec::capacity).sum::<usize>() + values.capacity();
-    let old = spare.iter().take_while(|old| {
-        let full = kept > MOST_KEPT;
-        kept -= if full { old.capacity() } else { 0 };
-        full
-    });
-    let old = old.count();
-    spare.drain(..old);
-    if values.capacity() <= MOST_KEPT {
-        spare.push(values);
+    while kept > MOST_KEPT {
+        kept -= spare.remove(0).capacity();
     }
+    spare.push(values);
 }
 
 /// Gives all memory that [`recycle`] has kept back to the system.
