@@ -11,14 +11,14 @@
 //! # let coupling = Coupling::of(&graph)?;
 //! # let surrogate = Arc::new(Surrogate::new(&graph, &coupling)?);
 //! let my_env = config.make(&graph, &coupling, surrogate)?;
-//! check_env(|| my_env.fork())?;
+//! check_env(|| Box::new(my_env.clone()))?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use crate::{Action, Env, EnvError, EpisodeRecord, ResetOptions, Space, Step};
+use crate::{Action, Env, EnvError, EpisodeRecord, Preview, ResetOptions, Space, Step};
 
 /// Every way in which an environment broke the contract.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -35,7 +35,7 @@ const EPISODES: u64 = 4;
 /// spaces and spec are sane; observations are elements of the observation space; an episode has as
 /// many steps as the spec says; the same seed and actions give the same steps; a step before
 /// `reset` or after the end, and every illegal action, is refused without a trace; a fork is
-/// independent; `preview` foretells what is played; rewards are finite; the last step alone has an
+/// independent; `preview` returns what is then played (environments without look-ahead are checked without these two); rewards are finite; the last step alone has an
 /// outcome, or a reason why there is none; records replay, as JSON too; options of a reset hold for
 /// one episode.
 ///
@@ -74,13 +74,21 @@ impl<M: FnMut() -> Box<dyn Env>> Check<M> {
         result.map_err(|error| self.failures.push(format!("{what} is refused: {error}"))).ok()
     }
 
+    /// Unwraps a preview; an environment may lack them.
+    fn foretold(&mut self, what: &str, result: Result<Preview, EnvError>) -> Option<Preview> {
+        match result {
+            Err(EnvError::NoLookAhead { .. }) => None,
+            other => self.must(what, other),
+        }
+    }
+
     fn spaces(&mut self) {
         let env = (self.make)();
         let spec = env.spec().clone();
         self.expect(!spec.id.is_empty(), || "the id is empty".to_owned());
         self.expect(spec.steps() > 0, || "there is nothing to decide".to_owned());
-        self.expect(spec.target > 0.0 && spec.target <= 1.0, || {
-            format!("the target {} is not in (0, 1]", spec.target)
+        self.expect(spec.budget.is_none_or(|share| share > 0.0 && share <= 1.0), || {
+            format!("the budget {:?} is not in (0, 1]", spec.budget)
         });
         self.expect(matches!(env.observation_space(), Space::Box { .. }), || {
             "the observation space is not a box".to_owned()
@@ -144,7 +152,7 @@ impl<M: FnMut() -> Box<dyn Env>> Check<M> {
             format!("the observation {first:?} of reset is outside the observation space")
         });
         self.steps(&*env, &actions, &steps);
-        if let Some(preview) = self.must("preview", foretold) {
+        if let Some(preview) = self.foretold("preview", foretold) {
             let executed: Vec<_> = steps.iter().filter_map(|step| step.info().executed.clone()).collect();
             self.expect(preview.executed == executed, || {
                 format!("preview foretells {:?}, played is {executed:?}", preview.executed)
@@ -189,7 +197,7 @@ impl<M: FnMut() -> Box<dyn Env>> Check<M> {
 
     fn record(&mut self, seed: u64, options: ResetOptions, actions: &[Action], steps: &[Step]) {
         let mut env = (self.make)();
-        let mut record = EpisodeRecord::new(&env.spec().id, seed, options);
+        let mut record = EpisodeRecord::new(env.spec(), seed, options);
         for (action, step) in actions.iter().zip(steps) {
             let executed = step.info().executed.clone().unwrap_or_else(|| action.clone());
             record.push(action.clone(), executed, step);
@@ -229,7 +237,9 @@ impl<M: FnMut() -> Box<dyn Env>> Check<M> {
                 let mut foreseen = actions.clone();
                 foreseen[index] = illegal;
                 let preview = env.preview(&options, &foreseen);
-                self.expect(matches!(preview, Err(EnvError::IllegalAction { .. })), || {
+                let refused =
+                    matches!(preview, Err(EnvError::IllegalAction { .. } | EnvError::NoLookAhead { .. }));
+                self.expect(refused, || {
                     format!("preview of the illegal action {:?} gives {preview:?}", foreseen[index])
                 });
             }
@@ -257,15 +267,17 @@ impl<M: FnMut() -> Box<dyn Env>> Check<M> {
             return;
         }
         for (index, (action, expected)) in actions.iter().zip(&expected).enumerate() {
-            let mut fork = env.fork();
+            let Some(mut fork) = env.fork() else { return };
             let step = fork.step(action);
             self.expect(step.as_ref().is_ok_and(|step| step == expected), || {
                 format!("a fork's step {index} is {step:?}, its origin's {expected:?}")
             });
             let reset = fork.reset(1, &options);
             self.must("a fork's reset", reset);
-            let foreign = fork.step(&others[0]).and(fork.preview(&options, &others));
+            let foreign = fork.step(&others[0]);
             self.must("a fork's episode", foreign);
+            let foretold = fork.preview(&options, &others);
+            self.foretold("a fork's preview", foretold);
             let step = env.step(action);
             self.expect(step.as_ref().is_ok_and(|step| step == expected), || {
                 format!("what a fork does changes step {index} of its origin")
@@ -273,25 +285,25 @@ impl<M: FnMut() -> Box<dyn Env>> Check<M> {
         }
     }
 
-    /// A target holds for one episode, is kept, and is refused where it makes no sense.
+    /// A budget holds for one episode, is kept, and is refused where it makes no sense.
     fn options(&mut self) {
         let actions = self.actions(2);
         let mut env = (self.make)();
         let default = ResetOptions::default();
         let before = self.play(&mut *env, 2, &default, &actions);
-        let loose = ResetOptions::with_target(1.0);
+        let loose = ResetOptions::with_budget(1.0);
         let foretold = env.preview(&loose, &actions);
         let played = self.play(&mut *env, 2, &loose, &actions);
-        if let (Some(preview), Some((_, steps))) = (self.must("a target of 1", foretold), played) {
+        if let (Some(preview), Some((_, steps))) = (self.foretold("a budget of 1", foretold), played) {
             let outcome = steps.last().and_then(|step| step.info().outcome.as_ref());
             self.expect(outcome.is_none_or(|o| o.preserve_ratio == preview.preserve_ratio), || {
-                "preview and episode differ under a target of their own".to_owned()
+                "preview and episode differ under a budget of their own".to_owned()
             });
         }
-        for target in [f64::NAN, -0.5, 0.0, 1.5, f64::INFINITY] {
-            let options = ResetOptions::with_target(target);
+        for share in [f64::NAN, -0.5, 0.0, 1.5, f64::INFINITY] {
+            let options = ResetOptions::with_budget(share);
             let refused = env.reset(2, &options).is_err() && env.preview(&options, &actions).is_err();
-            self.expect(refused, || format!("a target of {target} is not refused"));
+            self.expect(refused, || format!("a budget of {share} is not refused"));
         }
         let after = self.play(&mut *env, 2, &default, &actions);
         self.expect(before == after, || "the options of one reset outlive their episode".to_owned());

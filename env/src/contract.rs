@@ -48,21 +48,23 @@ pub enum Ending {
 /// The finished candidate network and what it scored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
-    /// Share of the reward split classified right, in [0, 1].
+    /// Share of the reward split classified correctly, in [0, 1].
     pub top1: f64,
     /// Multiply-accumulates of convolutions and linear layers for one image.
     pub macs: u64,
-    /// Trainable parameters.
+    /// Trainable parameters that are stored.
     pub parameters: u64,
-    /// Cost kept over cost of the teacher, in the budget's unit, in (0, 1].
+    /// Bytes of the stored weights.
+    pub bytes: u64,
+    /// Cost of the candidate divided by the cost of the whole network, in [`EnvSpec::unit`].
     pub preserve_ratio: f64,
-    /// What was kept at each decision, in their order: channels in AMC's game, the index of the
-    /// executed action in N2N's.
+    /// What was kept at each decision, in order: channels in channel pruning, weights in
+    /// fine-grained pruning, the index of the executed action in N2N.
     pub kept: Vec<usize>,
-    /// Canonical hash of the architecture, where candidates are trained and remembered by it.
+    /// Canonical hash of the architecture, for candidates that are trained before they are scored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub architecture: Option<String>,
-    /// Mean training loss of the last epoch, where candidates are trained.
+    /// Mean training loss of the last epoch, for candidates that are trained before they are scored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loss: Option<f64>,
 }
@@ -133,20 +135,21 @@ impl Step {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ResetOptions {
-    /// Budget of this episode alone, as a share of the teacher's cost, in (0, 1]; the
-    /// environment's own where absent. Greedy searches and staged schedules walk it down.
+    /// Budget of this episode only, as a share of the whole network's cost, in (0, 1]. The
+    /// environment's own budget applies if absent; 1 lifts it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub target: Option<f64>,
-    /// Updates that the agent has made before this episode, for rewards that get stricter with
-    /// time; where absent, they are at their strictest. It is recorded, so that episodes replay.
+    pub budget: Option<f64>,
+    /// Number of updates that the agent has made before this episode, for rewards that become
+    /// stricter with training. If absent, they are at their strictest. Records contain it, so that
+    /// episodes replay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress: Option<u64>,
 }
 
 impl ResetOptions {
     /// The default options with this budget.
-    pub fn with_target(target: f64) -> Self {
-        Self { target: Some(target), ..Self::default() }
+    pub fn with_budget(share: f64) -> Self {
+        Self { budget: Some(share), ..Self::default() }
     }
 }
 
@@ -185,13 +188,17 @@ pub struct EnvSpec {
     pub decisions: Vec<String>,
     /// Name of the reward.
     pub reward: String,
-    /// Share of the teacher's cost that a candidate may keep, in (0, 1].
-    pub target: f64,
-    /// What `target` counts: `macs` or `params`.
-    pub budget: String,
-    /// How observations are to be read.
+    /// Unit of costs: `macs`, `params` or `bytes`.
+    pub unit: String,
+    /// Share of the whole network's cost that a candidate may keep, in (0, 1]; absent without a budget.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<f64>,
+    /// How observations are laid out.
     #[serde(default)]
     pub layout: Layout,
+    /// Hash of the resolved settings: results compare when id and hash are equal.
+    #[serde(default)]
+    pub settings: String,
 }
 
 impl EnvSpec {
@@ -201,21 +208,25 @@ impl EnvSpec {
     }
 }
 
-/// What a whole list of actions would come to, without evaluating the network.
+/// What a list of actions would execute to, without evaluating the network.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Preview {
     /// The actions as they would take effect.
     pub executed: Vec<Action>,
     /// Whether the budget lowered any of them.
     pub clipped: bool,
-    /// Cost kept over the teacher's cost, in the budget's unit.
+    /// Cost of the candidate divided by the cost of the whole network, in [`EnvSpec::unit`].
     pub preserve_ratio: f64,
 }
 
-/// A world to compress a network in.
+/// An environment: Gymnasium's `reset` and `step`.
 ///
 /// An action outside the action space, or a step after the end, is an error that leaves the
 /// environment as it was.
+///
+/// Planning look-ahead, [`Env::preview`] and [`Env::fork`], is a capability: the default
+/// implementations say that an environment lacks it. Agents that plan refuse such an environment;
+/// all others play it.
 pub trait Env: Send {
     /// Id, decisions, reward and budget.
     fn spec(&self) -> &EnvSpec;
@@ -226,7 +237,8 @@ pub trait Env: Send {
     /// Legal actions.
     fn action_space(&self) -> &Space;
 
-    /// Starts an episode. The same seed and options give the same episode.
+    /// Starts an episode and returns the first observation. The same seed and options give the
+    /// same episode.
     ///
     /// # Errors
     /// [`EnvError::Infeasible`] when the options ask for a budget that cannot be met.
@@ -238,20 +250,25 @@ pub trait Env: Send {
     /// [`EnvError::IllegalAction`], [`EnvError::NeedsReset`], or a failed evaluation.
     fn step(&mut self, action: &Action) -> Result<Step, EnvError>;
 
-    /// What `actions`, one a decision from the start, would execute to in an episode with these
-    /// `options`. Costs no evaluation and leaves the running episode alone.
-    ///
-    /// # Errors
-    /// [`EnvError::IllegalAction`] as in [`Env::step`]; the wrong number of actions.
-    fn preview(&self, options: &ResetOptions, actions: &[Action]) -> Result<Preview, EnvError>;
-
-    /// Whether a candidate keeps to what the environment itself demands, however loose the options of
-    /// its episode were; only such a one can be a search's best. By default: whether it meets the
-    /// budget.
+    /// Whether a candidate meets the environment's own budget and constraints, however loose the
+    /// options of its episode were. Only such a candidate can be the best of a search.
     fn admits(&self, outcome: &Outcome) -> bool {
-        outcome.preserve_ratio <= self.spec().target
+        self.spec().budget.is_none_or(|budget| outcome.preserve_ratio <= budget)
     }
 
-    /// An independent copy in the same state; evaluators and their memory are shared.
-    fn fork(&self) -> Box<dyn Env>;
+    /// What `actions`, one per decision, would execute to in an episode with these `options`. It
+    /// evaluates nothing and does not change the running episode.
+    ///
+    /// # Errors
+    /// [`EnvError::NoLookAhead`] where the environment lacks it; [`EnvError::IllegalAction`] as in
+    /// [`Env::step`]; a wrong number of actions.
+    fn preview(&self, _options: &ResetOptions, _actions: &[Action]) -> Result<Preview, EnvError> {
+        Err(EnvError::NoLookAhead { id: self.spec().id.clone() })
+    }
+
+    /// An independent copy in the same state, which shares the scorer and its memory; `None` where
+    /// the environment lacks look-ahead.
+    fn fork(&self) -> Option<Box<dyn Env>> {
+        None
+    }
 }

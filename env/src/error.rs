@@ -16,15 +16,21 @@ pub enum EnvError {
     /// A step before the first reset or after the end.
     #[error("the episode is over: call reset before the next step")]
     NeedsReset,
+    /// The environment can neither preview nor fork.
+    #[error("`{id}` has no look-ahead: it can neither preview actions nor be forked")]
+    NoLookAhead {
+        /// Id of the environment.
+        id: String,
+    },
     /// No candidate meets the budget.
     #[error(
-        "a budget of {target:.4} of the {unit} cannot be met: the least that can is {:.4}",
+        "a budget of {share:.4} of the {unit} cannot be met: the least that can is {:.4}",
         (least * 1e4).ceil() / 1e4
     )]
     Infeasible {
         /// Share asked for.
-        target: f64,
-        /// `macs` or `params`.
+        share: f64,
+        /// `macs`, `params` or `bytes`.
         unit: String,
         /// Least reachable share; the message rounds it up, so that it can be met as printed.
         least: f64,

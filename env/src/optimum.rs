@@ -21,7 +21,8 @@ pub fn optimum(env: &dyn Env) -> Result<(Vec<Action>, f64), EnvError> {
     if episodes.is_none_or(|episodes| episodes > MOST) {
         return Err(refuse(format!("{count} actions at each of {steps} steps are too many to try")));
     }
-    let mut start = env.fork();
+    let no_look_ahead = || EnvError::NoLookAhead { id: env.spec().id.clone() };
+    let mut start = env.fork().ok_or_else(no_look_ahead)?;
     start.reset(0, &ResetOptions::default())?;
     let mut best = (Vec::new(), f64::NEG_INFINITY);
     // Positions reached, each with the actions and rewards that led there.
@@ -29,7 +30,7 @@ pub fn optimum(env: &dyn Env) -> Result<(Vec<Action>, f64), EnvError> {
     while let Some((position, actions, worth)) = open.pop() {
         // The first action comes last onto the stack and is tried first.
         for index in (0..count).rev() {
-            let mut next = position.fork();
+            let mut next = position.fork().ok_or_else(no_look_ahead)?;
             let step = next.step(&Action::Discrete(index))?;
             let mut actions: Vec<Action> = actions.clone();
             actions.push(Action::Discrete(index));

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Action, Ending, Env, EnvError, Outcome, ResetOptions, Step};
+use crate::{Action, Ending, Env, EnvError, EnvSpec, Outcome, ResetOptions, Step};
 
 /// Everything needed to replay one episode, and what it gave.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -10,6 +10,9 @@ use crate::{Action, Ending, Env, EnvError, Outcome, ResetOptions, Step};
 pub struct EpisodeRecord {
     /// Environment id.
     pub env: String,
+    /// Hash of the environment's resolved settings.
+    #[serde(default)]
+    pub settings: String,
     /// Seed of the reset.
     pub seed: u64,
     /// Options of the reset.
@@ -32,9 +35,10 @@ pub struct EpisodeRecord {
 
 impl EpisodeRecord {
     /// An episode that has just been reset.
-    pub fn new(env: &str, seed: u64, options: ResetOptions) -> Self {
+    pub fn new(spec: &EnvSpec, seed: u64, options: ResetOptions) -> Self {
         Self {
-            env: env.to_owned(),
+            env: spec.id.clone(),
+            settings: spec.settings.clone(),
             seed,
             options,
             actions: Vec::new(),
@@ -65,7 +69,10 @@ impl EpisodeRecord {
         if env.spec().id != self.env {
             differences.push(format!("environment `{}`, recorded `{}`", env.spec().id, self.env));
         }
-        let mut replayed = Self::new(&self.env, self.seed, self.options);
+        if env.spec().settings != self.settings {
+            differences.push(format!("settings hash {}, recorded {}", env.spec().settings, self.settings));
+        }
+        let mut replayed = Self::new(env.spec(), self.seed, self.options);
         env.reset(self.seed, &self.options)?;
         for action in &self.actions {
             if replayed.ending.is_some() {

@@ -77,9 +77,10 @@ impl AmcEnv {
                 id: id.to_owned(),
                 decisions: decisions.iter().map(|decision| decision.name.clone()).collect(),
                 reward: settings.reward.to_string(),
-                target: settings.target,
-                budget: settings.budget.to_string(),
+                unit: settings.budget.to_string(),
+                budget: Some(settings.target),
                 layout: Layout::Vector,
+                settings: String::new(),
             },
             observation_space: Space::vector(FEATURES, 0.0, 1.0),
             action_space: Space::vector(1, settings.lower_bound as f32, 1.0),
@@ -219,7 +220,7 @@ impl Env for AmcEnv {
         Ok(Preview { executed, clipped, preserve_ratio: world.share(episode.cost()) })
     }
 
-    fn fork(&self) -> Box<dyn Env> {
-        Box::new(self.clone())
+    fn fork(&self) -> Option<Box<dyn Env>> {
+        Some(Box::new(self.clone()))
     }
 }

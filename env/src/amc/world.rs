@@ -41,12 +41,12 @@ impl World {
 
     /// The whole cost that an episode with `options` may reach.
     pub(super) fn limit(&self, options: &ResetOptions) -> Result<u64, EnvError> {
-        let target = options.target.unwrap_or(self.settings.target);
+        let target = options.budget.unwrap_or(self.settings.target);
         let limit = limit(target, self.total)?;
         if limit < self.least {
             return Err(EnvError::Infeasible {
-                target,
-                unit: self.spec.budget.clone(),
+                share: target,
+                unit: self.spec.unit.clone(),
                 least: self.share(self.least),
             });
         }
@@ -97,6 +97,7 @@ impl World {
             top1: evaluation.top1,
             macs: evaluation.cost.macs,
             parameters: evaluation.cost.parameters,
+            bytes: evaluation.cost.weight_bytes,
             preserve_ratio: self.share(episode.cost()),
             kept: self.decisions.iter().zip(episode.kept()).map(channels).collect(),
             architecture: None,

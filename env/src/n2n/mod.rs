@@ -145,8 +145,9 @@ impl N2nEnv {
                 id: id.to_owned(),
                 decisions: decisions.iter().map(|decision| decision.name.clone()).collect(),
                 reward: rules.reward.to_string(),
-                target: 1.0,
-                budget: "params".to_owned(),
+                unit: "params".to_owned(),
+                budget: None,
+                settings: String::new(),
                 layout: Layout::Table { rows, columns, mask: observation::MASK },
             },
             observation_space: world::observation_space(rows, columns),
@@ -285,7 +286,7 @@ impl Env for N2nEnv {
         self.world.rules.constraints.hold(outcome)
     }
 
-    fn fork(&self) -> Box<dyn Env> {
-        Box::new(self.clone())
+    fn fork(&self) -> Option<Box<dyn Env>> {
+        Some(Box::new(self.clone()))
     }
 }

@@ -86,10 +86,10 @@ impl World {
 
     /// N2N has no budget: its constraints are settings.
     pub(super) fn check(&self, options: &ResetOptions) -> Result<(), EnvError> {
-        match options.target {
+        match options.budget {
             None | Some(1.0) => Ok(()),
             Some(target) => Err(EnvError::Setting {
-                key: "target".to_owned(),
+                key: "budget".to_owned(),
                 reason: format!(
                     "{target} cannot be a budget here: N2N has none; give constraints to the environment"
                 ),
@@ -157,6 +157,7 @@ impl World {
             top1: scored.top1,
             macs: cost.macs,
             parameters: cost.parameters,
+            bytes: cost.weight_bytes,
             preserve_ratio: self.share(cost.parameters),
             kept: actions.to_vec(),
             architecture: Some(architecture::hash(child)),
