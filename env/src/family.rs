@@ -1,70 +1,260 @@
-//! The configuration of any environment, and what both families have.
+//! Families of environments: one row per game.
+//!
+//! A family knows its settings and how to make its environment; everything around it (ids, tables,
+//! worlds, runs, reports) reads the rows of [`FAMILIES`].
 
-use cgym_teachers::data::DatasetName;
+use std::sync::Arc;
 
-use crate::{EnvConfig, EnvError, N2nConfig};
+use cgym_teachers::{
+    cost::Cost,
+    data::{Dataset, Splits},
+    engine::Images,
+    graph::Graph,
+    weights::Weights,
+};
+use serde::Serialize;
+use serde_json::{Map, Value};
 
-/// The configuration of any environment, by the family of its id.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Family {
-    /// `AMC-…`: channels of layers under a budget.
-    Amc(EnvConfig),
-    /// `N2N-…`: layers removed, then shrunk.
-    N2n(N2nConfig),
+use crate::{
+    Budget, BudgetUnit, Env, EnvError, Outcome,
+    layerwise::LayerwiseFamily,
+    method::channels::Channels,
+    n2n::N2nFamily,
+    score::ScoreTimes,
+    settings::{Field, Layer},
+};
+
+/// Every game, the default first. A method of the layer-wise game is one row.
+pub const FAMILIES: &[&dyn Family] =
+    &[&LayerwiseFamily::<Channels>::ROW, &N2nFamily::REMOVAL, &N2nFamily::SHRINKAGE];
+
+/// A version of a game's dynamics and rewards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Version {
+    /// The number after `-v`.
+    pub number: u32,
+    /// Defaults that this version has instead of the tables' own: paths and TOML values.
+    pub settings: &'static [(&'static str, &'static str)],
 }
 
-impl Family {
-    /// The configuration that `id` names. Letter case counts.
+impl Version {
+    /// Its defaults.
     ///
     /// # Errors
-    /// [`EnvError::UnknownId`] with the nearest id of the family, or the listed ids.
-    pub fn from_id(id: &str) -> Result<Self, EnvError> {
-        let n2n = N2nConfig::from_id(id).map(Self::N2n);
-        if n2n.is_ok() || id.to_ascii_lowercase().starts_with("n2n") {
-            return n2n;
+    /// [`EnvError::Setting`] for a row that is not a path and a JSON value.
+    pub fn layer(&self) -> Result<Layer, EnvError> {
+        let mut layer = Layer::default();
+        for (path, value) in self.settings {
+            let value = serde_json::from_str(value)
+                .map_err(|error| EnvError::Setting { key: (*path).to_owned(), reason: error.to_string() })?;
+            layer.set_path(path, value)?;
         }
-        EnvConfig::from_id(id).map(Self::Amc)
+        Ok(layer)
+    }
+}
+
+/// The first version, with the tables' own defaults.
+pub const VERSION_0: &[Version] = &[Version { number: 0, settings: &[] }];
+
+/// The tables that are a game's own, as given or with every key.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Tables {
+    /// `[game]` without name and version.
+    pub game: Map<String, Value>,
+    /// `[reward]`.
+    pub reward: Map<String, Value>,
+    /// `[score]`.
+    pub score: Map<String, Value>,
+}
+
+/// A game that environments can be made of.
+pub trait Family: Send + Sync {
+    /// `game.name`.
+    fn name(&self) -> &'static str;
+
+    /// First word or words of its ids.
+    fn id_word(&self) -> &'static str;
+
+    /// What is decided in it, in one line.
+    fn description(&self) -> &'static str;
+
+    /// Versions, the newest last.
+    fn versions(&self) -> &'static [Version] {
+        VERSION_0
     }
 
-    /// The id that this configuration is, or differs in settings from.
-    pub fn id(&self) -> String {
-        match self {
-            Self::Amc(config) => config.id(),
-            Self::N2n(config) => config.id(),
-        }
+    /// Ids that are listed, each with a line of description.
+    fn listed(&self) -> &'static [(&'static str, &'static str)];
+
+    /// Units that a budget may have; empty where the game has no budget.
+    fn units(&self) -> &'static [BudgetUnit];
+
+    /// Whether actions are indices rather than numbers.
+    fn is_discrete(&self) -> bool;
+
+    /// Defaults for `model` that differ from the tables' own.
+    fn defaults(&self, _model: &str) -> Layer {
+        Layer::default()
     }
 
-    /// Model of the zoo.
-    pub fn model(&self) -> &str {
-        match self {
-            Self::Amc(config) => &config.model,
-            Self::N2n(config) => &config.model,
-        }
+    /// Keys of `[game]`, `[reward]` and `[score]`.
+    fn fields(&self) -> [&'static [Field]; 3];
+
+    /// Reads and checks the game's own tables.
+    ///
+    /// # Errors
+    /// [`EnvError::Setting`] for an unknown key or a value outside its range.
+    fn rules(&self, given: &Tables, budget: &Budget) -> Result<Box<dyn Rules>, EnvError>;
+}
+
+/// A network with its weights.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrainedNetwork {
+    /// Its layers.
+    pub graph: Graph,
+    /// Its tensors.
+    pub weights: Weights,
+}
+
+/// Everything that candidates are made and scored with.
+#[derive(Clone)]
+pub struct Material {
+    /// The network that is compressed.
+    pub network: Arc<TrainedNetwork>,
+    /// The original: what students learn from and are measured against. The network itself where
+    /// nothing came before it.
+    pub teacher: Arc<TrainedNetwork>,
+    /// Share of the reward split that the teacher classifies correctly.
+    pub teacher_top1: f64,
+    /// The training images of the dataset.
+    pub train: Arc<Dataset>,
+    /// Which of them are for what.
+    pub splits: Arc<Splits>,
+    /// The reward split.
+    pub reward: Arc<Images>,
+}
+
+/// What an environment is called and limited by.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Header {
+    /// Id.
+    pub id: String,
+    /// Hash of the resolved settings.
+    pub settings: String,
+    /// Budget.
+    pub budget: Budget,
+}
+
+/// One decision in a description.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SiteDescription {
+    /// What is decided about.
+    pub layer: String,
+    /// What is kept of it at most.
+    pub whole: u64,
+    /// What is kept of it at least.
+    pub least: u64,
+    /// From one level to the next.
+    pub step: u64,
+    /// What is counted: channels, weights; the words of a choice elsewhere.
+    pub unit: &'static str,
+}
+
+/// An environment without data: everything but true accuracies.
+pub struct Outline {
+    /// The environment, scored by a formula.
+    pub env: Box<dyn Env>,
+    /// Cost of the whole network.
+    pub whole: Cost,
+    /// Share of that cost that can be reached at least, in the budget's unit; `None` where the game
+    /// has no budget.
+    pub least_share: Option<f64>,
+    /// Every decision.
+    pub sites: Vec<SiteDescription>,
+    /// What an action means.
+    pub action: String,
+    /// Names of the observation's features.
+    pub features: Vec<&'static str>,
+}
+
+/// Checked settings of one game.
+pub trait Rules: Send + Sync {
+    /// The game's own tables with every key.
+    fn tables(&self) -> Tables;
+
+    /// Images beside the reward split that candidates are made with: `None` for the dataset's own
+    /// number, 0 for none.
+    fn training_images(&self) -> Option<usize>;
+
+    /// The same rules with that number written down.
+    fn with_training_images(&self, images: usize) -> Box<dyn Rules>;
+
+    /// Whether candidates are made with all images outside the reward split.
+    fn uses_all_training_images(&self) -> bool {
+        false
     }
 
-    /// Dataset.
-    pub fn dataset(&self) -> DatasetName {
-        match self {
-            Self::Amc(config) => config.dataset,
-            Self::N2n(config) => config.dataset,
-        }
+    /// Whether the weights of the network to compress decide what candidates score.
+    fn uses_network_weights(&self) -> bool {
+        true
     }
 
-    /// Images of the reward split; `None` leaves it to the dataset.
-    pub fn reward_size(&self) -> Option<usize> {
-        match self {
-            Self::Amc(config) => config.reward_size,
-            Self::N2n(config) => config.reward_size,
-        }
-    }
+    /// The environment without data. `teacher` is the model of the zoo, `network` what is compressed.
+    ///
+    /// # Errors
+    /// Settings that the network does not allow, a budget that cannot be met among them.
+    fn outline(&self, header: &Header, teacher: &Graph, network: &Graph) -> Result<Outline, EnvError>;
 
-    /// Writes down how large the splits came out.
-    pub fn set_sizes(&mut self, calibration: usize, reward: usize) {
-        match self {
-            Self::Amc(config) => {
-                (config.calibration_size, config.reward_size) = (Some(calibration), Some(reward));
-            }
-            Self::N2n(config) => config.reward_size = Some(reward),
-        }
-    }
+    /// The game with data.
+    ///
+    /// # Errors
+    /// As [`Rules::outline`]; images or weights that do not fit the network.
+    fn play(&self, header: &Header, material: &Material) -> Result<Arc<dyn Play>, EnvError>;
+}
+
+/// How an environment's candidates are scored.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Scoring {
+    /// Once each, then from memory.
+    Memoised,
+    /// Every time anew.
+    Always,
+    /// Not at all: every candidate has this accuracy.
+    Constant(f64),
+}
+
+/// A candidate as a network that can be written to files.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Compressed {
+    /// Its layers.
+    pub graph: Graph,
+    /// Its tensors, as the engine computes with them.
+    pub weights: Weights,
+    /// The coded file whose length is the candidate's bytes, and its name, where the method has a
+    /// coding of its own.
+    pub coded: Option<(&'static str, Vec<u8>)>,
+}
+
+/// A game with its network, data and scorer.
+pub trait Play: Send + Sync {
+    /// A new environment. All environments of one `Play` share the scorer and its memory.
+    fn env(&self, scoring: Scoring) -> Box<dyn Env>;
+
+    /// Fills the memory with recorded outcomes, so that they need not be scored again.
+    ///
+    /// # Errors
+    /// [`EnvError::Setting`] for an outcome of another game.
+    fn remember(&self, outcomes: &[Outcome]) -> Result<(), EnvError>;
+
+    /// Number of candidates that were scored, without those answered from memory.
+    fn evaluations(&self) -> u64;
+
+    /// Where the time of scoring went.
+    fn times(&self) -> ScoreTimes;
+
+    /// The network that an outcome stands for, to the same bytes every time.
+    ///
+    /// # Errors
+    /// As [`Play::remember`].
+    fn network(&self, outcome: &Outcome) -> Result<Compressed, EnvError>;
 }

@@ -1,23 +1,22 @@
-//! What a finished candidate is worth.
+//! Rewards of the layer-wise games.
 //!
 //! AMC ("AutoML for Model Compression and Acceleration on Mobile Devices", He et al., ECCV 2018,
-//! section 3.4) has two kinds. Under a budget that the actions are clipped to, accuracy is all
-//! that counts: R_err = −Error. To find the smallest network of the same accuracy, cost counts as
-//! well: R_FLOPs = −Error · log(FLOPs) and R_Param = −Error · log(#Param).
+//! section 3.4) has two kinds. Under a budget that actions are clipped to, accuracy alone counts:
+//! R_err = −Error. To find the smallest network of the same accuracy, cost counts as well:
+//! R_FLOPs = −Error · log(FLOPs) and R_Param = −Error · log(#Param). Any reward can be combined with
+//! any budget or with none.
 //!
-//! The paper leaves units open; here Error is the share of the reward split classified wrong, in
-//! [0, 1] (top-1, where the released code takes top-5 by default), the logarithm is the natural
+//! The paper leaves units open. Here Error is the share of the reward split that is classified
+//! wrong, in [0, 1] (top-1; the released code uses top-5 by default), the logarithm is the natural
 //! one, and its argument is the plain count: multiply-accumulates of one image (the paper's
-//! "FLOPs"), or trainable parameters. The released code's `acc_reward` is accuracy itself, which
-//! is R_err + 1; its `acc_flops_reward` is `err-log-macs`. `err-log-params` was never released.
-//! A faultless candidate is worth 0 whatever it costs.
+//! "FLOPs"), or stored trainable parameters. The released code's `acc_reward` is the accuracy,
+//! which is R_err + 1; its `acc_flops_reward` is `err-log-macs`. `err-log-params` was never
+//! released. A candidate without errors has reward 0, whatever it costs.
 
-use serde::{Deserialize, Serialize};
-
-use crate::{Outcome, names::named};
+use crate::{Outcome, names::named, settings::Table, table};
 
 /// A reward by its name: `err`, `err-log-macs` or `err-log-params`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub enum Reward {
     /// −Error, in [−1, 0].
@@ -29,7 +28,7 @@ pub enum Reward {
     ErrorLogParams,
 }
 
-named!(Reward, "reward", [
+named!(Reward, "name", [
     Error => "err",
     ErrorLogMacs => "err-log-macs",
     ErrorLogParams => "err-log-params",
@@ -44,7 +43,17 @@ impl Reward {
             Self::ErrorLogMacs => (outcome.macs.max(1) as f64).ln(),
             Self::ErrorLogParams => (outcome.parameters.max(1) as f64).ln(),
         };
-        // `0.0 -` and not a sign: a faultless candidate is worth 0 and not −0.
+        // `0.0 -` instead of a sign: without errors the reward is 0 and not −0.
         0.0 - error * weight
     }
 }
+
+table! {
+    /// `[reward]`: the reward of the last step; all other steps have reward 0.
+    pub struct LayerwiseReward {
+        /// err (minus the error), err-log-macs or err-log-params (times the logarithm of the cost).
+        pub name: Reward = Reward::Error,
+    }
+}
+
+impl Table for LayerwiseReward {}

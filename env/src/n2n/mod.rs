@@ -1,42 +1,43 @@
 //! N2N: layers are removed, then shrunk, and the student is trained before it is scored (Ashok et
 //! al., "N2N Learning", ICLR 2018).
 //!
-//! **Removal** walks the layers from input to output: action 0 removes one, 1 keeps it. **Shrinkage**
-//! walks the values of the layers that are left: action i multiplies one by (i + 1)/10. A decision
-//! is about a node, whatever lies on the shortcuts beside it. Only the last step builds the student,
-//! has it trained and scored, and has a reward; see [`N2nReward`].
+//! **Removal** walks the layers from input to output: action 0 removes a layer, 1 keeps it.
+//! **Shrinkage** walks the values of the remaining layers: action i multiplies one by (i + 1)/10. A
+//! decision belongs to a node, so that shortcuts cannot shift decisions to other layers. Only the
+//! last step builds the student, has it trained and scored, and has a reward; see [`N2nReward`].
 //!
-//! **Observations** are the whole parent network as a table, a row a layer ([`LAYER_FEATURES`]), and
-//! a cursor at the layer decided about; in shrinkage it says which value. What was decided before is
-//! not shown: policies remember it. The observation after the last decision repeats the last one.
+//! **Observations** are the whole parent network as a table, one row per layer ([`LAYER_FEATURES`]),
+//! and a cursor at the layer decided about; in shrinkage it says which value. Earlier decisions are
+//! not shown: policies remember them. The observation after the last decision repeats the last one.
 //!
-//! **No student** comes of actions that leave layers which do not fit together, a linear layer with
-//! more than 50,000 or fewer than 10 features, no fewer parameters than the parent has, or a network
-//! that cannot be trained to finite numbers. The reward is then −1, and the step says why.
+//! **Degenerate candidates** are actions that leave layers which do not fit together, a linear
+//! layer with more than 50,000 or fewer than 10 features, no fewer parameters than the parent has, or
+//! a network that cannot be trained to finite numbers. The reward is then −1, and the step says why.
 
-mod config;
-mod distilled;
+mod game;
 mod observation;
 mod reward;
-mod student;
-mod world;
 
 use std::sync::Arc;
 
-use cgym_teachers::{architecture, graph::Graph};
+use cgym_teachers::{
+    graph::Graph,
+    train::{Device, DistillLoss, DistillOptions, Optimiser},
+};
 use serde::{Deserialize, Serialize};
 
-pub use config::{N2nConfig, N2nOverrides};
-pub use distilled::{Distilled, DistilledSetup};
+pub use game::{LayerDecision, N2nEnv, N2nGame, Taken};
 pub use observation::LAYER_FEATURES;
-pub use reward::{Constraints, DEGENERATE_REWARD, EASING_UPDATES, N2nReward, TeacherFigures};
-pub use student::{MemoisedStudents, StudentEvaluator, SurrogateStudent};
-pub use world::LayerDecision;
-use world::{Verdict, World};
+pub use reward::{DEGENERATE_REWARD, EASING_UPDATES, N2nReward, N2nRewardSettings, TeacherFigures};
 
 use crate::{
-    Action, Env, EnvError, EnvSpec, Evaluation, Info, Layout, Outcome, Preview, ResetOptions, Space, Step,
+    Budget, BudgetUnit, EnvError,
+    family::{Family, Header, Material, Outline, Play, Rules, SiteDescription, Tables},
+    game::Played,
     names::named,
+    score::{Distilled, DistilledSetup},
+    settings::{Field, Fields, Table, read, refuse, write},
+    table,
 };
 
 /// Which of N2N's two games is played: `removal` or `shrinkage`.
@@ -52,241 +53,252 @@ pub enum Stage {
 
 named!(Stage, "stage", [Removal => "removal", Shrinkage => "shrinkage"]);
 
-/// Rules of the game, whichever network it is played with.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct N2nRules {
-    /// Which game.
-    pub stage: Stage,
-    /// Reward of the last step.
-    pub reward: N2nReward,
-    /// What `n2n-constrained` asks for.
-    pub constraints: Constraints,
-    /// Rows of an observation; the layers' up to a multiple of 32 where absent.
-    pub rows: Option<usize>,
+/// Most rows of an observation.
+const MOST_ROWS: usize = 1 << 16;
+
+table! {
+    /// `[game]` of N2N.
+    pub struct N2nSettings {
+        /// Rows of an observation; the number of layers, rounded up to a multiple of 32, if absent.
+        pub rows: Option<usize> = None,
+    }
+}
+
+impl Table for N2nSettings {
+    fn check(&self) -> Result<(), EnvError> {
+        match self.rows {
+            Some(rows) if rows > MOST_ROWS => {
+                Err(refuse("rows", format!("{rows} are too many, give at most {MOST_ROWS}")))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+table! {
+    /// `[score]` of N2N: how a student is trained before it is scored.
+    pub struct StudentSettings {
+        /// Passes over the training images.
+        pub epochs: usize = DistillOptions::default().epochs,
+        /// Images per training step.
+        pub batch: usize = DistillOptions::default().batch,
+        /// Learning rate at the start; it falls to 0 along half a cosine.
+        pub learning_rate: f64 = DistillOptions::default().learning_rate,
+        /// Weight decay.
+        pub weight_decay: f64 = DistillOptions::default().weight_decay,
+        /// adam or sgd.
+        pub optimiser: Optimiser = DistillOptions::default().optimiser,
+        /// l2-logits, kd, ce-l2 or ce.
+        pub loss: DistillLoss = DistillOptions::default().loss,
+        /// Temperature of the loss kd.
+        pub temperature: f64 = DistillOptions::default().temperature,
+        /// Weight of the teacher in the loss kd, in [0, 1]; the labels have the rest.
+        pub alpha: f64 = DistillOptions::default().alpha,
+        /// Weight of the squared difference of logits in the loss ce-l2.
+        pub lambda: f64 = DistillOptions::default().lambda,
+        /// Seed of a student's first weights and of the order of its images.
+        pub seed: u64 = DistillOptions::default().seed,
+        /// Start students from the weights of the network to compress instead of new ones.
+        pub inherit: bool = false,
+        /// Images that students learn from; all but the reward images if absent.
+        pub training_images: Option<usize> = None,
+    }
+}
+
+impl StudentSettings {
+    /// The options of the training.
+    pub fn options(&self) -> DistillOptions {
+        DistillOptions {
+            epochs: self.epochs,
+            batch: self.batch,
+            learning_rate: self.learning_rate,
+            weight_decay: self.weight_decay,
+            optimiser: self.optimiser,
+            loss: self.loss,
+            temperature: self.temperature,
+            alpha: self.alpha,
+            lambda: self.lambda,
+            seed: self.seed,
+            ..DistillOptions::default()
+        }
+    }
+}
+
+impl Table for StudentSettings {
+    fn check(&self) -> Result<(), EnvError> {
+        if self.training_images.is_some_and(|images| images < 2) {
+            return Err(refuse("training_images", "at least 2 images are needed to learn from"));
+        }
+        Ok(self.options().check()?)
+    }
+}
+
+/// A stage of N2N.
+pub struct N2nFamily {
+    stage: Stage,
+}
+
+impl N2nFamily {
+    /// The row of the first stage.
+    pub const REMOVAL: Self = Self { stage: Stage::Removal };
+    /// The row of the second stage.
+    pub const SHRINKAGE: Self = Self { stage: Stage::Shrinkage };
+}
+
+impl Family for N2nFamily {
+    fn name(&self) -> &'static str {
+        match self.stage {
+            Stage::Removal => "n2n-removal",
+            Stage::Shrinkage => "n2n-shrinkage",
+        }
+    }
+
+    fn id_word(&self) -> &'static str {
+        match self.stage {
+            Stage::Removal => "N2N-Removal",
+            Stage::Shrinkage => "N2N-Shrinkage",
+        }
+    }
+
+    fn description(&self) -> &'static str {
+        match self.stage {
+            Stage::Removal => "N2N's first stage: which layers a student keeps",
+            Stage::Shrinkage => "N2N's second stage: how wide the remaining layers are",
+        }
+    }
+
+    fn listed(&self) -> &'static [(&'static str, &'static str)] {
+        match self.stage {
+            Stage::Removal => &[
+                ("N2N-Removal-ResNet20-Digits-v0", "which layers of ResNet-20 on 8x8 digits a student needs"),
+                ("N2N-Removal-ResNet8-Digits-v0", "the smallest residual network"),
+                ("N2N-Removal-ResNet14-Digits-v0", "six blocks: a source of policies for ResNet-20"),
+                ("N2N-Removal-VGG13-MNIST-v0", "N2N's MNIST teacher"),
+                ("N2N-Removal-ResNet18-CIFAR10-v0", "N2N's CIFAR-10 teacher"),
+                ("N2N-Removal-ResNet34-CIFAR10-v0", "the network that N2N transfers policies of ResNet-18 to"),
+                ("N2N-Removal-VGG19-CIFAR10-v0", "N2N's plain CIFAR-10 teacher"),
+            ],
+            Stage::Shrinkage => &[
+                ("N2N-Shrinkage-ResNet20-Digits-v0", "how wide the remaining layers of ResNet-20 have to be"),
+                ("N2N-Shrinkage-VGG13-MNIST-v0", "windows, paddings and filters of a plain network"),
+                ("N2N-Shrinkage-ResNet18-CIFAR10-v0", "the second stage of N2N's CIFAR-10 teacher"),
+            ],
+        }
+    }
+
+    fn units(&self) -> &'static [BudgetUnit] {
+        &[]
+    }
+
+    fn is_discrete(&self) -> bool {
+        true
+    }
+
+    fn fields(&self) -> [&'static [Field]; 3] {
+        [N2nSettings::FIELDS, N2nRewardSettings::FIELDS, StudentSettings::FIELDS]
+    }
+
+    fn rules(&self, given: &Tables, _budget: &Budget) -> Result<Box<dyn Rules>, EnvError> {
+        Ok(Box::new(N2nRules {
+            stage: self.stage,
+            game: read("game", &given.game)?,
+            reward: read("reward", &given.reward)?,
+            score: read("score", &given.score)?,
+        }))
+    }
+}
+
+/// Checked settings of N2N.
+#[derive(Debug, Clone)]
+struct N2nRules {
+    stage: Stage,
+    game: N2nSettings,
+    reward: N2nRewardSettings,
+    score: StudentSettings,
 }
 
 impl N2nRules {
-    /// Refuses what no network could be played with.
-    ///
-    /// # Errors
-    /// [`EnvError::Setting`] for the first setting outside its range.
-    pub fn check(&self) -> Result<(), EnvError> {
-        let refuse = |key: &str, reason: String| Err(EnvError::Setting { key: key.to_owned(), reason });
-        match (self.reward, self.constraints.is_empty()) {
-            (N2nReward::Constrained, true) => {
-                return refuse("constraints", "`n2n-constrained` needs at least one".to_owned());
-            }
-            (N2nReward::Plain, false) => {
-                return refuse("reward", "`n2n` knows no constraints; choose `n2n-constrained`".to_owned());
-            }
-            _ => (),
-        }
-        if let Some(least) = self.constraints.min_top1.filter(|least| !(0.0..=1.0).contains(least)) {
-            return refuse("min_top1", format!("{least} is not a share in [0, 1]"));
-        }
-        Ok(())
+    fn game(&self, header: &Header, parent: &Graph, teacher: TeacherFigures) -> Result<N2nGame, EnvError> {
+        N2nGame::new(header, parent, teacher, self.stage, &self.reward, self.game.rows)
     }
 }
 
-/// N2N's game with one network. Nothing in it is random: the seed of a reset is ignored.
-#[derive(Clone)]
-pub struct N2nEnv {
-    world: Arc<World>,
-    episode: Option<Episode>,
-}
-
-#[derive(Clone)]
-struct Episode {
-    options: ResetOptions,
-    actions: Vec<usize>,
-}
-
-impl N2nEnv {
-    /// The environment `id` that makes `parent` smaller, has students scored by `evaluator` and
-    /// measured against `teacher`: in the first stage the figures of `parent`, in the second those
-    /// of the network that the first stage started from.
-    ///
-    /// # Errors
-    /// [`EnvError::Setting`] for settings outside their range or a network with nothing to decide.
-    pub fn new(
-        id: &str,
-        parent: &Graph,
-        teacher: TeacherFigures,
-        rules: &N2nRules,
-        evaluator: Arc<dyn StudentEvaluator>,
-    ) -> Result<Self, EnvError> {
-        rules.check()?;
-        teacher.check()?;
-        let decisions = world::decisions(parent, rules.stage)?;
-        if decisions.is_empty() {
-            let reason = format!("`{}` has nothing to decide about in `{}`", parent.name, rules.stage);
-            return Err(EnvError::Setting { key: "stage".to_owned(), reason });
-        }
-        let (cursors, actions) = match rules.stage {
-            Stage::Removal => (1, 2),
-            Stage::Shrinkage => (4, 10),
-        };
-        let parent_parameters = parent.cost()?.parameters;
-        if parent_parameters > teacher.parameters {
-            return Err(EnvError::Setting {
-                key: "parent".to_owned(),
-                reason: format!(
-                    "`{}` has {parent_parameters} parameters, more than the {} of the teacher that its students \
-                     are measured against",
-                    parent.name, teacher.parameters
-                ),
-            });
-        }
-        let rows = world::rows(parent, rules.rows)?;
-        let columns = observation::MASK + 1 + cursors;
-        let world = World {
-            spec: EnvSpec {
-                id: id.to_owned(),
-                decisions: decisions.iter().map(|decision| decision.name.clone()).collect(),
-                reward: rules.reward.to_string(),
-                unit: "params".to_owned(),
-                budget: None,
-                settings: String::new(),
-                layout: Layout::Table { rows, columns, mask: observation::MASK },
-            },
-            observation_space: world::observation_space(rows, columns),
-            action_space: Space::Discrete { count: actions },
-            rules: rules.clone(),
-            parent_parameters,
-            table: observation::table(parent, rows, columns)?,
-            parent: parent.clone(),
-            decisions,
-            columns,
-            teacher,
-            evaluator,
-        };
-        Ok(Self { world: Arc::new(world), episode: None })
+impl Rules for N2nRules {
+    fn tables(&self) -> Tables {
+        Tables { game: write(&self.game), reward: write(&self.reward), score: write(&self.score) }
     }
 
-    /// The decisions of every episode in their order.
-    pub fn decisions(&self) -> &[LayerDecision] {
-        &self.world.decisions
+    fn training_images(&self) -> Option<usize> {
+        Some(self.score.training_images.unwrap_or(0))
     }
 
-    /// The rules that it was made with.
-    pub fn rules(&self) -> &N2nRules {
-        &self.world.rules
+    fn with_training_images(&self, _images: usize) -> Box<dyn Rules> {
+        Box::new(self.clone())
     }
 
-    /// What students are measured against.
-    pub fn teacher(&self) -> &TeacherFigures {
-        &self.world.teacher
+    fn uses_all_training_images(&self) -> bool {
+        self.score.training_images.is_none()
     }
 
-    /// The network that is made smaller.
-    pub fn parent(&self) -> &Graph {
-        &self.world.parent
+    fn uses_network_weights(&self) -> bool {
+        self.score.inherit
     }
 
-    /// The network that these actions make, one a decision, whatever it is worth.
-    ///
-    /// # Errors
-    /// [`cgym_teachers::Error::Degenerate`] where its layers do not fit together; the wrong number
-    /// of actions, or illegal ones.
-    pub fn child(&self, actions: &[usize]) -> Result<Graph, EnvError> {
-        self.indices(&actions.iter().map(|&action| Action::Discrete(action)).collect::<Vec<_>>())?;
-        Ok(self.world.child(actions)?)
-    }
-
-    /// A recorded outcome as the evaluator's question and answer, to fill a
-    /// [`MemoisedStudents`] with when a run is resumed.
-    ///
-    /// # Errors
-    /// [`EnvError::Setting`] when the outcome is not one of this environment.
-    pub fn recall(&self, outcome: &Outcome) -> Result<(String, Evaluation), EnvError> {
-        let child = self.child(&outcome.kept)?;
-        let (cost, hash) = (child.cost()?, architecture::hash(&child));
-        let same = (cost.macs, cost.parameters) == (outcome.macs, outcome.parameters);
-        if !same || outcome.architecture.as_ref() != Some(&hash) {
+    fn outline(&self, header: &Header, teacher: &Graph, network: &Graph) -> Result<Outline, EnvError> {
+        let takes = |graph: &Graph| Ok::<_, EnvError>((graph.input_shape(), graph.shapes()?[graph.output()]));
+        let (theirs, ours) = (takes(network)?, takes(teacher)?);
+        if theirs != ours {
             let reason = format!(
-                "is of {} MACs, {} parameters and architecture {:?}; its actions make {}, {} and {hash}",
-                outcome.macs, outcome.parameters, outcome.architecture, cost.macs, cost.parameters
+                "`{}` turns images of {:?} into {:?}, the teacher images of {:?} into {:?}; give a network made from \
+                 this teacher",
+                network.name, theirs.0, theirs.1, ours.0, ours.1
             );
-            return Err(EnvError::Setting { key: "outcome".to_owned(), reason });
+            return Err(refuse("network.from", reason));
         }
-        Ok((
-            self.world.evaluator.identity(&child),
-            Evaluation { top1: outcome.top1, cost, loss: outcome.loss },
-        ))
+        let cost = teacher.cost()?;
+        let figures = TeacherFigures { top1: 1.0, parameters: cost.parameters, macs: cost.macs };
+        let game = self.game(header, network, figures)?;
+        let (whole, unit, action) = match self.stage {
+            Stage::Removal => (1, "0 or 1", "0 removes a layer, 1 keeps it"),
+            Stage::Shrinkage => {
+                (9, "tenths less one", "index i keeps (i + 1)/10 of a layer's kernel, padding, filters or units")
+            }
+        };
+        let describe = |decision: &LayerDecision| SiteDescription {
+            layer: decision.name.clone(),
+            whole,
+            least: 0,
+            step: 1,
+            unit,
+        };
+        Ok(Outline {
+            whole: cost,
+            least_share: None,
+            sites: game.decisions().iter().map(describe).collect(),
+            action: action.to_owned(),
+            features: LAYER_FEATURES.to_vec(),
+            env: Box::new(N2nEnv::surrogate(game)?),
+        })
     }
 
-    /// One legal index a decision.
-    fn indices(&self, actions: &[Action]) -> Result<Vec<usize>, EnvError> {
-        let decisions = self.world.decisions.len();
-        if actions.len() != decisions {
-            let reason = format!("{} for {decisions} decisions", actions.len());
-            return Err(EnvError::Setting { key: "actions".to_owned(), reason });
-        }
-        actions.iter().enumerate().map(|(taken, action)| self.world.index(taken, action)).collect()
-    }
-}
-
-impl Env for N2nEnv {
-    fn spec(&self) -> &EnvSpec {
-        &self.world.spec
-    }
-
-    fn observation_space(&self) -> &Space {
-        &self.world.observation_space
-    }
-
-    fn action_space(&self) -> &Space {
-        &self.world.action_space
-    }
-
-    fn reset(&mut self, _seed: u64, options: &ResetOptions) -> Result<Vec<f32>, EnvError> {
-        self.world.check(options)?;
-        self.episode = Some(Episode { options: *options, actions: Vec::new() });
-        Ok(self.world.observe(0))
-    }
-
-    fn step(&mut self, action: &Action) -> Result<Step, EnvError> {
-        let world = &*self.world;
-        let decisions = world.decisions.len();
-        let running = self.episode.as_mut().filter(|episode| episode.actions.len() < decisions);
-        let episode = running.ok_or(EnvError::NeedsReset)?;
-        let taken = episode.actions.len();
-        let index = world.index(taken, action)?;
-        let mut info = Info { executed: Some(Action::Discrete(index)), outcome: None, reason: None };
-        if taken + 1 < decisions {
-            episode.actions.push(index);
-            return Ok(Step::transition(world.observe(taken + 1), 0.0, info));
-        }
-        // A failed evaluation leaves the episode at its last decision.
-        let mut actions = episode.actions.clone();
-        actions.push(index);
-        let verdict = world.finish(&actions)?;
-        episode.actions = actions;
-        let reward = world.reward(&verdict, &episode.options);
-        match verdict {
-            Verdict::Student(outcome) => info.outcome = Some(Box::new(outcome)),
-            Verdict::Degenerate(reason) => info.reason = Some(reason),
-        }
-        Ok(Step::termination(world.observe(taken), reward, info))
-    }
-
-    /// Actions are executed as they are; `preserve_ratio` is the share of the teacher's parameters,
-    /// the parent's where the actions leave no network.
-    fn preview(&self, options: &ResetOptions, actions: &[Action]) -> Result<Preview, EnvError> {
-        self.world.check(options)?;
-        let indices = self.indices(actions)?;
-        let preserve_ratio = self.world.preserve_ratio(&indices)?;
-        Ok(Preview { executed: actions.to_vec(), clipped: false, preserve_ratio })
-    }
-
-    /// Only students that keep to all constraints: those that break one are worth something to an
-    /// agent for a while, but are not what is looked for.
-    fn admits(&self, outcome: &Outcome) -> bool {
-        self.world.rules.constraints.hold(outcome)
-    }
-
-    fn fork(&self) -> Option<Box<dyn Env>> {
-        Some(Box::new(self.clone()))
+    fn play(&self, header: &Header, material: &Material) -> Result<Arc<dyn Play>, EnvError> {
+        let (teacher, network) = (&*material.teacher, &*material.network);
+        let cost = teacher.graph.cost()?;
+        let figures =
+            TeacherFigures { top1: material.teacher_top1, parameters: cost.parameters, macs: cost.macs };
+        let game = self.game(header, &network.graph, figures)?;
+        let splits = &material.splits;
+        let learned = if self.uses_all_training_images() { &splits.training } else { &splits.calibration };
+        let inherit = || (network.graph.clone(), network.weights.clone());
+        let distilled = Distilled::new(DistilledSetup {
+            teacher: (&teacher.graph, &teacher.weights),
+            dataset: material.train.clone(),
+            indices: learned.clone(),
+            reward: material.reward.clone(),
+            options: self.score.options(),
+            inherit_from: self.score.inherit.then(inherit),
+            device: Device::flex(),
+        })?;
+        Ok(Arc::new(Played::new(game, distilled)))
     }
 }

@@ -5,8 +5,7 @@ use cgym_teachers::{
     graph::{Graph, Op},
 };
 
-use super::Decision;
-use crate::{BudgetUnit, cost_model::CostModel};
+use crate::{BudgetUnit, method::Site};
 
 /// Length of an observation.
 pub const FEATURES: usize = 11;
@@ -14,7 +13,7 @@ pub const FEATURES: usize = 11;
 /// Names of the features in their order, AMC's state (He et al., ECCV 2018, section 3.2):
 /// `s_t = (t, n, c, h, w, stride, k, FLOPs[t], reduced, rest, a_{t−1})`.
 ///
-/// | # | name | of the layer decided about (kernel n×c×k×k, input c×h×w) |
+/// | # | name | value for the layer decided about (kernel n×c×k×k, input c×h×w) |
 /// |---|---|---|
 /// | 0 | `t` | place among the decisions |
 /// | 1 | `n` | output channels; units of a linear layer |
@@ -24,14 +23,14 @@ pub const FEATURES: usize = 11;
 /// | 5 | `stride` | step over rows; 0 for a linear layer, as in AMC's code |
 /// | 6 | `k` | height of the window; 1 for a linear layer |
 /// | 7 | `macs` | multiply-accumulates of this layer, whatever the budget counts |
-/// | 8 | `reduced` | cost removed by the decisions taken, undecided groups counted whole |
+/// | 8 | `reduced` | cost removed by the decisions taken, undecided sites counted whole |
 /// | 9 | `rest` | cost of the layers that a decision after this one touches |
 /// | 10 | `previous` | preserve ratio executed at the decision before; 1 at the first |
 ///
-/// Features 0 to 7 are the teacher's own and scaled by minimum and maximum over the decisions; one
-/// that is the same everywhere is 0. Features 8 and 9 are shares of the teacher's cost in the
-/// budget's unit: `reduced` is the exact cost that the decisions taken have removed, coupled layers
-/// included, and `rest` counts the layers still to come as the teacher has them.
+/// Features 0 to 7 describe the uncompressed network and are scaled by minimum and maximum over the
+/// decisions; a feature that is the same everywhere is 0. Features 8 and 9 are shares of the whole
+/// network's cost in the budget's unit: `reduced` is the exact cost that the decisions taken have
+/// removed, coupled layers included; `rest` is the uncompressed cost of the layers to come.
 ///
 /// The observation after the last decision repeats that decision's features 0 to 7 and 9, with the
 /// final `reduced` and with its own executed preserve ratio as `previous`.
@@ -42,27 +41,31 @@ pub(super) const REDUCED: usize = 8;
 const REST: usize = 9;
 pub(super) const PREVIOUS: usize = 10;
 
-/// One row a decision, dynamic features 0.
-pub(super) fn table(
+/// The static features of `sites`, one row each, with dynamic features 0. `touching` lists, for each
+/// node of `graph`, the sites that its cost depends on, in ascending order.
+///
+/// # Errors
+/// When shapes do not fit.
+pub fn static_features(
     graph: &Graph,
-    decisions: &[Decision],
-    model: &CostModel,
+    sites: &[Site],
+    touching: &[Vec<usize>],
     unit: BudgetUnit,
 ) -> Result<Vec<[f32; FEATURES]>, Error> {
     let (shapes, costs) = (graph.shapes()?, graph.costs()?);
-    let mut rows = Vec::with_capacity(decisions.len());
-    for (t, decision) in decisions.iter().enumerate() {
-        let node = &graph.nodes()[decision.layer];
+    let mut rows = Vec::with_capacity(sites.len());
+    for (t, site) in sites.iter().enumerate() {
+        let node = &graph.nodes()[site.layer];
         let [_, height, width] = shapes[node.inputs[0]];
         let (outputs, inputs, stride, window) = match &node.op {
             Op::Conv(conv) => (conv.outputs, conv.inputs, conv.stride[0], conv.kernel[0]),
             Op::Linear { inputs, outputs, .. } => (*outputs, *inputs, 0, 1),
             _ => (0, 0, 0, 0),
         };
-        let macs = costs[decision.layer].macs;
+        let macs = costs[site.layer].macs;
         rows.push([t, outputs, inputs, height, width, stride, window, macs as usize]);
     }
-    let rest = rest(graph, decisions.len(), model, unit)?;
+    let rest = rest(graph, sites.len(), touching, unit)?;
     let mut scaled = vec![[0.0; FEATURES]; rows.len()];
     for (t, target) in scaled.iter_mut().enumerate() {
         for (feature, value) in target.iter_mut().enumerate().take(REDUCED) {
@@ -76,11 +79,11 @@ pub(super) fn table(
     Ok(scaled)
 }
 
-/// For each decision, the teacher's cost in layers that a later one touches, as a share of all.
-fn rest(graph: &Graph, decisions: usize, model: &CostModel, unit: BudgetUnit) -> Result<Vec<f64>, Error> {
-    let mut settled_by = vec![0_u64; decisions];
+/// For each site, the uncompressed cost of layers that a later site touches, as a share of all.
+fn rest(graph: &Graph, sites: usize, touching: &[Vec<usize>], unit: BudgetUnit) -> Result<Vec<f64>, Error> {
+    let mut settled_by = vec![0_u64; sites];
     let mut total = 0;
-    for (cost, touching) in graph.costs()?.into_iter().zip(model.touching()) {
+    for (cost, touching) in graph.costs()?.into_iter().zip(touching) {
         let cost = unit.of(&cost);
         total += cost;
         if let Some(&last) = touching.last() {
@@ -88,5 +91,5 @@ fn rest(graph: &Graph, decisions: usize, model: &CostModel, unit: BudgetUnit) ->
         }
     }
     let later = |t: usize| settled_by[t + 1..].iter().sum::<u64>();
-    Ok((0..decisions).map(|t| later(t) as f64 / total.max(1) as f64).collect())
+    Ok((0..sites).map(|t| later(t) as f64 / total.max(1) as f64).collect())
 }

@@ -12,8 +12,8 @@ use cgym_teachers::{
     weights::Weights,
 };
 
-use super::StudentEvaluator;
-use crate::Evaluation;
+use super::{Maker, Score, Scorer};
+use crate::family::Compressed;
 
 /// What students learn from and are scored on.
 pub struct DistilledSetup<'a> {
@@ -34,7 +34,7 @@ pub struct DistilledSetup<'a> {
 }
 
 /// Trains each student for a few epochs on the teacher's logits, which are computed once, and
-/// scores it on the reward split. Any number of threads may ask at the same time.
+/// scores it on the reward split. Any number of threads may call it at the same time.
 pub struct Distilled {
     dataset: Arc<Dataset>,
     indices: Vec<usize>,
@@ -63,16 +63,6 @@ impl Distilled {
         Ok(Self { dataset, indices, logits, reward, options, inherit_from, device })
     }
 
-    /// The weights that `child` is scored with, and its accuracy.
-    ///
-    /// # Errors
-    /// [`Error::NotFinite`] when the training diverges.
-    pub fn train(&self, child: &Graph) -> Result<(Weights, f64), Error> {
-        let trained = self.teach(child)?;
-        let top1 = trained.epochs.last().map_or(0.0, |epoch| epoch.top1);
-        Ok((trained.weights, top1))
-    }
-
     fn teach(&self, child: &Graph) -> Result<Trained, Error> {
         let initial = match &self.inherit_from {
             Some((parent, weights)) => inherit(parent, weights, child, self.options.seed)?,
@@ -89,14 +79,22 @@ impl Distilled {
     }
 }
 
-impl StudentEvaluator for Distilled {
-    fn evaluate(&self, child: &Graph) -> Result<Evaluation, Error> {
+impl Maker<Graph> for Distilled {
+    /// The student with the weights that it was scored with: it is trained again, to the same bytes.
+    fn make(&self, child: &Graph) -> Result<Compressed, Error> {
+        let weights = self.teach(child)?.weights;
+        Ok(Compressed { graph: child.clone(), weights, coded: None })
+    }
+}
+
+impl Scorer<Graph> for Distilled {
+    fn score(&self, child: &Graph) -> Result<Score, Error> {
         let last = self.teach(child)?.epochs.last().copied();
-        let top1 = last.map_or(0.0, |epoch| epoch.top1);
-        Ok(Evaluation { top1, cost: child.cost()?, loss: last.map(|epoch| epoch.loss) })
+        Ok(Score { top1: last.map_or(0.0, |epoch| epoch.top1), loss: last.map(|epoch| epoch.loss) })
     }
 
-    /// With inherited weights it also counts which of the parent's layers a student has.
+    /// The hash of the architecture; with inherited weights also which of the parent's layers a
+    /// student has.
     fn identity(&self, child: &Graph) -> String {
         let hash = architecture::hash(child);
         let Some((parent, _)) = &self.inherit_from else { return hash };

@@ -12,7 +12,7 @@ use cgym_teachers::{
     graph::{Graph, Node, Op, Shape},
 };
 
-use crate::BudgetUnit;
+use crate::{BudgetUnit, method::CostFunction};
 
 /// Σ c + Σ aᵢ·kᵢ + Σ bᵢ·kᵢ² + Σ dᵢⱼ·kᵢ·kⱼ over the atoms kept kᵢ of each variable group.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +35,7 @@ impl Form {
     }
 
     /// The whole form at `kept`.
-    pub(crate) fn value(&self, kept: &[u64]) -> u64 {
+    fn value(&self, kept: &[u64]) -> u64 {
         let mut twice_cross = 0;
         let mut sum = self.constant;
         for (variable, &count) in kept.iter().enumerate() {
@@ -46,14 +46,14 @@ impl Form {
         sum + twice_cross / 2
     }
 
-    /// What one more atom of `variable` costs beside its own square, at `kept`.
-    pub(crate) fn slope(&self, variable: usize, kept: &[u64]) -> u64 {
+    /// The cost of one more atom of `variable` at `kept`, without its own square.
+    fn slope(&self, variable: usize, kept: &[u64]) -> u64 {
         let cross = self.cross[variable].iter().map(|&(other, d)| d * kept[other]).sum::<u64>();
         self.linear[variable] + cross
     }
 
-    /// The share of the value that hangs on `variable`, with `count` atoms at this `slope`.
-    pub(crate) fn part(&self, variable: usize, slope: u64, count: u64) -> u64 {
+    /// The share of the value that depends on `variable`, with `count` atoms at this `slope`.
+    fn part(&self, variable: usize, slope: u64, count: u64) -> u64 {
         (self.square[variable] * count + slope) * count
     }
 
@@ -87,7 +87,18 @@ impl Form {
     }
 }
 
-/// A channel count: what is always there and what each variable's atom adds.
+impl CostFunction for Form {
+    fn total(&self, kept: &[u64]) -> u64 {
+        self.value(kept)
+    }
+
+    fn with(&self, kept: &[u64], total: u64, site: usize, amount: u64) -> u64 {
+        let slope = self.slope(site, kept);
+        total - self.part(site, slope, kept[site]) + self.part(site, slope, amount)
+    }
+}
+
+/// A channel count: the channels that always stay and those that each variable's atom adds.
 struct Affine {
     constant: u64,
     slopes: Vec<(usize, u64)>,
@@ -221,11 +232,16 @@ impl CostModel {
         }
     }
 
-    pub(crate) fn form(&self, unit: BudgetUnit) -> &Form {
-        match unit {
-            BudgetUnit::Macs => &self.macs,
-            BudgetUnit::Params => &self.parameters,
-        }
+    /// The cost in `unit`; `None` where it is not a function of channel counts.
+    pub fn form(&self, unit: BudgetUnit) -> Option<&dyn CostFunction> {
+        [
+            (BudgetUnit::MACS, &self.macs),
+            (BudgetUnit::PARAMS, &self.parameters),
+            (BudgetUnit::BYTES, &self.weight_bytes),
+        ]
+        .into_iter()
+        .find(|(known, _)| *known == unit)
+        .map(|(_, form)| form as &dyn CostFunction)
     }
 }
 

@@ -1,0 +1,78 @@
+//! What is decided about: the coupling groups in scope, and which channel counts are legal.
+
+use cgym_teachers::{
+    coupling::{Coupling, Group},
+    graph::{Graph, NodeIndex, Op},
+};
+
+use super::{ChannelSettings, Scope, cost_model::uniform_groups};
+use crate::method::{Ladder, Site};
+
+/// The sites of `graph`, in the order of the layers decided about, each with its coupling group.
+///
+/// A site is a coupling group; its amounts are atoms, and its channels are those of the group's
+/// first producer. Where a grouped convolution couples channels, only whole atoms of several
+/// channels can be removed. A site is named after the first layer that reads the group, with the
+/// producer's name in brackets where several groups share that layer. Groups that no layer reads,
+/// and groups whose cost does not follow from a count, stay whole.
+pub(super) fn sites(graph: &Graph, coupling: &Coupling, settings: &ChannelSettings) -> Vec<(usize, Site)> {
+    let uniform = uniform_groups(coupling);
+    let summed = summed_atoms(graph, coupling);
+    let in_scope = |group: &Group| match settings.scope {
+        Scope::All => true,
+        Scope::Inner => group.is_inner() && !group.atoms.iter().any(|&atom| summed[atom]),
+    };
+    let mut sites: Vec<(usize, Site)> = (coupling.groups.iter().enumerate())
+        .filter(|&(index, group)| group.removable && uniform[index] && in_scope(group))
+        .filter_map(|(index, group)| {
+            let (&layer, &producer) = (group.consumers.first()?, group.producers.first()?);
+            Some((index, site(graph, coupling, settings, index, [layer, producer])))
+        })
+        .collect();
+    sites.sort_by_key(|(group, site)| (site.layer, *group));
+    let layers: Vec<NodeIndex> = sites.iter().map(|(_, site)| site.layer).collect();
+    for (group, site) in &mut sites {
+        if layers.iter().filter(|&&layer| layer == site.layer).count() > 1 {
+            let producer = coupling.groups[*group].producers[0];
+            site.name = format!("{} ({})", site.name, graph.nodes()[producer].name);
+        }
+    }
+    sites
+}
+
+fn site(
+    graph: &Graph,
+    coupling: &Coupling,
+    settings: &ChannelSettings,
+    group: usize,
+    [layer, producer]: [NodeIndex; 2],
+) -> Site {
+    let atoms = coupling.groups[group].atoms.len();
+    let channels_per_atom = (coupling.channels[producer].len() / atoms).max(1);
+    let multiple = settings.channel_multiple;
+    let step = multiple / greatest_common_divisor(multiple, channels_per_atom);
+    // 0.2 · 5 channels are 1 channel, whatever the last bit of the product is.
+    let channels = (settings.lower_bound * (atoms * channels_per_atom) as f64 - 1e-9).ceil() as usize;
+    let least = channels.div_ceil(channels_per_atom);
+    Site {
+        name: graph.nodes()[layer].name.clone(),
+        layer,
+        ladder: Ladder::multiples(least as u64, step as u64, atoms as u64),
+        per_amount: channels_per_atom as u64,
+    }
+}
+
+/// Atoms that some sum adds up.
+fn summed_atoms(graph: &Graph, coupling: &Coupling) -> Vec<bool> {
+    let mut summed = vec![false; coupling.atoms];
+    for (node, channels) in graph.nodes().iter().zip(&coupling.channels) {
+        if node.op == Op::Add {
+            channels.iter().for_each(|&atom| summed[atom] = true);
+        }
+    }
+    summed
+}
+
+fn greatest_common_divisor(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { greatest_common_divisor(b, a % b) }
+}

@@ -1,0 +1,109 @@
+//! Scorers: what turns a finished candidate into an accuracy.
+//!
+//! A scorer answers one question, how accurate a candidate is, and gives the same candidate the
+//! same answer. Agents cannot tell which scorer is behind an environment, except by its speed.
+
+mod distilled;
+mod memory;
+mod pruned;
+mod surrogate;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use cgym_teachers::Error;
+use serde::{Deserialize, Serialize};
+
+pub use distilled::{Distilled, DistilledSetup};
+pub use memory::Memoised;
+pub use pruned::Exact;
+pub use surrogate::{Constant, Surrogate, SurrogateStudent};
+
+use crate::family::Compressed;
+
+/// What a candidate scored.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Score {
+    /// Share of the reward split classified correctly, in [0, 1].
+    pub top1: f64,
+    /// Mean training loss of the last epoch, for candidates that are trained before they are scored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss: Option<f64>,
+}
+
+/// Where the time of scoring went, summed over all threads.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ScoreTimes {
+    /// Making the candidate: surgery and refit, or a student's training.
+    pub make: Duration,
+    /// From a network to a plan of kernels.
+    pub compile: Duration,
+    /// The reward split through the plan.
+    pub evaluate: Duration,
+}
+
+/// Scores candidates of type `C`; the same candidate always gets the same answer.
+pub trait Scorer<C>: Send + Sync {
+    /// Scores `candidate`.
+    ///
+    /// # Errors
+    /// A candidate that the network does not allow, or that gives no finite number.
+    fn score(&self, candidate: &C) -> Result<Score, Error>;
+
+    /// What the answer depends on: candidates of the same identity have the same score.
+    fn identity(&self, candidate: &C) -> String;
+
+    /// Where the time of all scores so far went.
+    fn times(&self) -> ScoreTimes {
+        ScoreTimes::default()
+    }
+}
+
+impl<C, S: Scorer<C> + ?Sized> Scorer<C> for Arc<S> {
+    fn score(&self, candidate: &C) -> Result<Score, Error> {
+        (**self).score(candidate)
+    }
+
+    fn identity(&self, candidate: &C) -> String {
+        (**self).identity(candidate)
+    }
+
+    fn times(&self) -> ScoreTimes {
+        (**self).times()
+    }
+}
+
+/// Makes candidates of type `C` as networks.
+pub trait Maker<C>: Send + Sync {
+    /// The network that `candidate` stands for, as it is scored.
+    ///
+    /// # Errors
+    /// As [`Scorer::score`].
+    fn make(&self, candidate: &C) -> Result<Compressed, Error>;
+}
+
+/// Sums of durations that several threads add to.
+#[derive(Default)]
+struct Stopwatch([AtomicU64; 3]);
+
+impl Stopwatch {
+    /// Does one part of a score and adds its time to the part's sum.
+    fn timed<T>(&self, part: usize, work: impl FnOnce() -> T) -> T {
+        let started = Instant::now();
+        let done = work();
+        self.0[part].fetch_add(started.elapsed().as_nanos() as u64, Ordering::Relaxed);
+        done
+    }
+
+    fn times(&self) -> ScoreTimes {
+        let [make, compile, evaluate] =
+            [0, 1, 2].map(|part| Duration::from_nanos(self.0[part].load(Ordering::Relaxed)));
+        ScoreTimes { make, compile, evaluate }
+    }
+}

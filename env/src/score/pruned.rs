@@ -1,0 +1,53 @@
+//! Candidates of the layer-wise games, made and run on the reward split.
+
+use std::sync::Arc;
+
+use cgym_teachers::{
+    Error,
+    engine::{Engine, Images},
+};
+
+use super::{Maker, Score, ScoreTimes, Scorer, Stopwatch};
+use crate::{
+    family::Compressed,
+    method::{Kept, Surgery, identity},
+};
+
+/// Compresses the network and runs it on the whole reward split.
+pub struct Exact {
+    surgery: Arc<dyn Surgery>,
+    images: Arc<Images>,
+    spent: Stopwatch,
+}
+
+impl Exact {
+    /// Scores what `surgery` makes on `images`, the reward split.
+    pub fn new(surgery: Arc<dyn Surgery>, images: Arc<Images>) -> Self {
+        Self { surgery, images, spent: Stopwatch::default() }
+    }
+}
+
+impl Scorer<Kept> for Exact {
+    fn score(&self, kept: &Kept) -> Result<Score, Error> {
+        let (graph, weights) = self.spent.timed(0, || self.surgery.apply(kept))?;
+        let engine = self.spent.timed(1, || Engine::new(&graph, &weights))?;
+        let top1 = self.spent.timed(2, || engine.top1(&self.images))?;
+        Ok(Score { top1, loss: None })
+    }
+
+    fn identity(&self, kept: &Kept) -> String {
+        identity(kept)
+    }
+
+    fn times(&self) -> ScoreTimes {
+        self.spent.times()
+    }
+}
+
+impl Maker<Kept> for Exact {
+    fn make(&self, kept: &Kept) -> Result<Compressed, Error> {
+        let (graph, weights) = self.surgery.apply(kept)?;
+        let coded = self.surgery.coded(kept, &graph, &weights)?;
+        Ok(Compressed { graph, weights, coded })
+    }
+}

@@ -1,0 +1,145 @@
+//! The tables that every game has: `[network]` and `[data]`.
+
+use std::path::PathBuf;
+
+use cgym_teachers::{
+    data::DatasetName,
+    zoo::{self, ModelOptions, Shortcut, Stem},
+};
+use serde::{Deserialize, Serialize};
+
+use super::table::{Table, refuse};
+use crate::{EnvError, nearest, table};
+
+table! {
+    /// `[network]`: the network to compress.
+    pub struct Network {
+        /// Model of the zoo, or what a network from a file is called.
+        pub model: String = "resnet20".to_owned(),
+        /// Width multiplier of the MobileNets; 1 if absent.
+        pub width: Option<f64> = None,
+        /// First layers of ResNet-18/34, VGG and the MobileNets: imagenet or cifar; by the size of
+        /// the images if absent.
+        pub stem: Option<Stem> = None,
+        /// Shortcut of the CIFAR ResNets: a (no parameters) or b (1x1 convolution); a if absent.
+        pub shortcut: Option<Shortcut> = None,
+        /// File with the weights of the model: .th, .pt, .pth or .safetensors; the shipped ones if
+        /// absent.
+        pub weights: Option<PathBuf> = None,
+        /// Run, or folder with graph.json and weights.safetensors, whose network is compressed in
+        /// place of the model's. In N2N the model stays the teacher.
+        pub from: Option<PathBuf> = None,
+    }
+}
+
+impl Network {
+    /// How the model of the zoo is built for `shape` and `classes`.
+    pub fn options(&self, shape: [usize; 3], classes: usize) -> ModelOptions {
+        let own = ModelOptions::new(shape, classes);
+        ModelOptions {
+            width: self.width.unwrap_or(own.width),
+            stem: self.stem.or(own.stem),
+            shortcut: self.shortcut.unwrap_or(own.shortcut),
+            ..own
+        }
+    }
+
+    /// Whether no option of the model is changed.
+    pub fn is_plain(&self) -> bool {
+        self.width.is_none() && self.stem.is_none() && self.shortcut.is_none()
+    }
+
+    /// The options as flags, like ` --set network.width=0.5`; empty for a plain model.
+    pub fn flags(&self) -> String {
+        let mut text = String::new();
+        let mut add = |key: &str, value: Option<String>| {
+            if let Some(value) = value {
+                text += &format!(" --set network.{key}={value}");
+            }
+        };
+        add("width", self.width.map(|width| width.to_string()));
+        add("stem", self.stem.map(|stem| format!("{stem:?}").to_lowercase()));
+        add("shortcut", self.shortcut.map(|shortcut| format!("{shortcut:?}").to_lowercase()));
+        text
+    }
+}
+
+impl Table for Network {
+    fn check(&self) -> Result<(), EnvError> {
+        let model = self.model.as_str();
+        if self.from.is_none() && !zoo::MODELS.contains(&model) {
+            let hint = nearest(model, zoo::MODELS.iter().copied());
+            return Err(refuse("model", format!("unknown model `{model}`{hint}")));
+        }
+        let imagenet = ["resnet18", "resnet34"].contains(&model);
+        let stems = imagenet || model.starts_with("vgg") || model.starts_with("mobilenet");
+        if self.stem.is_some() && !stems {
+            let reason = format!(
+                "`{model}` has only one stem; resnet18, resnet34, the VGGs and the MobileNets have two; leave it out"
+            );
+            return Err(refuse("stem", reason));
+        }
+        if self.shortcut.is_some() && (imagenet || !model.starts_with("resnet")) {
+            let reason = format!(
+                "`{model}` has only one kind of shortcut; resnet8, resnet14, resnet20, resnet32, resnet44, resnet56 \
+                 and resnet110 have two; leave it out"
+            );
+            return Err(refuse("shortcut", reason));
+        }
+        Ok(())
+    }
+}
+
+table! {
+    /// `[data]`: the images.
+    pub struct Data {
+        /// digits, mnist, fashion-mnist, cifar10, cifar100 or folder.
+        pub dataset: DatasetName = DatasetName::Digits,
+        /// Folder with the files of the dataset; downloaded once if absent (the digits are embedded).
+        pub path: Option<PathBuf> = None,
+        /// Height and width that the images of a folder are resized to, like 64x64.
+        pub image_size: Option<ImageSize> = None,
+        /// Images that rewards are measured on; the dataset's own number if absent.
+        pub reward_images: Option<usize> = None,
+    }
+}
+
+impl Table for Data {
+    fn check(&self) -> Result<(), EnvError> {
+        match self.reward_images {
+            Some(0) => Err(refuse("reward_images", "0 images measure nothing")),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Height and width as text: `64x64`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct ImageSize(pub [usize; 2]);
+
+impl std::str::FromStr for ImageSize {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let sides: Option<Vec<usize>> = text.split('x').map(|side| side.parse().ok()).collect();
+        match sides.as_deref() {
+            Some(&[height, width]) if height > 0 && width > 0 => Ok(Self([height, width])),
+            _ => Err(format!("`{text}` is not a height and a width; write 64x64")),
+        }
+    }
+}
+
+impl From<ImageSize> for String {
+    fn from(ImageSize([height, width]): ImageSize) -> Self {
+        format!("{height}x{width}")
+    }
+}
+
+impl TryFrom<String> for ImageSize {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
