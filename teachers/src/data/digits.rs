@@ -5,8 +5,9 @@
 
 use std::path::Path;
 
+use super::facts::{DatasetFacts, Source, SplitDefaults, TrainingDefaults};
 use super::files::gunzip;
-use super::{DataError, DataSource, Dataset, Normalization};
+use super::{DataError, DataSource, Dataset};
 
 const FILE: &str = "digits.csv.gz";
 const BYTES: &[u8] = include_bytes!("../../assets/digits.csv.gz");
@@ -15,12 +16,23 @@ const CLASSES: usize = 10;
 /// The count of set bits in a 4 x 4 block of the scanned bitmap, and so the largest pixel.
 const SCALE: u8 = 16;
 const TEST_IMAGES: usize = 360;
-/// Over the 1437 images of the train part, scaled to the range 0 to 1.
-const MEAN: f32 = 0.305_386_12;
-const DEVIATION: f32 = 0.375_507_1;
+
+/// The digits' entry in the table of datasets.
+pub(super) const DIGITS: DatasetFacts = DatasetFacts {
+    name: "digits",
+    id_word: "Digits",
+    known_shape: Some(([1, 8, 8], CLASSES)),
+    // Over the 1437 images of the train part, scaled to the range 0 to 1.
+    normalization: (&[0.305_386_12], &[0.375_507_1]),
+    // The settings of the shipped teacher.
+    training: TrainingDefaults { epochs: 40, batch: 64, shift: 1, mirror: false },
+    splits: SplitDefaults { calibration: 400, reward: 360 },
+    layout: "the digits are embedded and need no files",
+    source: Source::Embedded(load),
+};
 
 /// Unpacks the embedded images: 1437 to train with, 360 to test with.
-pub(super) fn load() -> Result<DataSource, DataError> {
+fn load() -> Result<DataSource, DataError> {
     let path = Path::new(FILE);
     parse(&gunzip(BYTES, path)?, path, TEST_IMAGES)
 }
@@ -62,8 +74,7 @@ pub(super) fn parse(csv: &[u8], path: &Path, test: usize) -> Result<DataSource, 
 }
 
 fn part(pixels: Vec<u8>, labels: Vec<u16>, part: &str) -> Result<Dataset, DataError> {
-    let normalization = Normalization::new(&[MEAN], &[DEVIATION]);
-    let name = format!("digits/{part}");
+    let name = format!("{}/{part}", DIGITS.name);
     let scale = f32::from(SCALE);
-    Dataset::new(name, CLASSES, [1, 8, 8], pixels, labels, scale, normalization)
+    Dataset::new(name, CLASSES, [1, 8, 8], pixels, labels, scale, DIGITS.normalization())
 }

@@ -11,8 +11,23 @@ use image::imageops::FilterType;
 use image::io::Reader;
 use rayon::prelude::*;
 
+use super::facts::{DatasetFacts, Source, SplitDefaults, TrainingDefaults};
 use super::splits::by_class;
-use super::{DataError, DataSource, Dataset, DatasetName, Normalization};
+use super::{DataError, DataSource, Dataset, DatasetName};
+
+/// The image folders' entry in the table of datasets.
+pub(super) const IMAGE_FOLDER: DatasetFacts = DatasetFacts {
+    name: "folder",
+    id_word: "Folder",
+    known_shape: None,
+    // ImageNet's figures, as is usual for photographs.
+    normalization: (&[0.485, 0.456, 0.406], &[0.229, 0.224, 0.225]),
+    training: TrainingDefaults { epochs: 160, batch: 128, shift: 4, mirror: true },
+    splits: SplitDefaults { calibration: 1000, reward: 5000 },
+    layout: "put png or jpg images into DIR/train/<class>/ and DIR/test/<class>/ (or val), or \
+             into DIR/<class>/ to have a fifth split off for the test, and give --data DIR",
+    source: Source::Images(load),
+};
 
 /// The split belongs to the data, not to a run: it does not follow any run's seed.
 const SPLIT_SEED: u64 = 0;
@@ -27,7 +42,7 @@ struct Listing {
 }
 
 /// Reads both parts, each image resized to `size` (height, width).
-pub(super) fn load(root: &Path, size: [usize; 2]) -> Result<DataSource, DataError> {
+fn load(root: &Path, size: [usize; 2]) -> Result<DataSource, DataError> {
     if size.iter().any(|side| !(1..=LARGEST_TARGET).contains(side)) {
         return Err(DataError::Option {
             dataset: DatasetName::ImageFolder,
@@ -182,10 +197,8 @@ fn decode(listing: &Listing, classes: usize, size: [usize; 2], name: &str) -> Re
         .collect();
     results.into_iter().collect::<Result<(), _>>()?;
     let labels = listing.labels.clone();
-    // ImageNet's figures, as is usual for photographs.
-    let normalization = Normalization::new(&[0.485, 0.456, 0.406], &[0.229, 0.224, 0.225]);
     let shape = [3, size[0], size[1]];
-    Dataset::new(name, classes, shape, pixels, labels, 255.0, normalization)
+    Dataset::new(name, classes, shape, pixels, labels, 255.0, IMAGE_FOLDER.normalization())
 }
 
 /// Decodes one file into `target`, channel first; its content, not its name, says what it is.

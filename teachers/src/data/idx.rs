@@ -1,4 +1,4 @@
-//! MNIST and Fashion-MNIST: IDX files, four to a dataset.
+//! The IDX files of MNIST and Fashion-MNIST, four per dataset.
 //!
 //! An IDX file is big-endian: two zero bytes, a type byte (8: unsigned bytes), the number of
 //! dimensions, each dimension in four bytes, then the values. See
@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use super::files::{locate, read};
 use super::{DataError, DataSource, Dataset, DatasetName, Normalization};
 
-/// The four files of either dataset, without `.gz`.
-pub(super) const FILES: [&str; 4] = [
+/// The four files of a dataset, without `.gz`.
+const FILES: [&str; 4] = [
     "train-images-idx3-ubyte",
     "train-labels-idx1-ubyte",
     "t10k-images-idx3-ubyte",
@@ -19,16 +19,11 @@ pub(super) const FILES: [&str; 4] = [
 const SIDE: usize = 28;
 const CLASSES: u8 = 10;
 
-/// Reads both parts from `root` or the folders below it that public downloads unpack to.
-pub(super) fn load(name: DatasetName, root: &Path) -> Result<DataSource, DataError> {
-    // The constants are those that the datasets' publishers and users print, to four digits.
-    let (folder, mean, deviation) = match name {
-        DatasetName::FashionMnist => ("FashionMNIST/raw", 0.2860, 0.3530),
-        _ => ("MNIST/raw", 0.1307, 0.3081),
-    };
+/// Reads both parts from `root` or the first of its `folders` that holds them.
+pub(super) fn load(name: DatasetName, root: &Path, folders: &[&str]) -> Result<DataSource, DataError> {
     let [train_images, train_labels, test_images, test_labels] =
-        locate(name, root, &["raw", folder], FILES, plain_or_gzipped)?;
-    let normalization = Normalization::new(&[mean], &[deviation]);
+        locate(name, root, folders, FILES, plain_or_gzipped)?;
+    let normalization = name.facts().normalization();
     let part = |images, labels, part| part_from(images, labels, format!("{name}/{part}"), &normalization);
     Ok(DataSource {
         train: part(&train_images, &train_labels, "train")?,

@@ -27,9 +27,11 @@ mod digits;
 #[cfg(feature = "download")]
 mod download;
 mod error;
+mod facts;
 mod files;
 mod folder;
 mod idx;
+mod mnist;
 mod name;
 #[cfg(feature = "download")]
 mod recipes;
@@ -37,12 +39,30 @@ mod splits;
 #[cfg(test)]
 mod tests;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+
+use facts::Source;
 
 pub use dataset::{DataSource, Dataset, Normalization};
 pub use error::DataError;
-pub use name::DatasetName;
+pub(crate) use facts::TrainingDefaults;
 pub use splits::{SplitSizes, Splits};
+
+// The table of datasets. A new one is a row here and a module that declares its facts.
+name::datasets! {
+    /// UCI handwritten digits, 8 x 8 grey, embedded.
+    Digits => digits::DIGITS,
+    /// MNIST, 28 x 28 grey.
+    Mnist => mnist::MNIST,
+    /// Fashion-MNIST, 28 x 28 grey, the same files as MNIST by name and layout.
+    FashionMnist => mnist::FASHION_MNIST,
+    /// CIFAR-10, 32 x 32 colour.
+    Cifar10 => cifar::CIFAR10,
+    /// CIFAR-100 with its 100 fine classes, 32 x 32 colour.
+    Cifar100 => cifar::CIFAR100,
+    /// A folder with one folder of PNG and JPEG images for each class.
+    ImageFolder => folder::IMAGE_FOLDER,
+}
 
 /// Where a dataset lies and how its images are to be read.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -69,25 +89,27 @@ pub fn load(
     options: &LoadOptions,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<DataSource, DataError> {
-    if options.image_size.is_some() && name != DatasetName::ImageFolder {
+    let source = &name.facts().source;
+    if options.image_size.is_some() && !matches!(source, Source::Images(_)) {
         return Err(DataError::Option {
             dataset: name,
             problem: "an image size can only be given for an image folder".to_owned(),
         });
     }
-    let mut source = match (name, &options.directory) {
-        (DatasetName::Digits, _) => digits::load()?,
-        (DatasetName::ImageFolder, None) => {
+    let mut source = match (source, &options.directory) {
+        (Source::Embedded(load), _) => load()?,
+        (Source::Images(load), Some(directory)) => load(directory, options.image_size.unwrap_or([32, 32]))?,
+        (Source::Files { load, .. }, Some(directory)) => load(name, directory)?,
+        (Source::Files { load, download: Some(_) }, None) => {
+            let directory = cache::obtain(name, progress)?;
+            load(name, &directory)
+                .map_err(|error| DataError::Cache { directory, problem: Box::new(error) })?
+        }
+        (Source::Images(_) | Source::Files { download: None, .. }, None) => {
             return Err(DataError::Option {
                 dataset: name,
                 problem: format!("no folder is given; {}", name.layout()),
             });
-        }
-        (_, Some(directory)) => read(name, directory, options.image_size)?,
-        (_, None) => {
-            let directory = cache::obtain(name, progress)?;
-            read(name, &directory, None)
-                .map_err(|error| DataError::Cache { directory, problem: Box::new(error) })?
         }
     };
     if let Some(normalization) = &options.normalization {
@@ -95,18 +117,4 @@ pub fn load(
         source.test = source.test.with_normalization(normalization.clone())?;
     }
     Ok(source)
-}
-
-/// Reads a dataset that lies in a folder.
-fn read(
-    name: DatasetName,
-    directory: &Path,
-    image_size: Option<[usize; 2]>,
-) -> Result<DataSource, DataError> {
-    match name {
-        DatasetName::Digits => digits::load(),
-        DatasetName::Mnist | DatasetName::FashionMnist => idx::load(name, directory),
-        DatasetName::Cifar10 | DatasetName::Cifar100 => cifar::load(name, directory),
-        DatasetName::ImageFolder => folder::load(directory, image_size.unwrap_or([32, 32])),
-    }
 }

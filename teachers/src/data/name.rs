@@ -1,75 +1,64 @@
-//! The names that datasets go by on the command line and in configuration files.
+//! The names of datasets on the command line and in configuration files.
 
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use super::facts::TrainingDefaults;
+use super::{DataError, DatasetName};
 
-use super::DataError;
+/// Declares [`DatasetName`] from one row per dataset: a variant and the constant in the dataset's own
+/// module that describes it.
+macro_rules! datasets {
+    ($($(#[doc = $doc:literal])+ $variant:ident => $facts:path),+ $(,)?) => {
+        /// The datasets that [`load`] can read; as text, [`DatasetName::as_str`] spells them.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[derive(serde::Serialize, serde::Deserialize)]
+        #[serde(into = "String", try_from = "String")]
+        pub enum DatasetName {
+            $($(#[doc = $doc])+ $variant,)+
+        }
 
-/// The datasets that [`load`](super::load) can read; spelled `digits`, `mnist`, `fashion-mnist`,
-/// `cifar10`, `cifar100` and `folder` wherever it is text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
-pub enum DatasetName {
-    /// UCI handwritten digits, 8 x 8 grey, embedded.
-    Digits,
-    /// MNIST, 28 x 28 grey.
-    Mnist,
-    /// Fashion-MNIST, 28 x 28 grey, the same files as MNIST by name and layout.
-    FashionMnist,
-    /// CIFAR-10, 32 x 32 colour.
-    Cifar10,
-    /// CIFAR-100 with its 100 fine classes, 32 x 32 colour.
-    Cifar100,
-    /// A folder with one folder of PNG and JPEG images for each class.
-    ImageFolder,
+        impl DatasetName {
+            /// Every dataset, in the order of the documentation.
+            pub const ALL: [Self; [$(stringify!($variant)),+].len()] = [$(Self::$variant),+];
+
+            /// What the library knows about this dataset without reading it.
+            pub(in crate::data) fn facts(self) -> &'static $crate::data::facts::DatasetFacts {
+                match self {
+                    $(Self::$variant => &$facts,)+
+                }
+            }
+        }
+    };
 }
+pub(super) use datasets;
 
 impl DatasetName {
-    /// Every dataset, in the order of the documentation.
-    pub const ALL: [Self; 6] =
-        [Self::Digits, Self::Mnist, Self::FashionMnist, Self::Cifar10, Self::Cifar100, Self::ImageFolder];
-
     /// The spelling that [`FromStr`] accepts.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Digits => "digits",
-            Self::Mnist => "mnist",
-            Self::FashionMnist => "fashion-mnist",
-            Self::Cifar10 => "cifar10",
-            Self::Cifar100 => "cifar100",
-            Self::ImageFolder => "folder",
-        }
+        self.facts().name
     }
 
-    /// What a user has to put where, as an instruction that can end an error message.
+    /// The spelling in environment ids, like `FashionMNIST`: one word without hyphens.
+    pub fn id_word(self) -> &'static str {
+        self.facts().id_word
+    }
+
+    /// Image shape (channels, height, width) and number of classes, which are known before any file
+    /// is read; `None` for image folders.
+    pub fn known_shape(self) -> Option<([usize; 3], usize)> {
+        self.facts().known_shape
+    }
+
+    /// The default training settings of the dataset called `name`, else those of any other dataset.
+    pub(crate) fn training_of(name: &str) -> TrainingDefaults {
+        let found = Self::ALL.into_iter().find(|dataset| dataset.as_str() == name);
+        found.map_or(TrainingDefaults::OTHER, |dataset| dataset.facts().training)
+    }
+
+    /// Which files a user has to put where, as an instruction that can end an error message.
     pub(super) fn layout(self) -> &'static str {
-        match self {
-            Self::Digits => "the digits are embedded and need no files",
-            Self::Mnist => {
-                "put train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and \
-                 t10k-labels-idx1-ubyte (each plain or with .gz) into DIR, DIR/raw or \
-                 DIR/MNIST/raw and give --data DIR"
-            }
-            Self::FashionMnist => {
-                "put train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and \
-                 t10k-labels-idx1-ubyte (each plain or with .gz) into DIR, DIR/raw or \
-                 DIR/FashionMNIST/raw and give --data DIR"
-            }
-            Self::Cifar10 => {
-                "unpack cifar-10-binary.tar.gz so that data_batch_1.bin to data_batch_5.bin and \
-                 test_batch.bin lie in DIR or DIR/cifar-10-batches-bin and give --data DIR"
-            }
-            Self::Cifar100 => {
-                "unpack cifar-100-binary.tar.gz so that train.bin and test.bin lie in DIR or \
-                 DIR/cifar-100-binary and give --data DIR"
-            }
-            Self::ImageFolder => {
-                "put png or jpg images into DIR/train/<class>/ and DIR/test/<class>/ (or val), or \
-                 into DIR/<class>/ to have a fifth split off for the test, and give --data DIR"
-            }
-        }
+        self.facts().layout
     }
 }
 

@@ -20,15 +20,12 @@ pub struct SplitSizes {
 }
 
 impl SplitSizes {
-    /// The sizes used where none are given: digits 400 calibration and 360 reward images, the
-    /// others 1000 and 5000, each clipped to a third of a train part that has fewer.
+    /// The default sizes of a dataset (digits: 400 calibration and 360 reward images, all others:
+    /// 1000 and 5000), each clipped to a third of the train part.
     pub fn for_dataset(name: DatasetName, source: &DataSource, seed: u64) -> Self {
-        let (calibration, reward) = match name {
-            DatasetName::Digits => (400, 360),
-            _ => (1000, 5000),
-        };
+        let defaults = name.facts().splits;
         let third = source.train.len() / 3;
-        Self { calibration: calibration.min(third), reward: reward.min(third), seed }
+        Self { calibration: defaults.calibration.min(third), reward: defaults.reward.min(third), seed }
     }
 }
 

@@ -3,6 +3,8 @@
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
+use crate::data::{DatasetName, TrainingDefaults};
+
 /// What may be done to a training image.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -14,13 +16,11 @@ pub struct Augmentation {
 }
 
 impl Augmentation {
-    /// The usual choice for a dataset: CIFAR's shift of 4 and mirror, small shifts for digits.
+    /// The usual choice for the dataset called `name`: CIFAR's shift of 4 and mirror, small shifts
+    /// for digits.
     pub fn for_dataset(name: &str) -> Self {
-        match name {
-            "cifar10" | "cifar100" | "folder" => Self { shift: 4, mirror: true },
-            "mnist" | "fashion-mnist" => Self { shift: 2, mirror: false },
-            _ => Self { shift: 1, mirror: false },
-        }
+        let TrainingDefaults { shift, mirror, .. } = DatasetName::training_of(name);
+        Self { shift, mirror }
     }
 
     /// Appends one image, `[channels][height][width]` and normalised, to `batch`.

@@ -24,7 +24,7 @@ pub use options::{DistillLoss, DistillOptions, Optimiser};
 
 use crate::{
     Error,
-    data::Dataset,
+    data::{Dataset, DatasetName, TrainingDefaults},
     engine::{Engine, Images},
     graph::Graph,
     weights::Weights,
@@ -69,14 +69,11 @@ impl Default for TrainOptions {
 }
 
 impl TrainOptions {
-    /// Settings that suit a dataset; `digits` are those of the shipped teacher.
+    /// Settings that suit the dataset called `name`; for `digits` those of the shipped teacher.
     pub fn for_dataset(name: &str) -> Self {
         let augmentation = Augmentation::for_dataset(name);
-        match name {
-            "digits" => Self { epochs: 40, batch: 64, augmentation, ..Self::default() },
-            "mnist" | "fashion-mnist" => Self { epochs: 10, augmentation, ..Self::default() },
-            _ => Self { epochs: 160, augmentation, ..Self::default() },
-        }
+        let TrainingDefaults { epochs, batch, .. } = DatasetName::training_of(name);
+        Self { epochs, batch, augmentation, ..Self::default() }
     }
 
     fn check(&self, images: usize) -> Result<(), Error> {

@@ -9,6 +9,7 @@ mod download;
 mod folder;
 mod idx;
 mod splits;
+mod table;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
