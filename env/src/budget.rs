@@ -1,6 +1,6 @@
 //! Budgets: what costs are counted in, and which share of the whole network's cost may be kept.
 
-use cgym_teachers::{cost::Cost, nearest};
+use cgym_teachers::cost::Cost;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -158,9 +158,11 @@ pub fn parse_budget(text: &str) -> Result<Option<(BudgetUnit, f64)>, String> {
     }
     let form = || format!("`{text}` is not a budget; write macs=0.5, params=0.6, bytes=0.1 or none");
     let (unit, share) = text.split_once('=').ok_or_else(form)?;
-    let names = || BudgetUnit::all().map(BudgetUnit::as_str);
-    let unit = unit.trim();
-    let unit = unit.parse().map_err(|_: EnvError| format!("unknown unit `{unit}`{}", nearest(unit, names())))?;
+    let unit: BudgetUnit = match unit.trim().parse() {
+        Ok(unit) => unit,
+        Err(EnvError::Setting { reason, .. }) => return Err(format!("unit: {reason}")),
+        Err(other) => return Err(other.to_string()),
+    };
     let share: f64 = share.trim().parse().map_err(|_| form())?;
     if !(share > 0.0 && share <= 1.0) {
         return Err(format!("{share} is not a share in (0, 1]"));

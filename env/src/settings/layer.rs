@@ -82,13 +82,13 @@ impl Layer {
                 }
             }
         }
-        let renamed = |table: &str| {
-            let name = |layer: &Self| layer.get(table, "name").cloned();
-            matches!((name(&self), name(&base)), (Some(own), Some(other)) if own != other)
-        };
         // The settings of another game, reward or agent mean nothing here.
         for table in ["game", "reward", "agent"] {
-            if renamed(table) {
+            let renamed = matches!(
+                (self.get(table, "name"), base.get(table, "name")),
+                (Some(own), Some(other)) if own != other
+            );
+            if renamed {
                 base.tables.remove(table);
             }
         }
