@@ -194,6 +194,12 @@ pub trait Rules: Send + Sync {
         false
     }
 
+    /// Whether candidates are measured against the model of the zoo even where the network to
+    /// compress comes from a folder.
+    fn measures_against_model(&self) -> bool {
+        false
+    }
+
     /// Whether the weights of the network to compress decide what candidates score.
     fn uses_network_weights(&self) -> bool {
         true

@@ -240,6 +240,10 @@ impl Rules for N2nRules {
         self.score.training_images.is_none()
     }
 
+    fn measures_against_model(&self) -> bool {
+        true
+    }
+
     fn uses_network_weights(&self) -> bool {
         self.score.inherit
     }

@@ -9,12 +9,12 @@ use std::{
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 
-use crate::Error;
+use crate::WorldError as Error;
 
 /// Replaces the file at `path` as a whole: a temporary file beside it, synced, then renamed.
 ///
 /// # Errors
-/// [`Error::File`] when it cannot be written; the old file is then still there.
+/// [`WorldError::File`](crate::WorldError::File) when it cannot be written; the old file is then still there.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(".tmp");
@@ -44,7 +44,7 @@ pub fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), Error> {
 /// Reads a JSON file.
 ///
 /// # Errors
-/// [`Error::File`] with the line that does not fit.
+/// [`WorldError::File`](crate::WorldError::File) with the line that does not fit.
 pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
     let bytes = fs::read(path).map_err(|error| Error::file(path, error))?;
     serde_json::from_slice(&bytes).map_err(|error| Error::file(path, error))
@@ -54,7 +54,7 @@ pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
 /// not at all.
 ///
 /// # Errors
-/// What `fill` refuses; [`Error::File`] where `path` or the other name exists or cannot be made.
+/// What `fill` refuses; [`WorldError::File`](crate::WorldError::File) where `path` or the other name exists or cannot be made.
 pub fn make_folder(path: &Path, fill: impl FnOnce(&Path) -> Result<(), Error>) -> Result<(), Error> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let temporary = path.with_file_name(format!(".{name}-{}.tmp", std::process::id()));
@@ -74,7 +74,7 @@ pub fn make_folder(path: &Path, fill: impl FnOnce(&Path) -> Result<(), Error>) -
 /// Copies the files of the folder `from` into the new folder `to`; folders in it are left out.
 ///
 /// # Errors
-/// [`Error::File`] naming what cannot be read or written.
+/// [`WorldError::File`](crate::WorldError::File) naming what cannot be read or written.
 pub fn copy_files(from: &Path, to: &Path) -> Result<(), Error> {
     fs::create_dir(to).map_err(|error| Error::file(to, format!("cannot be made: {error}")))?;
     for entry in fs::read_dir(from).map_err(|error| Error::file(from, error))? {
