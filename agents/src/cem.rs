@@ -15,17 +15,18 @@ use cgym_env::{Action, Env, ResetOptions};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{
     Agent, AgentContext, AgentError, Mode, Transition,
-    budget::{at, filled},
+    budget::{at, filled, look_ahead, previews},
     checkpoint::{self, Checkpoint},
     profile,
-    settings::require,
+    settings::{recorded, require},
 };
 use domain::Domain;
 
-const NAME: &str = "cem";
+pub(crate) const NAME: &str = "cem";
 
 /// Hyper-parameters of [`Cem`]; deviations are in widths of the action range.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -65,7 +66,8 @@ impl Default for CemSettings {
 }
 
 impl CemSettings {
-    pub(crate) fn check(&self) -> Result<(), AgentError> {
+    /// Checks every range; filling the budget is off without a budget and with discrete actions.
+    fn resolve(mut self, domain: &Domain, context: &AgentContext<'_>) -> Result<Self, AgentError> {
         let share = |x: f64| x > 0.0 && x <= 1.0;
         require(self.population >= 2, "population", "must be at least 2")?;
         require(share(self.elite_fraction), "elite_fraction", "must lie in (0, 1]")?;
@@ -73,7 +75,9 @@ impl CemSettings {
         let mean = self.initial_mean.unwrap_or(0.5);
         require((0.0..=1.0).contains(&mean), "initial_mean", "must lie in [0, 1]")?;
         require(share(self.initial_deviation), "initial_deviation", "must lie in (0, 1]")?;
-        require((0.0..=1.0).contains(&self.deviation_floor), "deviation_floor", "must lie in [0, 1]")
+        require((0.0..=1.0).contains(&self.deviation_floor), "deviation_floor", "must lie in [0, 1]")?;
+        self.fill_budget &= context.env.spec().budget.is_some() && matches!(domain, Domain::Box(_));
+        Ok(self)
     }
 
     fn elites(&self) -> usize {
@@ -84,7 +88,8 @@ impl CemSettings {
 /// Plays drawn sequences; exploits by playing the best so far, or the mean before there is one.
 pub struct Cem {
     settings: CemSettings,
-    env: Box<dyn Env>,
+    /// A copy of the environment that tells what the budget clips; `None` where it is not filled.
+    planner: Option<Box<dyn Env>>,
     domain: Domain,
     state: State,
 }
@@ -117,12 +122,19 @@ impl Cem {
     /// # Errors
     /// A setting out of its range, a box without finite bounds, or a failed preview.
     pub fn new(settings: &CemSettings, context: &AgentContext<'_>) -> Result<Self, AgentError> {
-        settings.check()?;
         let domain = Domain::new(NAME, context.env.action_space())?;
+        let settings = settings.clone().resolve(&domain, context)?;
+        let planner = if settings.fill_budget {
+            Some(look_ahead(NAME, context.env, "; with fill_budget = false it needs none")?)
+        } else {
+            None
+        };
         let mean = match (&domain, settings.initial_mean) {
             (Domain::Discrete { count }, _) => 1.0 / *count as f64,
             (Domain::Box(_), Some(mean)) => mean,
-            (Domain::Box(bounds), None) => profile::fit(context.env, bounds, 0.0)?.0,
+            // With a budget but no look-ahead nothing tells which sequences the budget clips.
+            (Domain::Box(_), None) if context.env.spec().budget.is_some() && !previews(context.env) => 0.5,
+            (Domain::Box(bounds), None) => profile::fit(NAME, context.env, bounds, 0.0)?.0,
         };
         let length = domain.width() * context.env.spec().steps();
         let state = State {
@@ -136,7 +148,7 @@ impl Cem {
             episodic_return: 0.0,
             step: 0,
         };
-        let mut agent = Self { settings: settings.clone(), env: context.env.fork(), domain, state };
+        let mut agent = Self { settings, planner, domain, state };
         agent.draw()?;
         Ok(agent)
     }
@@ -145,8 +157,8 @@ impl Cem {
     fn draw(&mut self) -> Result<(), AgentError> {
         let State { rng, mean, deviation, .. } = &mut self.state;
         let drawn = self.domain.draw(mean, deviation, rng);
-        self.state.candidate = match &self.domain {
-            Domain::Box(bounds) if self.settings.fill_budget => filled(&*self.env, bounds, &drawn)?,
+        self.state.candidate = match (&self.domain, &self.planner) {
+            (Domain::Box(bounds), Some(planner)) => filled(&**planner, bounds, &drawn)?,
             _ => drawn,
         };
         Ok(())
@@ -180,8 +192,7 @@ impl Cem {
     /// Takes in the return of the episode just ended, and draws the next candidate.
     fn score(&mut self) -> Result<(), AgentError> {
         let state = &mut self.state;
-        let filled = self.settings.fill_budget && matches!(self.domain, Domain::Box(_));
-        let units = if filled { &state.candidate } else { &state.executed };
+        let units = if self.settings.fill_budget { &state.candidate } else { &state.executed };
         let scored = Scored { units: units.clone(), episodic_return: state.episodic_return };
         if state.best.as_ref().is_none_or(|best| scored.episodic_return > best.episodic_return) {
             state.best = Some(scored.clone());
@@ -197,6 +208,10 @@ impl Cem {
 impl Agent for Cem {
     fn name(&self) -> &str {
         NAME
+    }
+
+    fn settings(&self) -> Value {
+        recorded(&self.settings)
     }
 
     fn begin(&mut self, _mode: Mode) -> Result<ResetOptions, AgentError> {

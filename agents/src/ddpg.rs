@@ -22,13 +22,15 @@ use cgym_env::{Action, Ending, Env, ResetOptions};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{
     Agent, AgentContext, AgentError, Mode, Transition,
     adam::Adam,
     bounds::Bounds,
-    budget::{fits_unclipped, largest},
+    budget::{fits_unclipped, lacks_look_ahead, largest, look_ahead},
     reading::Reader,
+    settings::recorded,
 };
 
 use credit::History;
@@ -38,7 +40,9 @@ use replay::{Replay, Row};
 use saving::State;
 pub use settings::{Credit, DdpgSettings, Target};
 
-const NAME: &str = "ddpg";
+pub(crate) const NAME: &str = "ddpg";
+/// How to play an environment without look-ahead, as the end of an error message.
+const REMEDY: &str = "; with fill_budget = false it needs none";
 
 /// Learns a policy for any box of continuous actions with finite bounds.
 ///
@@ -58,8 +62,9 @@ pub struct Ddpg {
     critic_adam: Adam,
     replay: Replay,
     history: History,
-    /// For planning episodes; never evaluates.
-    env: Box<dyn Env>,
+    /// A copy of the environment for planning episodes; `None` where they are not planned. It never
+    /// evaluates a candidate.
+    planner: Option<Box<dyn Env>>,
     state: State,
     /// Mean critic and actor loss of the last episode with updates.
     losses: Option<[f64; 2]>,
@@ -83,6 +88,7 @@ impl Ddpg {
     pub fn new(settings: &DdpgSettings, context: &AgentContext<'_>) -> Result<Self, AgentError> {
         let settings = settings.clone().resolve(context)?;
         let bounds = Bounds::new(NAME, context.env.action_space())?;
+        let planner = if settings.fill_budget { Some(look_ahead(NAME, context.env, REMEDY)?) } else { None };
         let device = Device::flex();
         keep_freed_memory();
         let mut rng = ChaCha8Rng::seed_from_u64(context.seed);
@@ -102,7 +108,7 @@ impl Ddpg {
                 action,
                 settings.credit_memory.unwrap_or(f64::INFINITY),
             ),
-            env: context.env.fork(),
+            planner,
             state: State {
                 rng,
                 episodes: 0,
@@ -153,9 +159,9 @@ impl Ddpg {
 
     /// The greatest shift under which a fork of the environment plays the episode with nothing
     /// clipped by the budget. All but the last step are played, so nothing is evaluated.
-    fn shift_that_fits(&self) -> Result<f32, AgentError> {
+    fn shift_that_fits(&self, planner: &dyn Env) -> Result<f32, AgentError> {
         let fits = |shift: f64| -> Result<bool, AgentError> {
-            let mut env = self.env.fork();
+            let mut env = planner.fork().ok_or_else(|| lacks_look_ahead(NAME, planner, REMEDY))?;
             let mut observation = env.reset(0, &ResetOptions::default())?;
             let mut plan = Plan { shift: shift as f32, ..self.state.plan.clone() };
             let mut actions = Vec::new();
@@ -305,12 +311,16 @@ impl Agent for Ddpg {
         NAME
     }
 
+    fn settings(&self) -> Value {
+        recorded(&self.settings)
+    }
+
     fn begin(&mut self, mode: Mode) -> Result<ResetOptions, AgentError> {
         self.state.pending.clear();
         let noise = (mode == Mode::Explore).then(|| self.state.rng.random());
         self.state.plan = Plan { noise, ..Plan::default() };
-        if self.settings.fill_budget {
-            self.state.plan.shift = self.shift_that_fits()?;
+        if let Some(planner) = &self.planner {
+            self.state.plan.shift = self.shift_that_fits(&**planner)?;
         }
         Ok(ResetOptions::default())
     }

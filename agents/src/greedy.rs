@@ -11,16 +11,17 @@ use std::path::Path;
 
 use cgym_env::{Action, Env, ResetOptions};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{
     Agent, AgentContext, AgentError, Mode, Transition,
     bounds::Bounds,
-    budget::{at, cost, largest},
+    budget::{at, cost, largest, look_ahead},
     checkpoint::{self, Checkpoint},
-    settings::require,
+    settings::{recorded, require},
 };
 
-const NAME: &str = "greedy";
+pub(crate) const NAME: &str = "greedy";
 
 /// Hyper-parameters of [`Greedy`].
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -44,7 +45,10 @@ impl GreedySettings {
 
 /// Searches without learning a policy; finished after its last round.
 pub struct Greedy {
-    env: Box<dyn Env>,
+    settings: GreedySettings,
+    planner: Box<dyn Env>,
+    /// Share of the whole network's cost that the last round may keep.
+    budget: f64,
     bounds: Bounds,
     rounds: u64,
     state: State,
@@ -72,6 +76,15 @@ impl Greedy {
     pub fn new(settings: &GreedySettings, context: &AgentContext<'_>) -> Result<Self, AgentError> {
         let settings = settings.clone().resolve(context)?;
         let bounds = Bounds::new(NAME, context.env.action_space())?;
+        let Some(budget) = context.env.spec().budget else {
+            return Err(AgentError::Spaces {
+                agent: NAME.to_owned(),
+                reason: format!(
+                    "it lowers actions until they meet a budget, and `{}` has none",
+                    context.env.spec().id
+                ),
+            });
+        };
         let adopted = vec![1.0; bounds.length() * context.env.spec().steps()];
         let state = State {
             round: 0,
@@ -81,23 +94,23 @@ impl Greedy {
             episodic_return: 0.0,
             step: 0,
         };
+        let planner = look_ahead(NAME, context.env, "")?;
         let rounds = settings.rounds.unwrap_or(1);
-        let mut agent = Self { env: context.env.fork(), bounds, rounds, state };
+        let mut agent = Self { settings, planner, budget, bounds, rounds, state };
         agent.next_round()?;
         Ok(agent)
     }
 
     /// Budget of the round being played; the environment's own from the last round on.
-    fn target(&self) -> f64 {
-        let last = self.env.spec().target;
+    fn round_budget(&self) -> f64 {
         if self.state.round >= self.rounds {
-            return last;
+            return self.budget;
         }
-        1.0 - self.state.round as f64 / self.rounds as f64 * (1.0 - last)
+        1.0 - self.state.round as f64 / self.rounds as f64 * (1.0 - self.budget)
     }
 
-    fn meets_target(&self, units: &[f32]) -> Result<bool, AgentError> {
-        Ok(cost(&*self.env, &self.bounds.actions(units))? <= self.target())
+    fn meets_budget(&self, units: &[f32]) -> Result<bool, AgentError> {
+        Ok(cost(&*self.planner, &self.bounds.actions(units))? <= self.round_budget())
     }
 
     /// Moves on to the next round that the adopted policy does not meet yet.
@@ -106,7 +119,7 @@ impl Greedy {
         self.state.returns.clear();
         while self.state.candidates.is_empty() && self.state.round < self.rounds {
             self.state.round += 1;
-            let met = self.meets_target(&self.state.adopted)?;
+            let met = self.meets_budget(&self.state.adopted)?;
             if !met {
                 self.state.candidates = self.candidates()?;
             } else if self.state.round == self.rounds {
@@ -140,7 +153,7 @@ impl Greedy {
             let mut candidate = None;
             for others in [false, true] {
                 if candidate.is_none() {
-                    let meets = |factor| self.meets_target(&lowered(factor, others));
+                    let meets = |factor| self.meets_budget(&lowered(factor, others));
                     candidate = largest(0.0, 1.0, meets)?.map(|factor| lowered(factor, others));
                 }
             }
@@ -164,6 +177,10 @@ impl Agent for Greedy {
         NAME
     }
 
+    fn settings(&self) -> Value {
+        recorded(&self.settings)
+    }
+
     fn begin(&mut self, mode: Mode) -> Result<ResetOptions, AgentError> {
         self.state.step = 0;
         self.state.episodic_return = 0.0;
@@ -171,7 +188,7 @@ impl Agent for Greedy {
         Ok(if mode == Mode::Exploit || self.finished() || self.state.round == self.rounds {
             ResetOptions::default()
         } else {
-            ResetOptions::with_target(self.target())
+            ResetOptions::with_budget(self.round_budget())
         })
     }
 
@@ -204,7 +221,7 @@ impl Agent for Greedy {
     fn diagnostics(&self) -> Vec<(String, f64)> {
         vec![
             ("charts/round".to_owned(), self.state.round.min(self.rounds) as f64),
-            ("charts/round_target".to_owned(), self.target()),
+            ("charts/round_budget".to_owned(), self.round_budget()),
         ]
     }
 

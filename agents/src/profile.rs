@@ -8,13 +8,14 @@ use std::path::Path;
 
 use cgym_env::{Action, Env, ResetOptions};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::{
     Agent, AgentContext, AgentError, Mode, Transition,
     bounds::Bounds,
-    budget::{at, fits_unclipped, largest},
+    budget::{at, fits_unclipped, lacks_look_ahead, largest, previews},
     checkpoint,
-    settings::require,
+    settings::{recorded, require},
 };
 
 /// Where a profile removes most.
@@ -29,7 +30,7 @@ pub enum Shape {
 }
 
 impl Shape {
-    fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Uniform => "uniform",
             Self::Shallow => "shallow",
@@ -64,6 +65,7 @@ impl Default for ProfileSettings {
 /// Plays one fixed profile; finished after one episode.
 pub struct Profile {
     shape: Shape,
+    settings: ProfileSettings,
     actions: Vec<Action>,
     level: f64,
     state: State,
@@ -87,13 +89,19 @@ impl Profile {
     ) -> Result<Self, AgentError> {
         settings.check()?;
         let bounds = Bounds::new(shape.name(), context.env.action_space())?;
-        let (level, actions) = fit(context.env, &bounds, shape.sign() * settings.slope)?;
-        Ok(Self { shape, actions, level, state: State { step: 0, played: false } })
+        let (level, actions) = fit(shape.name(), context.env, &bounds, shape.sign() * settings.slope)?;
+        Ok(Self {
+            shape,
+            settings: settings.clone(),
+            actions,
+            level,
+            state: State { step: 0, played: false },
+        })
     }
 }
 
 impl ProfileSettings {
-    pub(crate) fn check(&self) -> Result<(), AgentError> {
+    fn check(&self) -> Result<(), AgentError> {
         require((0.0..=1.0).contains(&self.slope), "slope", "must lie in [0, 1]")
     }
 }
@@ -104,11 +112,23 @@ fn ramp(bounds: &Bounds, steps: usize, level: f64, slope: f64) -> Vec<Action> {
     (0..steps).map(|step| bounds.even_action(level + slope * depth(step))).collect()
 }
 
-/// The highest level of the ramp of `slope` that the budget does not clip, and its actions.
-pub(crate) fn fit(env: &dyn Env, bounds: &Bounds, slope: f64) -> Result<(f64, Vec<Action>), AgentError> {
+/// The highest level of the ramp of `slope` that the budget does not clip, and its actions. Without
+/// a budget that is the level at which every action is at its greatest.
+pub(crate) fn fit(
+    agent: &str,
+    env: &dyn Env,
+    bounds: &Bounds,
+    slope: f64,
+) -> Result<(f64, Vec<Action>), AgentError> {
     let steps = env.spec().steps();
     // At the lower end every action is at its least, at the upper every one at its greatest.
     let (low, high) = (-0.5 * slope.abs(), 1.0 + 0.5 * slope.abs());
+    if env.spec().budget.is_none() {
+        return Ok((high, ramp(bounds, steps, high, slope)));
+    }
+    if !previews(env) {
+        return Err(lacks_look_ahead(agent, env, ""));
+    }
     let level = largest(low, high, |level| fits_unclipped(env, &ramp(bounds, steps, level, slope)))?;
     let level = level.unwrap_or(low);
     Ok((level, ramp(bounds, steps, level, slope)))
@@ -117,6 +137,13 @@ pub(crate) fn fit(env: &dyn Env, bounds: &Bounds, slope: f64) -> Result<(f64, Ve
 impl Agent for Profile {
     fn name(&self) -> &str {
         self.shape.name()
+    }
+
+    fn settings(&self) -> Value {
+        match self.shape {
+            Shape::Uniform => Value::Object(Map::new()),
+            Shape::Shallow | Shape::Deep => recorded(&self.settings),
+        }
     }
 
     fn begin(&mut self, _mode: Mode) -> Result<ResetOptions, AgentError> {

@@ -6,15 +6,17 @@ use cgym_env::{Action, Env, ResetOptions, Space};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{
     Agent, AgentContext, AgentError, Mode, Transition,
     bounds::Bounds,
-    budget::{at, filled},
+    budget::{at, filled, look_ahead},
     checkpoint,
+    settings::recorded,
 };
 
-const NAME: &str = "random";
+pub(crate) const NAME: &str = "random";
 
 /// The hyper-parameter of [`Random`].
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -25,8 +27,17 @@ pub struct RandomSettings {
     pub fill_budget: bool,
 }
 
+impl RandomSettings {
+    /// Without a budget there is none to fill.
+    fn resolve(mut self, context: &AgentContext<'_>) -> Self {
+        self.fill_budget &= context.env.spec().budget.is_some();
+        self
+    }
+}
+
 /// Draws every action uniformly; exploits by repeating the best episode so far.
 pub struct Random {
+    settings: RandomSettings,
     space: Space,
     /// What sequences are fitted to the budget with, where they are.
     filler: Option<(Box<dyn Env>, Bounds)>,
@@ -53,9 +64,15 @@ impl Random {
     /// When the budget is to be filled and the action space is not a box with finite bounds.
     pub fn new(settings: &RandomSettings, context: &AgentContext<'_>) -> Result<Self, AgentError> {
         let rng = ChaCha8Rng::seed_from_u64(context.seed);
-        let bounds = || Bounds::new(NAME, context.env.action_space());
-        let filler = if settings.fill_budget { Some((context.env.fork(), bounds()?)) } else { None };
+        let settings = settings.clone().resolve(context);
+        let filler = if settings.fill_budget {
+            let bounds = Bounds::new(NAME, context.env.action_space())?;
+            Some((look_ahead(NAME, context.env, "; with fill_budget = false it needs none")?, bounds))
+        } else {
+            None
+        };
         Ok(Self {
+            settings,
             filler,
             space: context.env.action_space().clone(),
             aside: rng.clone(),
@@ -74,6 +91,10 @@ impl Random {
 impl Agent for Random {
     fn name(&self) -> &str {
         NAME
+    }
+
+    fn settings(&self) -> Value {
+        recorded(&self.settings)
     }
 
     fn begin(&mut self, mode: Mode) -> Result<ResetOptions, AgentError> {

@@ -48,11 +48,7 @@ enum Resolved {
 
 impl Resolved {
     fn new(name: &str, settings: &Value, context: &AgentContext<'_>) -> Result<Self, AgentError> {
-        let profile = |shape| -> Result<Self, AgentError> {
-            let settings: ProfileSettings = parse(settings)?;
-            settings.check()?;
-            Ok(Self::Profile(shape, settings))
-        };
+        let profile = |shape| -> Result<Self, AgentError> { Ok(Self::Profile(shape, parse(settings)?)) };
         let reinforce = |name| parse::<ReinforceSettings>(settings)?.resolve(name, context);
         match name {
             REINFORCE => Ok(Self::Reinforce(reinforce(REINFORCE)?)),
@@ -63,11 +59,7 @@ impl Resolved {
             "shallow" => profile(Shape::Shallow),
             "deep" => profile(Shape::Deep),
             "greedy" => Ok(Self::Greedy(parse::<GreedySettings>(settings)?.resolve(context)?)),
-            "cem" => {
-                let settings: CemSettings = parse(settings)?;
-                settings.check()?;
-                Ok(Self::Cem(settings))
-            }
+            "cem" => Ok(Self::Cem(parse(settings)?)),
             _ => Err(AgentError::Unknown { name: name.to_owned(), suggestion: suggest(name, names()) }),
         }
     }

@@ -25,9 +25,11 @@ use burn::tensor::Device;
 use cgym_env::{Action, ResetOptions};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use serde_json::Value;
 
 use crate::{
     Agent, AgentContext, AgentError, Mode, Transition, adam::Adam, parameters::numbers, reading::Reader,
+    settings::recorded,
 };
 use cells::State as Memory;
 use distribution::Actions;
@@ -271,6 +273,10 @@ fn side_by_side(episodes: &[Vec<Step>], width: usize) -> Batch {
 impl Agent for Reinforce {
     fn name(&self) -> &str {
         self.name
+    }
+
+    fn settings(&self) -> Value {
+        recorded(&self.settings)
     }
 
     /// Exploring episodes tell the environment how often the policy was updated: N2N's constraints

@@ -42,6 +42,11 @@ where
     serde_json::from_value(settings.clone()).map_err(|error| refuse("settings", error.to_string()))
 }
 
+/// `settings` as a JSON object, for a run's record.
+pub(crate) fn recorded<S: Serialize>(settings: &S) -> Value {
+    serde_json::to_value(settings).unwrap_or_default()
+}
+
 /// `; did you mean …?` where a known name is near, else the list of all.
 pub(crate) fn suggest(name: &str, known: &[&str]) -> String {
     let nearest = known.iter().min_by_key(|candidate| distance(name, candidate));

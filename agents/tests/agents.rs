@@ -140,7 +140,7 @@ fn ddpg_learns_a_policy_that_meets_the_budget_by_itself() {
 fn ddpg_learns_under_a_scarce_budget() {
     // Far below the untrained policy's cost the first shifts are large; an actor that chases them
     // saturates within an episode's updates and never learns again.
-    let toy = Toy::new(18).with_target(0.3);
+    let toy = Toy::new(18).with_budget(0.3);
     let (uniform, most) = (best(&toy, "uniform", Value::Null, 1, 0), toy.best_return());
     for seed in 0..4 {
         let run = play(&toy, "ddpg", &json!({ "hidden": [64, 64] }), 108, seed);
@@ -165,7 +165,7 @@ fn random_search_that_fills_the_budget_is_never_clipped() {
     for episode in 0..20 {
         let record = run_episode(&mut toy, &mut *random, episode, Mode::Explore).unwrap();
         assert_eq!(record.actions, record.executed);
-        assert!(record.outcome.unwrap().preserve_ratio > 0.98 * toy.spec().target);
+        assert!(record.outcome.unwrap().preserve_ratio > 0.98 * toy.spec().budget.unwrap());
     }
 }
 

@@ -6,7 +6,7 @@ mod common;
 
 use cgym_agents::{Agent, AgentError, Mode, names, run_episode};
 use cgym_env::{Env, EpisodeRecord};
-use common::{Toy, agent, table::TableToy};
+use common::{Toy, agent, copy, table::TableToy};
 use serde_json::{Value, json};
 
 fn settings(name: &str) -> Value {
@@ -19,7 +19,7 @@ fn settings(name: &str) -> Value {
 }
 
 fn episodes(agent: &mut dyn Agent, toy: &dyn Env, range: std::ops::Range<u64>) -> Vec<EpisodeRecord> {
-    let mut env = toy.fork();
+    let mut env = copy(toy);
     let mut play = |agent: &mut dyn Agent, seed, mode| run_episode(&mut *env, agent, seed, mode).unwrap();
     range.flat_map(|seed| [play(agent, seed, Mode::Explore), play(agent, seed, Mode::Exploit)]).collect()
 }

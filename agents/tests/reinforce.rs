@@ -4,9 +4,9 @@
 
 mod common;
 
-use cgym_agents::{Agent, AgentContext, Mode, make, resolve_settings, run_batch, run_episode};
+use cgym_agents::{Agent, AgentContext, Mode, make, resolve_settings, run_episode};
 use cgym_env::{Action, Env, EpisodeRecord, ResetOptions, Space};
-use common::{Toy, agent, play, table::TableToy};
+use common::{Toy, agent, batch, copy, play, table::TableToy};
 use serde_json::{Value, json};
 
 const POLICIES: [&str; 4] = ["bilstm", "autoregressive", "encoder-decoder", "mlp"];
@@ -16,7 +16,7 @@ fn search(toy: &TableToy, agent: &mut dyn Agent, updates: u64) -> f64 {
     for update in 0..updates {
         let count = agent.batch() as u64;
         let seeds: Vec<u64> = (update * count..(update + 1) * count).collect();
-        run_batch(toy, agent, &seeds, Mode::Explore).unwrap();
+        batch(toy, agent, &seeds);
     }
     run_episode(&mut toy.clone(), agent, 0, Mode::Exploit).unwrap().episodic_return
 }
@@ -108,7 +108,7 @@ fn policies_that_read_rows_refuse_vectors_and_say_which_do_not() {
 fn transferred(toy: &dyn Env, name: &str, settings: &Value, directory: &std::path::Path) -> Vec<Action> {
     let mut agent = agent(toy, name, settings, 10, 77);
     agent.load_policy(directory).unwrap();
-    run_episode(&mut *toy.fork(), &mut *agent, 0, Mode::Exploit).unwrap().actions
+    run_episode(&mut *copy(toy), &mut *agent, 0, Mode::Exploit).unwrap().actions
 }
 
 #[test]
@@ -143,8 +143,7 @@ fn a_taken_over_policy_brings_neither_memories_nor_random_state() {
         agent.load_policy(directory.path()).unwrap();
         agent
     });
-    let played =
-        agents.each_mut().map(|agent| run_batch(&toy, &mut **agent, &[0, 1, 2], Mode::Explore).unwrap());
+    let played = agents.each_mut().map(|agent| batch(&toy, &mut **agent, &[0, 1, 2]));
     assert_eq!(played[0], played[1]);
     assert_ne!(played[0], played[2]);
     let updates =
@@ -201,12 +200,9 @@ fn both_ways(env: &dyn Env, name: &str, settings: &Value) -> [Vec<EpisodeRecord>
     let seeds: Vec<u64> = (0..10).collect();
     let mut batched = agent(env, name, settings, 10, 5);
     let mut single = agent(env, name, settings, 10, 5);
-    let mut own = env.fork();
+    let mut own = copy(env);
     [
-        seeds
-            .chunks(5)
-            .flat_map(|seeds| run_batch(env, &mut *batched, seeds, Mode::Explore).unwrap())
-            .collect(),
+        seeds.chunks(5).flat_map(|seeds| batch(env, &mut *batched, seeds)).collect(),
         seeds
             .iter()
             .map(|&seed| run_episode(&mut *own, &mut *single, seed, Mode::Explore).unwrap())
@@ -234,9 +230,9 @@ fn a_batch_gives_the_records_of_its_episodes_played_one_at_a_time() {
 fn random_remembers_the_best_episode_of_a_batch() {
     let toy = TableToy::new(8);
     let mut random = agent(&toy, "random", &Value::Null, 10, 5);
-    let records = run_batch(&toy, &mut *random, &[0, 1, 2, 3], Mode::Explore).unwrap();
+    let records = batch(&toy, &mut *random, &[0, 1, 2, 3]);
     let best = records.iter().map(|record| record.episodic_return).fold(f64::NEG_INFINITY, f64::max);
-    assert_eq!(run_batch(&toy, &mut *random, &[9], Mode::Exploit).unwrap()[0].episodic_return, best);
+    assert_eq!(run_episode(&mut *copy(&toy), &mut *random, 9, Mode::Exploit).unwrap().episodic_return, best);
 }
 
 #[test]

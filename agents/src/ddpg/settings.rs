@@ -149,6 +149,7 @@ impl DdpgSettings {
         let replay = self.replay.unwrap_or(context.env.spec().steps().saturating_mul(share(3, 20) as usize));
         require(replay > 0, "replay", "must be at least 1")?;
         self.replay = Some(replay);
+        self.fill_budget &= context.env.spec().budget.is_some();
         let warmup = if self.frozen { 0 } else { (context.episodes / 4).min(100) };
         self.warmup = Some(self.warmup.unwrap_or(warmup));
         Ok(self)

@@ -34,9 +34,10 @@ impl TableToy {
                 id: "TableToy-v0".to_owned(),
                 decisions: (0..rows).map(|row| format!("layer{row}")).collect(),
                 reward: "worth".to_owned(),
-                target: 1.0,
-                budget: "params".to_owned(),
+                unit: "params".to_owned(),
+                budget: None,
                 layout: Layout::Table { rows: rows + PADDING, columns: COLUMNS, mask: 2 },
+                settings: String::new(),
             },
             observations: Space::vector((rows + PADDING) * COLUMNS, 0.0, 1.0),
             actions: Space::Discrete { count: 2 },
@@ -133,6 +134,7 @@ impl Env for TableToy {
             top1: 0.0,
             macs: 0,
             parameters: 0,
+            bytes: 0,
             preserve_ratio: self.kept.iter().sum::<f64>() / self.rows as f64,
             kept: Vec::new(),
             architecture: None,
@@ -155,7 +157,7 @@ impl Env for TableToy {
         })
     }
 
-    fn fork(&self) -> Box<dyn Env> {
-        Box::new(self.clone())
+    fn fork(&self) -> Option<Box<dyn Env>> {
+        Some(Box::new(self.clone()))
     }
 }
