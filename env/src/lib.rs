@@ -19,6 +19,7 @@ mod space;
 
 pub use amc::{AmcEnv, AmcSettings, Decision, FEATURE_NAMES, FEATURES, Scope};
 pub use budget::BudgetUnit;
+pub use cgym_teachers::nearest;
 pub use check::{CheckError, check_env};
 pub use contract::{Action, Ending, Env, EnvSpec, Info, Layout, Outcome, Preview, ResetOptions, Step};
 pub use cost_model::{CostModel, uniform_groups};
