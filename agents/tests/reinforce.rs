@@ -5,7 +5,7 @@
 mod common;
 
 use cgym_agents::{Agent, AgentContext, Mode, make, resolve_settings, run_episode};
-use cgym_env::{Action, Env, EpisodeRecord, ResetOptions, Space};
+use cgym_env::{Action, Env, ResetOptions, Space};
 use common::{Toy, agent, batch, copy, play, table::TableToy};
 use serde_json::{Value, json};
 
@@ -81,7 +81,7 @@ fn continuous_policies_of_either_density_improve_over_random() {
 }
 
 #[test]
-fn default_policies_hang_on_layout_and_actions() {
+fn default_policies_depend_on_layout_and_actions() {
     let policy = |env: &dyn Env, name: &str| {
         let context = AgentContext { env, episodes: 10, seed: 0 };
         let settings = resolve_settings(name, &Value::Null, &context).unwrap();
@@ -193,37 +193,6 @@ fn the_log_shows_losses_baseline_and_the_probability_of_keeping() {
     assert_eq!(distributions[0].0, "policy/keep_probability");
     assert_eq!(distributions[0].1.len(), 5 * 8);
     assert!(distributions[0].1.iter().all(|probability| (0.0..=1.0).contains(probability)));
-}
-
-/// Episodes of a batch, and the same seeds one at a time.
-fn both_ways(env: &dyn Env, name: &str, settings: &Value) -> [Vec<EpisodeRecord>; 2] {
-    let seeds: Vec<u64> = (0..10).collect();
-    let mut batched = agent(env, name, settings, 10, 5);
-    let mut single = agent(env, name, settings, 10, 5);
-    let mut own = copy(env);
-    [
-        seeds.chunks(5).flat_map(|seeds| batch(env, &mut *batched, seeds)).collect(),
-        seeds
-            .iter()
-            .map(|&seed| run_episode(&mut *own, &mut *single, seed, Mode::Explore).unwrap())
-            .collect(),
-    ]
-}
-
-#[test]
-fn a_batch_gives_the_records_of_its_episodes_played_one_at_a_time() {
-    let table = TableToy::new(8).with_fixed(3);
-    for (env, name, settings) in [
-        (&Toy::new(6) as &dyn Env, "random", Value::Null),
-        (&table, "random", Value::Null),
-        // An update comes after each five episodes either way.
-        (&table, "reinforce", json!({ "policy": "autoregressive" })),
-        (&table, "actor-critic", json!({ "policy": "encoder-decoder" })),
-        (&Toy::new(6), "reinforce", json!({ "policy": "autoregressive" })),
-    ] {
-        let [batched, single] = both_ways(env, name, &settings);
-        assert_eq!(batched, single, "{name} with {settings}");
-    }
 }
 
 #[test]

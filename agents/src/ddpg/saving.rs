@@ -106,6 +106,7 @@ impl Ddpg {
         self.history.restore(played, std::mem::take(&mut read.state.returns));
         let widths = std::mem::take(&mut self.state.widths);
         self.state = State { widths, ..read.state };
+        self.losses = None;
         Ok(())
     }
 

@@ -49,6 +49,8 @@ impl Reinforce {
         self.adopt(&policy);
         self.adam = Adam { moments, time: read.state.adam_time };
         self.state = read.state;
+        self.figures.clear();
+        self.distributions.clear();
         Ok(())
     }
 
