@@ -1,11 +1,13 @@
 //! Cross-entropy search over the whole sequence of actions (Rubinstein & Kroese, 2004).
 //!
-//! Sequences are drawn from a normal distribution, one mean and deviation a number; the best of a
-//! population move both. It sees no observations: what it learns is one sequence, not a policy.
-//! Unless told otherwise a drawn sequence is first shifted, all its numbers alike, until it uses
-//! the whole budget: otherwise what the budget does to late decisions drowns the differences.
+//! Sequences are drawn from a truncated normal distribution with a mean and a deviation per number.
+//! After each population both move towards those of its best sequences, the elite. Observations are
+//! not used: the search finds one sequence, not a policy. With `fill_budget` one number is added to
+//! all numbers of a drawn sequence, the greatest for which the budget clips none of them; otherwise
+//! the clipping of late decisions hides the differences between sequences.
 //!
-//! Of discrete actions each decision has probabilities of its own, which move to the elite's shares.
+//! With discrete actions each decision has its own probabilities, which move towards the shares that
+//! the indices have in the elite.
 
 mod domain;
 
@@ -28,26 +30,28 @@ use domain::Domain;
 
 pub(crate) const NAME: &str = "cem";
 
-/// Hyper-parameters of [`Cem`]; deviations are in widths of the action range.
+/// Hyper-parameters of [`Cem`]; deviations are shares of the action range.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CemSettings {
-    /// Sequences drawn between two moves of the distribution; 16 by default.
+    /// Sequences per update of the distribution; 16 by default.
     pub population: usize,
-    /// Share of a population that the distribution moves to, in (0, 1]; 0.25 by default.
+    /// Share of a population that is its elite, in (0, 1]; 0.25 by default.
     pub elite_fraction: f64,
-    /// How far the distribution moves to its elite, in (0, 1]; 0.9 by default.
+    /// Weight of the elite in an update of the distribution, in (0, 1]; 0.9 by default.
     pub smoothing: f64,
-    /// Where it starts, as a share of the action range, in [0, 1]; by default at the highest
-    /// uniform sequence that the budget does not clip. Boxes only: indices start alike.
+    /// Mean at the start, as a share of the action range, in [0, 1]; by default the greatest for which
+    /// the budget does not clip the sequence of equal actions: 1 without a budget, and 0.5 where there
+    /// is no look-ahead to find it. Boxes only: indices start with equal probabilities.
     pub initial_mean: Option<f64>,
     /// Deviation at the start; 0.3 by default. Boxes only.
     pub initial_deviation: f64,
-    /// Deviation that is always kept, of indices the share that is always spread evenly; 0.05 by
-    /// default.
+    /// Least deviation in a box; with discrete actions the share of the probability that is always
+    /// spread evenly over the indices. 0.05 by default.
     pub deviation_floor: f64,
-    /// Whether a drawn sequence is shifted until it uses the whole budget; on by default. Off, and
-    /// always of indices, the distribution follows what the environment executed.
+    /// Whether one number is added to all numbers of a drawn sequence, the greatest for which the budget
+    /// clips none of them; on by default. Needs look-ahead. Off for discrete actions and in environments
+    /// without a budget; the distribution then learns from the actions that were executed.
     pub fill_budget: bool,
 }
 
@@ -85,16 +89,16 @@ impl CemSettings {
     }
 }
 
-/// Plays drawn sequences; exploits by playing the best so far, or the mean before there is one.
+/// Plays drawn sequences; an exploiting episode plays the best so far, or the mean before the first.
 pub struct Cem {
     settings: CemSettings,
-    /// A copy of the environment that tells what the budget clips; `None` where it is not filled.
+    /// A copy of the environment that previews what the budget clips; `None` without `fill_budget`.
     planner: Option<Box<dyn Env>>,
     domain: Domain,
     state: State,
 }
 
-/// A sequence of actions as numbers in [0, 1], and what it returned.
+/// A sequence of actions as numbers in [0, 1], and its return.
 #[derive(Clone, Serialize, Deserialize)]
 struct Scored {
     units: Vec<f32>,
@@ -106,11 +110,11 @@ struct State {
     rng: ChaCha8Rng,
     mean: Vec<f32>,
     deviation: Vec<f32>,
-    /// What is played next or now.
+    /// The sequence of the next or running exploring episode.
     candidate: Vec<f32>,
     population: Vec<Scored>,
     best: Option<Scored>,
-    /// What was executed so far in this episode, as numbers.
+    /// Executed actions of the running episode, as numbers.
     executed: Vec<f32>,
     episodic_return: f64,
     step: usize,
@@ -120,7 +124,8 @@ impl Cem {
     /// A search of the whole action sequence of `context`'s environment.
     ///
     /// # Errors
-    /// A setting out of its range, a box without finite bounds, or a failed preview.
+    /// A setting out of its range, a box without finite bounds, `fill_budget` in an environment without
+    /// look-ahead, or a failed preview.
     pub fn new(settings: &CemSettings, context: &AgentContext<'_>) -> Result<Self, AgentError> {
         let domain = Domain::new(NAME, context.env.action_space())?;
         let settings = settings.clone().resolve(&domain, context)?;
@@ -132,7 +137,7 @@ impl Cem {
         let mean = match (&domain, settings.initial_mean) {
             (Domain::Discrete { count }, _) => 1.0 / *count as f64,
             (Domain::Box(_), Some(mean)) => mean,
-            // With a budget but no look-ahead nothing tells which sequences the budget clips.
+            // Without look-ahead it is unknown which sequences the budget clips.
             (Domain::Box(_), None) if context.env.spec().budget.is_some() && !previews(context.env) => 0.5,
             (Domain::Box(bounds), None) => profile::fit(NAME, context.env, bounds, 0.0)?.0,
         };
@@ -164,10 +169,10 @@ impl Cem {
         Ok(())
     }
 
-    /// Moves the distribution towards the elite of the population, which is then spent.
+    /// Moves the distribution towards the elite of the population, and empties the population.
     fn move_distribution(&mut self) {
         let state = &mut self.state;
-        // A stable sort: of equals the earlier goes first.
+        // The sort is stable: ties go to the earlier.
         state.population.sort_by(|a, b| b.episodic_return.total_cmp(&a.episodic_return));
         let elite = &state.population[..self.settings.elites()];
         let count = elite.len() as f64;
@@ -189,7 +194,7 @@ impl Cem {
         state.population.clear();
     }
 
-    /// Takes in the return of the episode just ended, and draws the next candidate.
+    /// Adds the finished episode to the population, and draws the next candidate.
     fn score(&mut self) -> Result<(), AgentError> {
         let state = &mut self.state;
         let units = if self.settings.fill_budget { &state.candidate } else { &state.executed };

@@ -1,8 +1,8 @@
 //! Hand-crafted profiles over depth: `uniform`, `shallow` and `deep`.
 //!
-//! AMC's names for its baselines: `shallow` removes most from early layers, `deep` from late
-//! ones. Here each is a family with one parameter, its level, and plays the highest level that
-//! the budget does not clip.
+//! The names are AMC's: `shallow` removes most from early layers, `deep` from late ones. Each profile
+//! is a straight line over the decisions with a fixed slope. Its height, the level, is the greatest
+//! for which the budget clips no action. Without a budget everything is kept.
 
 use std::path::Path;
 
@@ -18,14 +18,14 @@ use crate::{
     settings::{recorded, require},
 };
 
-/// Where a profile removes most.
+/// Which layers a profile removes most from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
-    /// The same everywhere.
+    /// No layer more than another: every action is the same.
     Uniform,
-    /// Early layers are cut hardest: actions rise with depth.
+    /// Early layers: actions rise with depth.
     Shallow,
-    /// Late layers are cut hardest: actions fall with depth.
+    /// Late layers: actions fall with depth.
     Deep,
 }
 
@@ -51,8 +51,8 @@ impl Shape {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ProfileSettings {
-    /// Difference between the first and the last action, in widths of the action range, in
-    /// [0, 1]; 0.5 by default (the papers give no number). `uniform` has none.
+    /// Difference between the first and the last action, as a share of the action range, in [0, 1]; 0.5
+    /// by default (the papers give no number). `uniform` ignores it.
     pub slope: f64,
 }
 
@@ -81,7 +81,8 @@ impl Profile {
     /// Fits the profile to the budget of `context`'s environment.
     ///
     /// # Errors
-    /// A slope outside [0, 1], a discrete action space, or a failed preview.
+    /// A slope outside [0, 1], a discrete action space, an environment with a budget but without
+    /// look-ahead, or a failed preview.
     pub fn new(
         shape: Shape,
         settings: &ProfileSettings,
@@ -106,14 +107,15 @@ impl ProfileSettings {
     }
 }
 
-/// Units rising by `slope` from the first decision to the last around `level`, clamped to [0, 1].
+/// Actions that rise by `slope` from the first decision to the last, with `level` in the middle, in unit
+/// coordinates clamped to [0, 1].
 fn ramp(bounds: &Bounds, steps: usize, level: f64, slope: f64) -> Vec<Action> {
     let depth = |step: usize| if steps > 1 { step as f64 / (steps - 1) as f64 - 0.5 } else { 0.0 };
     (0..steps).map(|step| bounds.even_action(level + slope * depth(step))).collect()
 }
 
 /// The highest level of the ramp of `slope` that the budget does not clip, and its actions. Without
-/// a budget that is the level at which every action is at its greatest.
+/// a budget every action is at its greatest.
 pub(crate) fn fit(
     agent: &str,
     env: &dyn Env,
@@ -121,7 +123,7 @@ pub(crate) fn fit(
     slope: f64,
 ) -> Result<(f64, Vec<Action>), AgentError> {
     let steps = env.spec().steps();
-    // At the lower end every action is at its least, at the upper every one at its greatest.
+    // At `low` every action is at its least, at `high` every action is at its greatest.
     let (low, high) = (-0.5 * slope.abs(), 1.0 + 0.5 * slope.abs());
     if env.spec().budget.is_none() {
         return Ok((high, ramp(bounds, steps, high, slope)));

@@ -25,17 +25,17 @@ fn episodes(agent: &mut dyn Agent, toy: &dyn Env, range: std::ops::Range<u64>) -
     range.flat_map(|seed| [play(agent, seed, Mode::Explore), play(agent, seed, Mode::Exploit)]).collect()
 }
 
-fn goes_on_as_if_never_stopped(name: &str, settings: &Value) {
-    plays_on_alike(&Toy::new(6), name, settings, [0, 1, 6, 11, 17]);
+fn continues_as_if_never_stopped(name: &str, settings: &Value) {
+    continues_as_the_saved_one(&Toy::new(6), name, settings, [0, 1, 6, 11, 17]);
 }
 
-fn plays_on_alike<const N: usize>(toy: &dyn Env, name: &str, settings: &Value, stops: [u64; N]) {
+fn continues_as_the_saved_one<const N: usize>(toy: &dyn Env, name: &str, settings: &Value, stops: [u64; N]) {
     for stop in stops {
         let directory = tempfile::tempdir().unwrap();
         let mut original = agent(toy, name, settings, 20, 5);
         episodes(&mut *original, toy, 0..stop);
         original.save(directory.path()).unwrap();
-        // Made from another seed: all that matters comes from the checkpoint.
+        // Made from another seed: its state comes from the checkpoint alone.
         let mut restored = agent(toy, name, settings, 20, 6);
         restored.load(directory.path()).unwrap();
         assert_eq!(restored.finished(), original.finished());
@@ -54,29 +54,29 @@ fn plays_on_alike<const N: usize>(toy: &dyn Env, name: &str, settings: &Value, s
 }
 
 #[test]
-fn every_agent_goes_on_as_if_never_stopped() {
+fn every_agent_continues_as_if_never_stopped() {
     for name in names() {
-        goes_on_as_if_never_stopped(name, &settings(name));
+        continues_as_if_never_stopped(name, &settings(name));
     }
 }
 
 #[test]
-fn policy_gradients_go_on_from_between_the_episodes_of_an_update() {
+fn policy_gradients_continue_between_the_episodes_of_an_update() {
     let toy = TableToy::new(6).with_fixed(2);
     for name in ["reinforce", "actor-critic"] {
         for policy in ["bilstm", "autoregressive", "encoder-decoder", "mlp"] {
             let settings = json!({ "policy": policy, "rollouts": 3 });
-            plays_on_alike(&toy, name, &settings, [0, 2, 3, 7]);
+            continues_as_the_saved_one(&toy, name, &settings, [0, 2, 3, 7]);
         }
     }
 }
 
 #[test]
-fn ddpg_with_target_networks_goes_on_as_if_never_stopped() {
+fn ddpg_with_target_networks_continues_as_if_never_stopped() {
     let mut settings = settings("ddpg");
     settings["target"] = json!("bootstrap");
     settings["credit"] = json!("shared");
-    goes_on_as_if_never_stopped("ddpg", &settings);
+    continues_as_if_never_stopped("ddpg", &settings);
 }
 
 #[test]

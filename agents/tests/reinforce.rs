@@ -1,4 +1,4 @@
-//! REINFORCE and actor-critic in worlds whose best answer is known, and their policies elsewhere.
+//! REINFORCE and actor-critic in environments whose best return is known, and transfer of policies.
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
@@ -100,11 +100,11 @@ fn policies_that_read_rows_refuse_vectors_and_say_which_do_not() {
         let Err(error) = make("reinforce", &json!({ "policy": policy }), &context) else {
             panic!("`{policy}` was made");
         };
-        assert!(error.to_string().contains("`mlp` and `autoregressive` play them"), "{error}");
+        assert!(error.to_string().contains("`mlp` and `autoregressive` can play them"), "{error}");
     }
 }
 
-/// What an agent that takes over the policy in `directory` plays.
+/// The actions of an agent with the policy in `directory`.
 fn transferred(toy: &dyn Env, name: &str, settings: &Value, directory: &std::path::Path) -> Vec<Action> {
     let mut agent = agent(toy, name, settings, 10, 77);
     agent.load_policy(directory).unwrap();
@@ -125,7 +125,7 @@ fn a_policy_plays_a_network_twice_as_long() {
         assert_eq!(there.len(), 16);
         if policy == "mlp" {
             // The longer network's rows are the shorter one's twice, with the same mean. The other
-            // policies carry a state from row to row, which knows how far it has come.
+            // policies carry a state from row to row.
             assert_eq!(there, [here.clone(), here].concat());
         }
     }
@@ -205,7 +205,7 @@ fn random_remembers_the_best_episode_of_a_batch() {
 }
 
 #[test]
-fn what_the_environment_did_instead_is_what_the_next_decision_sees() {
+fn the_executed_action_is_the_previous_action_of_the_next_decision() {
     let toy = TableToy::new(8).with_actions(Space::vector(1, 0.0, 1.0));
     for policy in ["autoregressive", "encoder-decoder"] {
         let mut agent = agent(&toy, "reinforce", &json!({ "policy": policy }), 10, 5);

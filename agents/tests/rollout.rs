@@ -78,7 +78,7 @@ fn a_single_episode_is_learned_from_step_by_step_and_a_batch_at_its_end() {
 }
 
 #[test]
-fn a_batch_is_played_alike_with_and_without_forks() {
+fn a_batch_gives_the_same_records_with_and_without_forks() {
     for name in ["reinforce", "actor-critic", "random"] {
         let records = |toy: Toy| -> Vec<EpisodeRecord> {
             let mut agent = agent(&toy, name, &Value::Null, 10, 5);

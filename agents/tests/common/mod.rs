@@ -11,9 +11,10 @@ use cgym_env::{
 };
 use serde_json::Value;
 
-/// Decisions with a share of the cost and a sensitivity each. An action is the share kept; the
-/// budget bounds each so that the rest can still be met at the least. The return, given at the
-/// end, is `-Σ sensitivity·(1 - a)²`, less `interaction·Σ (a - next a)²`.
+/// A budgeted environment. Each decision has a share of the cost and a sensitivity, and an action is
+/// the share that is kept of it. The budget clips an action so that all later ones can still be at
+/// their least. The return, given at the last step, is `-Σ sensitivity·(1 - a)²`, less
+/// `interaction·Σ (a - next a)²`.
 #[derive(Clone)]
 pub struct Toy {
     spec: EnvSpec,
@@ -22,7 +23,7 @@ pub struct Toy {
     weights: Vec<f64>,
     sensitivities: Vec<f64>,
     interaction: f64,
-    /// Actions are rounded up to multiples of 1 over this, as channels are; 0 for not at all.
+    /// Actions are rounded up to multiples of 1 / grid, like numbers of channels; 0 for no rounding.
     grid: u32,
     /// Budget of the episode; 1 without one.
     budget: f64,
@@ -37,7 +38,7 @@ pub struct Toy {
 pub const LOW: f64 = 0.2;
 
 impl Toy {
-    /// `decisions` decisions whose costs and sensitivities differ, neither in order.
+    /// `decisions` decisions of different costs and sensitivities, and a budget of 0.5.
     pub fn new(decisions: usize) -> Self {
         let weight = |i: usize| 1.0 + ((7 * i + 3) % 5) as f64;
         let total: f64 = (0..decisions).map(weight).sum();
@@ -104,7 +105,7 @@ impl Toy {
         self.kept.iter().zip(&self.weights).map(|(kept, weight)| kept * weight).sum()
     }
 
-    /// What asking for `value` now comes to, and whether the budget lowered it.
+    /// The action that takes effect where `value` is chosen, and whether the budget lowered it.
     fn clip(&self, value: f64) -> (f64, bool) {
         let step = self.kept.len();
         let most = (self.budget - self.spent() - LOW * self.rest(step + 1)) / self.weights[step];
@@ -139,8 +140,8 @@ impl Toy {
         self.scale * (-own - self.interaction * jumps)
     }
 
-    /// The best return, nearly: projected gradient ascent on the score with the budget's price
-    /// found by bisection.
+    /// Nearly the best return: projected gradient ascent on the score less a price per cost, which
+    /// bisection makes meet the budget.
     pub fn best_return(&self) -> f64 {
         let solve = |price: f64| {
             let mut kept = vec![0.5; self.weights.len()];
@@ -254,7 +255,7 @@ pub fn batch(env: &dyn Env, agent: &mut dyn Agent, seeds: &[u64]) -> Vec<Episode
     rollout(&mut *copy(env), agent, seeds, Mode::Explore, &mut ()).unwrap()
 }
 
-/// What an agent did in a whole run.
+/// A whole run of an agent.
 pub struct Run {
     pub agent: Box<dyn Agent>,
     pub returns: Vec<f64>,
