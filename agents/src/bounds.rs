@@ -50,12 +50,12 @@ impl Bounds {
         self.action(&vec![unit as f32; self.length()])
     }
 
-    /// One action after another from a flat list of units.
+    /// The actions at a flat list of units, as many units per action as it has dimensions.
     pub(crate) fn actions(&self, units: &[f32]) -> Vec<Action> {
         units.chunks_exact(self.length()).map(|chunk| self.action(chunk)).collect()
     }
 
-    /// `action` in unit coordinates; outside [0, 1] where rounding took it out of the bounds.
+    /// `action` in unit coordinates; outside [0, 1] where rounding moved it out of the bounds.
     pub(crate) fn units(&self, agent: &str, action: &Action) -> Result<Vec<f32>, AgentError> {
         match action {
             Action::Continuous(values)

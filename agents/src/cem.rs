@@ -1,11 +1,13 @@
 //! Cross-entropy search over the whole sequence of actions (Rubinstein & Kroese, 2004).
 //!
-//! Sequences are drawn from a normal distribution, one mean and deviation a number; the best of a
-//! population move both. It sees no observations: what it learns is one sequence, not a policy.
-//! Unless told otherwise a drawn sequence is first shifted, all its numbers alike, until it uses
-//! the whole budget: otherwise what the budget does to late decisions drowns the differences.
+//! Sequences are drawn from a truncated normal distribution with a mean and a deviation per number.
+//! After each population both move towards those of its best sequences, the elite. Observations are
+//! not used: the search finds one sequence, not a policy. With `fill_budget` one number is added to
+//! all numbers of a drawn sequence, the greatest for which the budget clips none of them; otherwise
+//! the clipping of late decisions hides the differences between sequences.
 //!
-//! Of discrete actions each decision has probabilities of its own, which move to the elite's shares.
+//! With discrete actions each decision has its own probabilities, which move towards the shares that
+//! the indices have in the elite.
 
 mod domain;
 
@@ -15,38 +17,41 @@ use cgym_env::{Action, Env, ResetOptions};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{
     Agent, AgentContext, AgentError, Mode, Transition,
-    budget::{at, filled},
+    budget::{at, filled, look_ahead, previews},
     checkpoint::{self, Checkpoint},
     profile,
-    settings::require,
+    settings::{recorded, require},
 };
 use domain::Domain;
 
-const NAME: &str = "cem";
+pub(crate) const NAME: &str = "cem";
 
-/// Hyper-parameters of [`Cem`]; deviations are in widths of the action range.
+/// Hyper-parameters of [`Cem`]; deviations are shares of the action range.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CemSettings {
-    /// Sequences drawn between two moves of the distribution; 16 by default.
+    /// Sequences per update of the distribution; 16 by default.
     pub population: usize,
-    /// Share of a population that the distribution moves to, in (0, 1]; 0.25 by default.
+    /// Share of a population that is its elite, in (0, 1]; 0.25 by default.
     pub elite_fraction: f64,
-    /// How far the distribution moves to its elite, in (0, 1]; 0.9 by default.
+    /// Weight of the elite in an update of the distribution, in (0, 1]; 0.9 by default.
     pub smoothing: f64,
-    /// Where it starts, as a share of the action range, in [0, 1]; by default at the highest
-    /// uniform sequence that the budget does not clip. Boxes only: indices start alike.
+    /// Mean at the start, as a share of the action range, in [0, 1]; by default the greatest for which
+    /// the budget does not clip the sequence of equal actions: 1 without a budget, and 0.5 where there
+    /// is no look-ahead to find it. Boxes only: indices start with equal probabilities.
     pub initial_mean: Option<f64>,
     /// Deviation at the start; 0.3 by default. Boxes only.
     pub initial_deviation: f64,
-    /// Deviation that is always kept, of indices the share that is always spread evenly; 0.05 by
-    /// default.
+    /// Least deviation in a box; with discrete actions the share of the probability that is always
+    /// spread evenly over the indices. 0.05 by default.
     pub deviation_floor: f64,
-    /// Whether a drawn sequence is shifted until it uses the whole budget; on by default. Off, and
-    /// always of indices, the distribution follows what the environment executed.
+    /// Whether one number is added to all numbers of a drawn sequence, the greatest for which the budget
+    /// clips none of them; on by default. Needs look-ahead. Off for discrete actions and in environments
+    /// without a budget; the distribution then learns from the actions that were executed.
     pub fill_budget: bool,
 }
 
@@ -65,7 +70,8 @@ impl Default for CemSettings {
 }
 
 impl CemSettings {
-    pub(crate) fn check(&self) -> Result<(), AgentError> {
+    /// Checks every range; filling the budget is off without a budget and with discrete actions.
+    fn resolve(mut self, domain: &Domain, context: &AgentContext<'_>) -> Result<Self, AgentError> {
         let share = |x: f64| x > 0.0 && x <= 1.0;
         require(self.population >= 2, "population", "must be at least 2")?;
         require(share(self.elite_fraction), "elite_fraction", "must lie in (0, 1]")?;
@@ -73,7 +79,9 @@ impl CemSettings {
         let mean = self.initial_mean.unwrap_or(0.5);
         require((0.0..=1.0).contains(&mean), "initial_mean", "must lie in [0, 1]")?;
         require(share(self.initial_deviation), "initial_deviation", "must lie in (0, 1]")?;
-        require((0.0..=1.0).contains(&self.deviation_floor), "deviation_floor", "must lie in [0, 1]")
+        require((0.0..=1.0).contains(&self.deviation_floor), "deviation_floor", "must lie in [0, 1]")?;
+        self.fill_budget &= context.env.spec().budget.is_some() && matches!(domain, Domain::Box(_));
+        Ok(self)
     }
 
     fn elites(&self) -> usize {
@@ -81,15 +89,16 @@ impl CemSettings {
     }
 }
 
-/// Plays drawn sequences; exploits by playing the best so far, or the mean before there is one.
+/// Plays drawn sequences; an exploiting episode plays the best so far, or the mean before the first.
 pub struct Cem {
     settings: CemSettings,
-    env: Box<dyn Env>,
+    /// A copy of the environment that previews what the budget clips; `None` without `fill_budget`.
+    planner: Option<Box<dyn Env>>,
     domain: Domain,
     state: State,
 }
 
-/// A sequence of actions as numbers in [0, 1], and what it returned.
+/// A sequence of actions as numbers in [0, 1], and its return.
 #[derive(Clone, Serialize, Deserialize)]
 struct Scored {
     units: Vec<f32>,
@@ -101,11 +110,11 @@ struct State {
     rng: ChaCha8Rng,
     mean: Vec<f32>,
     deviation: Vec<f32>,
-    /// What is played next or now.
+    /// The sequence of the next or running exploring episode.
     candidate: Vec<f32>,
     population: Vec<Scored>,
     best: Option<Scored>,
-    /// What was executed so far in this episode, as numbers.
+    /// Executed actions of the running episode, as numbers.
     executed: Vec<f32>,
     episodic_return: f64,
     step: usize,
@@ -115,14 +124,22 @@ impl Cem {
     /// A search of the whole action sequence of `context`'s environment.
     ///
     /// # Errors
-    /// A setting out of its range, a box without finite bounds, or a failed preview.
+    /// A setting out of its range, a box without finite bounds, `fill_budget` in an environment without
+    /// look-ahead, or a failed preview.
     pub fn new(settings: &CemSettings, context: &AgentContext<'_>) -> Result<Self, AgentError> {
-        settings.check()?;
         let domain = Domain::new(NAME, context.env.action_space())?;
+        let settings = settings.clone().resolve(&domain, context)?;
+        let planner = if settings.fill_budget {
+            Some(look_ahead(NAME, context.env, "; with fill_budget = false it needs none")?)
+        } else {
+            None
+        };
         let mean = match (&domain, settings.initial_mean) {
             (Domain::Discrete { count }, _) => 1.0 / *count as f64,
             (Domain::Box(_), Some(mean)) => mean,
-            (Domain::Box(bounds), None) => profile::fit(context.env, bounds, 0.0)?.0,
+            // Without look-ahead it is unknown which sequences the budget clips.
+            (Domain::Box(_), None) if context.env.spec().budget.is_some() && !previews(context.env) => 0.5,
+            (Domain::Box(bounds), None) => profile::fit(NAME, context.env, bounds, 0.0)?.0,
         };
         let length = domain.width() * context.env.spec().steps();
         let state = State {
@@ -136,7 +153,7 @@ impl Cem {
             episodic_return: 0.0,
             step: 0,
         };
-        let mut agent = Self { settings: settings.clone(), env: context.env.fork(), domain, state };
+        let mut agent = Self { settings, planner, domain, state };
         agent.draw()?;
         Ok(agent)
     }
@@ -145,17 +162,17 @@ impl Cem {
     fn draw(&mut self) -> Result<(), AgentError> {
         let State { rng, mean, deviation, .. } = &mut self.state;
         let drawn = self.domain.draw(mean, deviation, rng);
-        self.state.candidate = match &self.domain {
-            Domain::Box(bounds) if self.settings.fill_budget => filled(&*self.env, bounds, &drawn)?,
+        self.state.candidate = match (&self.domain, &self.planner) {
+            (Domain::Box(bounds), Some(planner)) => filled(&**planner, bounds, &drawn)?,
             _ => drawn,
         };
         Ok(())
     }
 
-    /// Moves the distribution towards the elite of the population, which is then spent.
+    /// Moves the distribution towards the elite of the population, and empties the population.
     fn move_distribution(&mut self) {
         let state = &mut self.state;
-        // A stable sort: of equals the earlier goes first.
+        // The sort is stable: ties go to the earlier.
         state.population.sort_by(|a, b| b.episodic_return.total_cmp(&a.episodic_return));
         let elite = &state.population[..self.settings.elites()];
         let count = elite.len() as f64;
@@ -177,11 +194,10 @@ impl Cem {
         state.population.clear();
     }
 
-    /// Takes in the return of the episode just ended, and draws the next candidate.
+    /// Adds the finished episode to the population, and draws the next candidate.
     fn score(&mut self) -> Result<(), AgentError> {
         let state = &mut self.state;
-        let filled = self.settings.fill_budget && matches!(self.domain, Domain::Box(_));
-        let units = if filled { &state.candidate } else { &state.executed };
+        let units = if self.settings.fill_budget { &state.candidate } else { &state.executed };
         let scored = Scored { units: units.clone(), episodic_return: state.episodic_return };
         if state.best.as_ref().is_none_or(|best| scored.episodic_return > best.episodic_return) {
             state.best = Some(scored.clone());
@@ -197,6 +213,10 @@ impl Cem {
 impl Agent for Cem {
     fn name(&self) -> &str {
         NAME
+    }
+
+    fn settings(&self) -> Value {
+        recorded(&self.settings)
     }
 
     fn begin(&mut self, _mode: Mode) -> Result<ResetOptions, AgentError> {

@@ -27,14 +27,14 @@ struct Header<S> {
     arrays: Vec<(String, usize)>,
 }
 
-/// What every header has, whoever's it is.
+/// The fields of a header that are the same for every agent.
 #[derive(Deserialize)]
 struct Label {
     format: String,
     agent: String,
 }
 
-/// Writes `state` and `arrays` of `agent` into `directory`, which is made where missing.
+/// Writes `state` and `arrays` of `agent` into `directory`, which is created where missing.
 pub(crate) fn write<S: Serialize>(
     directory: &Path,
     agent: &str,
@@ -68,7 +68,7 @@ pub(crate) fn write<S: Serialize>(
     written().map_err(|error| refuse(format!("cannot be written: {error}")))
 }
 
-/// What [`write`] wrote, read back.
+/// A checkpoint read from a file that [`write`] wrote.
 pub(crate) struct Checkpoint<S> {
     pub(crate) state: S,
     arrays: BTreeMap<String, Vec<f32>>,
@@ -119,7 +119,7 @@ impl<S: DeserializeOwned> Checkpoint<S> {
         }
     }
 
-    /// Moves the array `name` out, however long it is.
+    /// Moves the array `name` out; its length is not checked.
     pub(crate) fn array_of_any_length(&mut self, name: &str) -> Result<Vec<f32>, AgentError> {
         let length = self.arrays.get(name).map_or(0, Vec::len);
         self.array(name, length)

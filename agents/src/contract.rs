@@ -1,49 +1,60 @@
-//! The agent contract: `begin`, `act`, `learn`, `save`, `load`; and the run loop.
-//! [`run_batch`](crate::run_batch) plays several episodes at a time.
+//! The agent contract: [`Agent`].
+//!
+//! Five methods have no default: `name`, `act`, `learn`, `save` and `load`. The other eight have
+//! one that suits an agent without the feature: `settings`, `begin`, `executed`, `batch`,
+//! `finished`, `diagnostics`, `distributions` and `load_policy`. [`rollout`](crate::rollout) calls
+//! them in their order.
 //!
 //! Architecture Invariant: an agent knows spaces, observations and rewards, never which
 //! environment it is playing, and no dataset.
 
 use std::path::Path;
 
-use cgym_env::{Action, Ending, Env, EpisodeRecord, Outcome, ResetOptions};
+use cgym_env::{Action, Ending, Outcome, ResetOptions};
+use serde_json::Value;
 
 use crate::AgentError;
 
-/// How an agent chooses.
+/// How an agent chooses actions in an episode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// With exploration; the episode is learned from.
+    /// With exploration; the agent learns from the episode.
     Explore,
-    /// The best it knows, without noise and without learning.
+    /// The best known actions, without exploration and without learning.
     Exploit,
 }
 
-/// One step as the agent lived it.
+/// One step of an episode, as [`Agent::learn`] receives it.
 #[derive(Debug, Clone)]
 pub struct Transition<'a> {
-    /// What was seen.
+    /// The observation that the action was chosen for.
     pub observation: &'a [f32],
-    /// What the agent asked for.
+    /// The action that the agent chose.
     pub action: &'a Action,
-    /// What the environment did instead: clipped and rounded.
+    /// The action as it took effect: clipped to the budget and rounded.
     pub executed: &'a Action,
-    /// What it was worth.
+    /// The reward of the step.
     pub reward: f64,
-    /// What was seen next.
+    /// The observation after the step.
     pub next_observation: &'a [f32],
-    /// How the episode ended, if it did.
+    /// How the episode ended; `None` before its last step.
     pub ending: Option<Ending>,
-    /// The result, at the last step.
+    /// The candidate and its scores, at the last step only.
     pub outcome: Option<&'a Outcome>,
 }
 
-/// Somebody who decides.
+/// Chooses actions and learns from their rewards.
 pub trait Agent: Send {
-    /// Name in the registry.
+    /// Name of the algorithm: of a built-in agent, its name in the registry.
     fn name(&self) -> &str;
 
-    /// Called before every episode; may ask for reset options.
+    /// The hyper-parameters in effect, defaults filled in, as a JSON object; null for an agent
+    /// that has none. A run records them.
+    fn settings(&self) -> Value {
+        Value::Null
+    }
+
+    /// Called before every episode; returns the options of its reset.
     ///
     /// # Errors
     /// When the agent cannot plan the episode.
@@ -51,14 +62,14 @@ pub trait Agent: Send {
         Ok(ResetOptions::default())
     }
 
-    /// Chooses an action.
+    /// Chooses the action for `observation`.
     ///
     /// # Errors
     /// When the observation does not fit the agent.
     fn act(&mut self, observation: &[f32], mode: Mode) -> Result<Action, AgentError>;
 
-    /// Told what the environment did with the action just chosen; called before the next `act` of
-    /// the same episode, in both modes. `learn` may come much later.
+    /// Receives the action that took effect in place of the one that [`Agent::act`] returned last.
+    /// Called before the next `act` of the same episode, in both modes.
     ///
     /// # Errors
     /// When the action does not fit the agent.
@@ -66,21 +77,23 @@ pub trait Agent: Send {
         Ok(())
     }
 
-    /// Takes in one step; called after every step of an exploring episode, in order.
+    /// Learns from one step. Called for every step of an exploring episode, in order: right after
+    /// the step where an episode is played alone, and after all episodes are played in a batch.
     ///
     /// # Errors
     /// When learning diverged.
     fn learn(&mut self, transition: &Transition<'_>) -> Result<(), AgentError>;
 
-    /// Exploring episodes that the agent decides before it learns from any of them; 1 by default.
+    /// Number of exploring episodes that the agent plays before it learns from any of them; 1 by
+    /// default.
     ///
-    /// Their candidates may be scored side by side. [`Agent::learn`] is then called for all their
+    /// Their candidates may be scored in parallel. [`Agent::learn`] is then called for all their
     /// steps, one episode after the other.
     fn batch(&self) -> usize {
         1
     }
 
-    /// Whether the agent has nothing left to try; asked between episodes.
+    /// Whether the agent has no episode left to play; asked between episodes. False by default.
     fn finished(&self) -> bool {
         false
     }
@@ -102,61 +115,27 @@ pub trait Agent: Send {
     /// When a file cannot be written.
     fn save(&self, directory: &Path) -> Result<(), AgentError>;
 
-    /// Restores what [`Agent::save`] wrote; the agent then goes on as if never stopped.
+    /// Restores the state that [`Agent::save`] wrote between two episodes, so that the agent
+    /// continues exactly as the saved one.
+    ///
+    /// A failed `load` may leave the agent in any state, as long as a later successful `load`
+    /// restores all of it: a run then falls back to an earlier checkpoint, down to the one of
+    /// episode 0.
     ///
     /// # Errors
     /// When a file is missing, damaged or of another agent.
     fn load(&mut self, directory: &Path) -> Result<(), AgentError>;
 
-    /// Takes the policy over from what [`Agent::save`] wrote in a run on any network: weights of
-    /// its networks, but neither memories nor schedules nor random state.
+    /// Takes only the policy from what [`Agent::save`] wrote in a run on any network: the weights
+    /// of the agent's own networks, without replay memory, schedules or random state. By default
+    /// the agent refuses.
     ///
     /// # Errors
-    /// When the agent has no policy that could move, or the checkpoint's does not fit this one.
+    /// When the agent has no such policy, or the saved one does not fit this agent.
     fn load_policy(&mut self, directory: &Path) -> Result<(), AgentError> {
         Err(AgentError::Checkpoint {
             path: directory.to_owned(),
             reason: format!("`{}` has no policy that could be taken over", self.name()),
         })
-    }
-}
-
-/// Plays one episode.
-///
-/// # Errors
-/// The environment's or the agent's own.
-pub fn run_episode(
-    env: &mut dyn Env,
-    agent: &mut dyn Agent,
-    seed: u64,
-    mode: Mode,
-) -> Result<EpisodeRecord, AgentError> {
-    let options = agent.begin(mode)?;
-    let mut record = EpisodeRecord::new(&env.spec().id, seed, options);
-    let mut observation = env.reset(seed, &options)?;
-    loop {
-        let action = agent.act(&observation, mode)?;
-        let step = env.step(&action)?;
-        let executed = step.info().executed.clone().unwrap_or_else(|| action.clone());
-        if mode == Mode::Explore {
-            agent.learn(&Transition {
-                observation: &observation,
-                action: &action,
-                executed: &executed,
-                reward: step.reward(),
-                next_observation: step.observation(),
-                ending: step.ending(),
-                outcome: step.info().outcome.as_deref(),
-            })?;
-        }
-        let over = step.ending().is_some();
-        if !over {
-            agent.executed(&executed)?;
-        }
-        record.push(action, executed, &step);
-        if over {
-            return Ok(record);
-        }
-        observation = step.into_observation();
     }
 }

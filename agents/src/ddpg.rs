@@ -1,12 +1,17 @@
 //! Deep deterministic policy gradient (Lillicrap et al., 2016) as AMC (He et al., 2018) uses it.
 //!
-//! An actor maps an observation to an action, a critic learns what actions are worth, and the
-//! actor climbs the critic. Where this differs from AMC's released code: every transition is
-//! learned from, with the action that was executed; the critic by default learns the return itself
-//! instead of bootstrapping; the exploration's decay hangs on the number of episodes and ends at a
-//! floor; an episode's actions are shifted alike until they use the whole budget; and a step is
-//! credited with what the other steps' actions do not explain, lately. `fill_budget`, `credit` and
-//! `target` turn these off.
+//! An actor network maps an observation to an action. A critic network learns the value of actions,
+//! and the actor follows the critic's gradient. Where this differs from AMC's released code:
+//!
+//! - every transition is learned from, with the action that was executed;
+//! - the critic learns the return itself by default, without bootstrapping (setting `target`);
+//! - a step's value is the return less what the other steps' actions explain of it (`credit`);
+//! - one number is added to all actions of an episode, the greatest for which the budget clips
+//!   none of them (`fill_budget`);
+//! - the decay of the exploration depends on the number of episodes and ends at a floor (`sigma_share`,
+//!   `sigma_floor`).
+//!
+//! The algorithm is in this file and in `update.rs`; the other modules are its parts.
 
 mod credit;
 mod exploration;
@@ -14,6 +19,7 @@ mod network;
 mod replay;
 mod saving;
 mod settings;
+mod update;
 
 use std::path::Path;
 
@@ -22,13 +28,15 @@ use cgym_env::{Action, Ending, Env, ResetOptions};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{
     Agent, AgentContext, AgentError, Mode, Transition,
     adam::Adam,
     bounds::Bounds,
-    budget::{fits_unclipped, largest},
+    budget::{fits_unclipped, lacks_look_ahead, largest, look_ahead},
     reading::Reader,
+    settings::recorded,
 };
 
 use credit::History;
@@ -38,39 +46,42 @@ use replay::{Replay, Row};
 use saving::State;
 pub use settings::{Credit, DdpgSettings, Target};
 
-const NAME: &str = "ddpg";
+pub(crate) const NAME: &str = "ddpg";
+/// How to play an environment without look-ahead, as the end of an error message.
+const REMEDY: &str = "; with fill_budget = false it needs none";
 
-/// Learns a policy for any box of continuous actions with finite bounds.
+/// Learns a policy for continuous actions in a box with finite bounds.
 ///
-/// The networks see actions in unit coordinates: 0 is an action's least value, 1 its greatest.
+/// Its networks work in unit coordinates: 0 is the least value of an action, 1 the greatest.
 pub struct Ddpg {
     settings: DdpgSettings,
     bounds: Bounds,
-    /// Of a table it reads the current row and the cursor.
+    /// Reads the current row and the cursor of an observation that is a table.
     reader: Reader,
     device: Device,
     exploration: Exploration,
     actor: Network,
     critic: Network,
-    /// Slow twins of actor and critic, for bootstrapping only.
+    /// Target networks of actor and critic; only bootstrapping has them.
     targets: Option<[Network; 2]>,
     actor_adam: Adam,
     critic_adam: Adam,
     replay: Replay,
     history: History,
-    /// For planning episodes; never evaluates.
-    env: Box<dyn Env>,
+    /// A copy of the environment for planning how far to shift an episode's actions; `None` without
+    /// `fill_budget`. No candidate is evaluated in it.
+    planner: Option<Box<dyn Env>>,
     state: State,
     /// Mean critic and actor loss of the last episode with updates.
     losses: Option<[f64; 2]>,
 }
 
-/// How the running episode strays from the policy.
+/// How the actions of the running episode differ from the policy's.
 #[derive(Clone, Default, Serialize, Deserialize)]
 struct Plan {
-    /// Seed of the exploration noise, one stream a step; the policy itself where absent.
+    /// Seed of the exploration noise, one stream per step; no noise where absent.
     noise: Option<u64>,
-    /// Added to every unit action so that the episode uses its budget.
+    /// Added to every action, in unit coordinates, so that the episode uses its budget.
     shift: f32,
     step: usize,
 }
@@ -79,10 +90,12 @@ impl Ddpg {
     /// A fresh agent on the CPU, its weights drawn from the seed of `context`.
     ///
     /// # Errors
-    /// A setting out of its range, or an action space that is not a box with finite bounds.
+    /// A setting out of its range, an action space that is not a box with finite bounds, or
+    /// `fill_budget` in an environment without look-ahead.
     pub fn new(settings: &DdpgSettings, context: &AgentContext<'_>) -> Result<Self, AgentError> {
         let settings = settings.clone().resolve(context)?;
         let bounds = Bounds::new(NAME, context.env.action_space())?;
+        let planner = if settings.fill_budget { Some(look_ahead(NAME, context.env, REMEDY)?) } else { None };
         let device = Device::flex();
         keep_freed_memory();
         let mut rng = ChaCha8Rng::seed_from_u64(context.seed);
@@ -102,7 +115,7 @@ impl Ddpg {
                 action,
                 settings.credit_memory.unwrap_or(f64::INFINITY),
             ),
-            env: context.env.fork(),
+            planner,
             state: State {
                 rng,
                 episodes: 0,
@@ -139,23 +152,23 @@ impl Ddpg {
         }
     }
 
-    /// What `plan` does at `observation`: the policy, noise, the shift.
+    /// The action of `plan` for `observation`: the policy's, plus noise, plus the shift.
     fn planned(&self, observation: &[f32], plan: &Plan) -> Result<Action, AgentError> {
         let mut units = self.policy(observation)?;
         if let Some(seed) = plan.noise {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
             rng.set_stream(plan.step as u64);
-            units = self.exploration.stray(self.state.episodes, &units, &mut rng);
+            units = self.exploration.explore(self.state.episodes, &units, &mut rng);
         }
         units.iter_mut().for_each(|unit| *unit += plan.shift);
         Ok(self.bounds.action(&units))
     }
 
-    /// The greatest shift under which a fork of the environment plays the episode with nothing
-    /// clipped by the budget. All but the last step are played, so nothing is evaluated.
-    fn shift_that_fits(&self) -> Result<f32, AgentError> {
+    /// The greatest shift for which the budget clips no action of the running episode. Each trial plays
+    /// all steps but the last in a fork, so that no candidate is evaluated.
+    fn shift_that_fits(&self, planner: &dyn Env) -> Result<f32, AgentError> {
         let fits = |shift: f64| -> Result<bool, AgentError> {
-            let mut env = self.env.fork();
+            let mut env = planner.fork().ok_or_else(|| lacks_look_ahead(NAME, planner, REMEDY))?;
             let mut observation = env.reset(0, &ResetOptions::default())?;
             let mut plan = Plan { shift: shift as f32, ..self.state.plan.clone() };
             let mut actions = Vec::new();
@@ -178,7 +191,7 @@ impl Ddpg {
         Tensor::from_data(TensorData::new(values, [rows, width]), &self.device)
     }
 
-    /// Stores the episode just ended and learns from memory.
+    /// Stores the finished episode and makes its updates.
     fn end_episode(&mut self) -> Result<(), AgentError> {
         let mut rows = std::mem::take(&mut self.state.pending);
         let episodic_return: f64 = rows.iter().map(|row| f64::from(row.value)).sum();
@@ -219,85 +232,15 @@ impl Ddpg {
         self.losses = Some(sums.map(|sum| sum / updates as f64));
         Ok(())
     }
-
-    /// One step of the critic and, where `move_actor`, of the actor; gives both losses.
-    fn update(&mut self, move_actor: bool) -> Result<[f64; 2], AgentError> {
-        let batch = self.replay.sample(self.settings.batch, &mut self.state.rng);
-        let baseline = self.state.baseline.unwrap_or(0.0) as f32;
-        let observations = self.tensor(batch.observations, self.reader.width());
-        let actions = self.tensor(batch.actions, self.bounds.length());
-        let explained = |row: usize| match self.settings.credit {
-            Credit::Shared => baseline,
-            Credit::Residual => self.history.others(batch.episodes[row], batch.steps[row]),
-        };
-        // In units of the spread of returns, so that nothing hangs on the scale of rewards.
-        let scale = match self.settings.target {
-            Target::MonteCarlo => 1.0 / self.history.spread() as f32,
-            Target::Bootstrap => 1.0,
-        };
-        let advantages =
-            batch.values.iter().enumerate().map(|(row, value)| scale * (value - explained(row))).collect();
-        let mut targets = self.tensor(advantages, 1);
-        if let Some([actor, critic]) = &self.targets {
-            let next = self.tensor(batch.next_observations, self.reader.width());
-            let next_values = critic.constant().value(next.clone(), actor.constant().policy(next));
-            targets = targets + next_values * self.tensor(batch.bootstraps, 1);
-        }
-
-        let critic = self.critic.tracked();
-        let error = critic.value(observations.clone(), actions) - targets;
-        let loss = (error.clone() * error).mean();
-        let critic_loss = finite("the critic's loss", &loss)?;
-        let gradient = critic.gradient(&loss);
-        let rate = self.settings.critic_learning_rate;
-        self.critic.change(|parameters| self.critic_adam.step(parameters, &gradient, rate));
-
-        let mut actor_loss = 0.0;
-        if move_actor {
-            let actor = self.actor.tracked();
-            // The critic knows executed actions: it is asked about the policy as it is played.
-            let policy = actor.policy(observations.clone());
-            let loss = match self.state.level {
-                None => self.critic.constant().value(observations, policy).mean().neg(),
-                // The shift gives all actions alike what the budget leaves, and returns say nothing
-                // of what they have in common: the critic is asked about differences only, and
-                // the mean is drawn to where it is played.
-                Some(level) => {
-                    let mean = policy.clone().mean();
-                    let played = policy - mean.clone().reshape([1, 1]) + level;
-                    let drift = mean - level;
-                    let values = self.critic.constant().value(observations, played);
-                    values.mean().neg() + drift.clone() * drift
-                }
-            };
-            actor_loss = finite("the actor's loss", &loss)?;
-            let gradient = actor.gradient(&loss);
-            let rate = self.settings.actor_learning_rate;
-            self.actor.change(|parameters| self.actor_adam.step(parameters, &gradient, rate));
-        }
-
-        if let Some([actor, critic]) = &mut self.targets {
-            actor.follow(&self.actor, self.settings.tau as f32);
-            critic.follow(&self.critic, self.settings.tau as f32);
-        }
-        self.state.updates += 1;
-        Ok([critic_loss, actor_loss])
-    }
 }
 
-/// Makes glibc's allocator keep freed tensors instead of handing them back to the kernel.
+/// Makes glibc's allocator keep the memory of freed tensors instead of returning it to the kernel.
 ///
-/// It returns blocks above a threshold at once, and every new tensor of 300 × 300 then costs 88
-/// page faults, a third of an update. Freeing one block of nearly 32 MiB, the most that it will
-/// learn from, moves the threshold up there. Elsewhere this does nothing.
+/// glibc returns blocks above a threshold at once, and every new tensor of 300 × 300 then costs 88
+/// page faults, a third of an update's time. Freeing one block of nearly 32 MiB, the largest that
+/// the threshold adapts to, raises it to that size. Other allocators ignore this.
 fn keep_freed_memory() {
     drop(std::hint::black_box(Vec::<u8>::with_capacity(31 << 20)));
-}
-
-/// The loss as a number, refused unless finite.
-fn finite(what: &str, loss: &Tensor<1>) -> Result<f64, AgentError> {
-    let value = f64::from(loss.clone().into_scalar::<f32>());
-    if value.is_finite() { Ok(value) } else { Err(AgentError::Diverged { what: what.to_owned() }) }
 }
 
 impl Agent for Ddpg {
@@ -305,12 +248,16 @@ impl Agent for Ddpg {
         NAME
     }
 
+    fn settings(&self) -> Value {
+        recorded(&self.settings)
+    }
+
     fn begin(&mut self, mode: Mode) -> Result<ResetOptions, AgentError> {
         self.state.pending.clear();
         let noise = (mode == Mode::Explore).then(|| self.state.rng.random());
         self.state.plan = Plan { noise, ..Plan::default() };
-        if self.settings.fill_budget {
-            self.state.plan.shift = self.shift_that_fits()?;
+        if let Some(planner) = &self.planner {
+            self.state.plan.shift = self.shift_that_fits(&**planner)?;
         }
         Ok(ResetOptions::default())
     }

@@ -13,24 +13,36 @@ pub enum AgentError {
         /// `; did you mean …?`, or the list.
         suggestion: String,
     },
-    /// The agent cannot play these spaces.
+    /// The agent cannot play an environment like this.
     #[error("agent `{agent}` cannot play here: {reason}")]
     Spaces {
         /// Name of the agent.
         agent: String,
-        /// What it needs.
+        /// What the agent needs.
         reason: String,
+    },
+    /// The agent plans with previews and forks, which the environment lacks.
+    #[error(
+        "agent `{agent}` needs look-ahead, but `{env}` can neither preview actions nor be forked{remedy}"
+    )]
+    LookAhead {
+        /// Name of the agent.
+        agent: String,
+        /// Id of the environment.
+        env: String,
+        /// The setting that turns planning off, as the end of a sentence; empty where there is none.
+        remedy: &'static str,
     },
     /// A hyper-parameter outside its range.
     #[error("setting `{key}`: {reason}")]
     Setting {
         /// Name of the hyper-parameter.
         key: String,
-        /// What is wrong and what would mend it.
+        /// What is wrong and what would fix it.
         reason: String,
     },
-    /// A loss or a parameter stopped being a number.
-    #[error("learning diverged: {what} is not finite; a lower learning rate may mend it")]
+    /// A loss or a parameter is infinite or not a number.
+    #[error("learning diverged: {what} is not finite; try a lower learning rate")]
     Diverged {
         /// The figure.
         what: String,
@@ -43,7 +55,7 @@ pub enum AgentError {
         /// What is wrong.
         reason: String,
     },
-    /// The environment's own.
+    /// An error of the environment.
     #[error(transparent)]
     Env(#[from] cgym_env::EnvError),
 }

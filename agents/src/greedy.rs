@@ -1,38 +1,40 @@
-//! Greedy search after NetAdapt (Yang et al., ECCV 2018): from everything kept, round by round,
-//! lower the one decision whose lowering costs least.
+//! Greedy search after NetAdapt (Yang et al., ECCV 2018): each round starts from the actions adopted
+//! so far, at first the greatest, and lowers one of them.
 //!
-//! A round has a budget, between everything and the environment's own. Each decision in turn is
-//! lowered just enough to meet it, found by bisection on [`Env::preview`] and played as an
-//! episode under the round's budget; the best is adopted. NetAdapt leaves out a decision that
-//! cannot meet the budget alone. Here it is lowered to its least and all others are scaled down
-//! together for the rest: with few rounds cheap small layers would else never be touched.
+//! The budgets of the rounds fall evenly from the cost of the whole network to the environment's own
+//! budget. In a round each decision gives one candidate: its action is lowered just enough to meet the
+//! round's budget, found by bisection on [`Env::preview`]. Every candidate is played as an episode under
+//! the round's budget, and the one of greatest return is adopted. NetAdapt leaves out a decision that
+//! cannot meet the budget alone. Here its action is lowered to the least and all others are scaled down
+//! together; otherwise a search of few rounds would never lower layers of little cost.
 
 use std::path::Path;
 
 use cgym_env::{Action, Env, ResetOptions};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{
     Agent, AgentContext, AgentError, Mode, Transition,
     bounds::Bounds,
-    budget::{at, cost, largest},
+    budget::{at, cost, largest, look_ahead},
     checkpoint::{self, Checkpoint},
-    settings::require,
+    settings::{recorded, require},
 };
 
-const NAME: &str = "greedy";
+pub(crate) const NAME: &str = "greedy";
 
 /// Hyper-parameters of [`Greedy`].
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct GreedySettings {
-    /// Budgets walked through, evenly spaced; the number of episodes over the number of
-    /// decisions by default, at least 1, which spends about all episodes.
+    /// Number of rounds; by default the number of episodes divided by the number of decisions, at
+    /// least 1, which uses about all episodes.
     pub rounds: Option<u64>,
 }
 
 impl GreedySettings {
-    /// Fills the defaults in that hang on the environment and the number of episodes.
+    /// Fills in the default that depends on the environment and the number of episodes.
     pub(crate) fn resolve(mut self, context: &AgentContext<'_>) -> Result<Self, AgentError> {
         let decisions = context.env.spec().steps().max(1) as u64;
         let rounds = self.rounds.unwrap_or((context.episodes / decisions).max(1));
@@ -42,9 +44,12 @@ impl GreedySettings {
     }
 }
 
-/// Searches without learning a policy; finished after its last round.
+/// Searches one sequence of actions; finished after its last round.
 pub struct Greedy {
-    env: Box<dyn Env>,
+    settings: GreedySettings,
+    planner: Box<dyn Env>,
+    /// Share of the whole network's cost that the last round may keep.
+    budget: f64,
     bounds: Bounds,
     rounds: u64,
     state: State,
@@ -52,11 +57,11 @@ pub struct Greedy {
 
 #[derive(Serialize, Deserialize)]
 struct State {
-    /// Round being played, from 1; above the last when finished.
+    /// Number of the round being played, from 1; greater than the last when finished.
     round: u64,
-    /// Units of the adopted policy, decision after decision.
+    /// The adopted actions of all decisions, in unit coordinates.
     adopted: Vec<f32>,
-    /// Policies of this round.
+    /// Candidates of this round, written like `adopted`.
     candidates: Vec<Vec<f32>>,
     /// Returns of the candidates played so far.
     returns: Vec<f64>,
@@ -65,13 +70,23 @@ struct State {
 }
 
 impl Greedy {
-    /// Starts from every decision at its greatest.
+    /// A search that starts from the greatest actions.
     ///
     /// # Errors
-    /// No rounds, a discrete action space, or a failed preview.
+    /// No rounds, a discrete action space, an environment without a budget or without look-ahead, or a
+    /// failed preview.
     pub fn new(settings: &GreedySettings, context: &AgentContext<'_>) -> Result<Self, AgentError> {
         let settings = settings.clone().resolve(context)?;
         let bounds = Bounds::new(NAME, context.env.action_space())?;
+        let Some(budget) = context.env.spec().budget else {
+            return Err(AgentError::Spaces {
+                agent: NAME.to_owned(),
+                reason: format!(
+                    "it lowers actions until they meet a budget, and `{}` has none",
+                    context.env.spec().id
+                ),
+            });
+        };
         let adopted = vec![1.0; bounds.length() * context.env.spec().steps()];
         let state = State {
             round: 0,
@@ -81,36 +96,36 @@ impl Greedy {
             episodic_return: 0.0,
             step: 0,
         };
+        let planner = look_ahead(NAME, context.env, "")?;
         let rounds = settings.rounds.unwrap_or(1);
-        let mut agent = Self { env: context.env.fork(), bounds, rounds, state };
+        let mut agent = Self { settings, planner, budget, bounds, rounds, state };
         agent.next_round()?;
         Ok(agent)
     }
 
-    /// Budget of the round being played; the environment's own from the last round on.
-    fn target(&self) -> f64 {
-        let last = self.env.spec().target;
+    /// Budget of the round being played; the environment's own in the last round.
+    fn round_budget(&self) -> f64 {
         if self.state.round >= self.rounds {
-            return last;
+            return self.budget;
         }
-        1.0 - self.state.round as f64 / self.rounds as f64 * (1.0 - last)
+        1.0 - self.state.round as f64 / self.rounds as f64 * (1.0 - self.budget)
     }
 
-    fn meets_target(&self, units: &[f32]) -> Result<bool, AgentError> {
-        Ok(cost(&*self.env, &self.bounds.actions(units))? <= self.target())
+    fn meets_budget(&self, units: &[f32]) -> Result<bool, AgentError> {
+        Ok(cost(&*self.planner, &self.bounds.actions(units))? <= self.round_budget())
     }
 
-    /// Moves on to the next round that the adopted policy does not meet yet.
+    /// Goes to the next round whose budget the adopted actions do not meet.
     fn next_round(&mut self) -> Result<(), AgentError> {
         self.state.candidates.clear();
         self.state.returns.clear();
         while self.state.candidates.is_empty() && self.state.round < self.rounds {
             self.state.round += 1;
-            let met = self.meets_target(&self.state.adopted)?;
+            let met = self.meets_budget(&self.state.adopted)?;
             if !met {
                 self.state.candidates = self.candidates()?;
             } else if self.state.round == self.rounds {
-                // Nothing left to lower: play the adopted policy, so that its return is known.
+                // They meet the last budget too: play them, so that their return is known.
                 self.state.candidates = vec![self.state.adopted.clone()];
             }
         }
@@ -120,15 +135,15 @@ impl Greedy {
         Ok(())
     }
 
-    /// For each decision the adopted policy with it lowered to the round's budget, and the others
-    /// with it only where it does not suffice; equal ones once.
+    /// One candidate per decision: the adopted actions with this one lowered to meet the round's budget,
+    /// and the others only where that is not enough. Equal candidates appear once.
     fn candidates(&self) -> Result<Vec<Vec<f32>>, AgentError> {
         let adopted = &self.state.adopted;
         let width = self.bounds.length();
         let mut candidates: Vec<Vec<f32>> = Vec::new();
         for first in (0..adopted.len()).step_by(width) {
             let own = first..first + width;
-            // Scales this decision alone, or with `others` the rest, this one being at its least.
+            // Scales this action, or with `others` all others while this one is at its least.
             let lowered = |factor: f64, others: bool| -> Vec<f32> {
                 let scale = |(i, unit): (usize, &f32)| match (own.contains(&i), others) {
                     (true, true) => 0.0,
@@ -140,7 +155,7 @@ impl Greedy {
             let mut candidate = None;
             for others in [false, true] {
                 if candidate.is_none() {
-                    let meets = |factor| self.meets_target(&lowered(factor, others));
+                    let meets = |factor| self.meets_budget(&lowered(factor, others));
                     candidate = largest(0.0, 1.0, meets)?.map(|factor| lowered(factor, others));
                 }
             }
@@ -164,14 +179,18 @@ impl Agent for Greedy {
         NAME
     }
 
+    fn settings(&self) -> Value {
+        recorded(&self.settings)
+    }
+
     fn begin(&mut self, mode: Mode) -> Result<ResetOptions, AgentError> {
         self.state.step = 0;
         self.state.episodic_return = 0.0;
-        // Exploiting plays under the environment's own budget, however far the rounds have come.
+        // Exploiting episodes have the environment's own budget in every round.
         Ok(if mode == Mode::Exploit || self.finished() || self.state.round == self.rounds {
             ResetOptions::default()
         } else {
-            ResetOptions::with_target(self.target())
+            ResetOptions::with_budget(self.round_budget())
         })
     }
 
@@ -204,7 +223,7 @@ impl Agent for Greedy {
     fn diagnostics(&self) -> Vec<(String, f64)> {
         vec![
             ("charts/round".to_owned(), self.state.round.min(self.rounds) as f64),
-            ("charts/round_target".to_owned(), self.target()),
+            ("charts/round_budget".to_owned(), self.round_budget()),
         ]
     }
 
@@ -217,7 +236,9 @@ impl Agent for Greedy {
         let length = self.state.adopted.len();
         let all = read.state.candidates.iter().chain([&read.state.adopted]);
         if let Some(other) = all.map(Vec::len).find(|&other| other != length) {
-            return Err(read.refuse(format!("holds policies of {other} numbers, this agent's have {length}")));
+            return Err(
+                read.refuse(format!("holds sequences of {other} numbers, this agent's have {length}"))
+            );
         }
         self.state = read.state;
         Ok(())

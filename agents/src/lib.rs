@@ -1,23 +1,13 @@
-//! Agents that decide what to remove from a network.
+//! Agents that decide how far each part of a network is compressed.
 //!
-//! An agent plays any [`cgym_env::Env`] through [`run_episode`], or several episodes at a time
-//! through [`run_batch`]; [`make`] builds one by name:
-//!
-//! | name | what it does |
-//! |---|---|
-//! | `ddpg` | learns a policy from observations, AMC's deep deterministic policy gradient |
-//! | `reinforce` | learns a stochastic policy from whole episodes, N2N's policy gradient |
-//! | `actor-critic` | the same with a learned value of each decision for a baseline |
-//! | `random` | draws every action uniformly |
-//! | `uniform`, `shallow`, `deep` | one hand-crafted profile over depth, scaled to the budget |
-//! | `greedy` | NetAdapt: lowers one decision a round, whichever costs least |
-//! | `cem` | cross-entropy search over whole sequences of actions |
+//! An agent is anything that implements [`Agent`]; it plays any [`cgym_env::Env`] in a [`rollout`].
+//! [`make`] builds the agents of this crate by name, [`describe`] lists them. Each is a module and
+//! one row of the table in `registry.rs`.
 //!
 //! Every random draw comes from a ChaCha8 generator that the agent owns and saves: the same seed
-//! gives the same actions, bit for bit, at any number of threads of one machine.
+//! gives the same actions, bit for bit, at any number of threads on one machine.
 
 mod adam;
-mod batch;
 mod bounds;
 mod budget;
 mod cem;
@@ -32,16 +22,17 @@ mod random;
 mod reading;
 mod registry;
 mod reinforce;
+mod rollout;
 mod settings;
 mod truncated_normal;
 
-pub use batch::run_batch;
 pub use cem::{Cem, CemSettings};
-pub use contract::{Agent, Mode, Transition, run_episode};
-pub use ddpg::{Ddpg, DdpgSettings, Target};
+pub use contract::{Agent, Mode, Transition};
+pub use ddpg::{Credit, Ddpg, DdpgSettings, Target};
 pub use error::AgentError;
 pub use greedy::{Greedy, GreedySettings};
 pub use profile::{Profile, ProfileSettings, Shape};
 pub use random::{Random, RandomSettings};
-pub use registry::{AgentContext, make, names, resolve_settings};
+pub use registry::{AgentContext, describe, make, names, resolve_settings};
 pub use reinforce::{Distribution, PolicyKind, Reinforce, ReinforceSettings};
+pub use rollout::{Observer, Phase, Schedule, rollout, run_episode};

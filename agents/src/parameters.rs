@@ -1,7 +1,7 @@
-//! Flat parameters of a network, and the Burn tensors made of them.
+//! Flat parameters of a network, and the Burn tensors made from them.
 //!
-//! An optimiser step is one pass over the flat array, and a checkpoint is the array itself.
-//! Tensors are only views for the forward and backward pass.
+//! An optimiser step is one pass over the flat array, and a checkpoint stores it as it is. Tensors are
+//! made from it for the forward and backward pass.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::{Rng, RngExt};
@@ -28,7 +28,7 @@ impl Parameters {
         Self { shapes: Vec::new(), values: Vec::new(), tensors }
     }
 
-    /// Adds an array drawn from U(-limit, limit) and gives its index.
+    /// Adds an array drawn from U(-limit, limit) and returns its index.
     pub(crate) fn draw(&mut self, shape: [usize; 2], limit: f32, rng: &mut impl Rng) -> usize {
         self.shapes.push(shape);
         let drawn = (0..shape[0] * shape[1]).map(|_| limit * (2.0 * rng.random::<f32>() - 1.0));
@@ -80,14 +80,14 @@ impl Tensors {
         self.arrays[index].clone()
     }
 
-    /// Constant rows of `width` numbers, to be computed with beside the arrays.
+    /// Constant rows of `width` numbers that can be combined with the arrays.
     pub(crate) fn input(&self, values: Vec<f32>, width: usize) -> Tensor<2> {
         let rows = values.len() / width.max(1);
         let tensor = Tensor::from_data(TensorData::new(values, [rows, width]), &self.device);
         if self.tracked { tensor.autodiff() } else { tensor }
     }
 
-    /// Where tensors live.
+    /// The device of the tensors.
     pub(crate) fn device(&self) -> &Device {
         &self.device
     }

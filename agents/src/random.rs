@@ -1,4 +1,4 @@
-//! The baseline that every agent should beat: uniformly drawn actions.
+//! Random search: uniformly drawn actions, the baseline that every agent should beat.
 
 use std::path::Path;
 
@@ -6,31 +6,45 @@ use cgym_env::{Action, Env, ResetOptions, Space};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{
     Agent, AgentContext, AgentError, Mode, Transition,
     bounds::Bounds,
-    budget::{at, filled},
+    budget::{at, filled, look_ahead},
     checkpoint,
+    settings::recorded,
 };
 
-const NAME: &str = "random";
+pub(crate) const NAME: &str = "random";
 
 /// The hyper-parameter of [`Random`].
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RandomSettings {
-    /// Whether a drawn sequence is shifted, all its numbers alike, until it uses the whole budget; off
-    /// by default. Needs a box of actions.
+    /// Whether one number is added to all actions of a drawn sequence, the greatest for which the budget
+    /// clips none of them; off by default. Needs actions in a box, and look-ahead. Off in environments
+    /// without a budget.
     pub fill_budget: bool,
 }
 
-/// Draws every action uniformly; exploits by repeating the best episode so far.
+impl RandomSettings {
+    /// Turns `fill_budget` off without a budget.
+    fn resolve(mut self, context: &AgentContext<'_>) -> Self {
+        self.fill_budget &= context.env.spec().budget.is_some();
+        self
+    }
+}
+
+/// Draws every action uniformly; an exploiting episode repeats the best episode so far.
 pub struct Random {
+    settings: RandomSettings,
     space: Space,
-    /// What sequences are fitted to the budget with, where they are.
+    /// A copy of the environment that previews what the budget clips, and the bounds of actions; `None`
+    /// without `fill_budget`.
     filler: Option<(Box<dyn Env>, Bounds)>,
-    /// For drawing before there is a best episode to repeat, so that exploiting costs no draw.
+    /// A copy of the generator for exploiting episodes before the first exploring one, so that they do
+    /// not change what exploring episodes draw.
     aside: ChaCha8Rng,
     state: State,
 }
@@ -38,7 +52,7 @@ pub struct Random {
 #[derive(Serialize, Deserialize)]
 struct State {
     rng: ChaCha8Rng,
-    /// The running episode's actions, where they are drawn all at once.
+    /// The actions of the running episode; only with `fill_budget`.
     planned: Vec<Action>,
     step: usize,
     played: Vec<Action>,
@@ -47,15 +61,22 @@ struct State {
 }
 
 impl Random {
-    /// An agent for the action space of `context`, whatever its kind.
+    /// An agent for the action space of `context`'s environment.
     ///
     /// # Errors
-    /// When the budget is to be filled and the action space is not a box with finite bounds.
+    /// With `fill_budget`, an action space that is not a box with finite bounds, or an environment
+    /// without look-ahead.
     pub fn new(settings: &RandomSettings, context: &AgentContext<'_>) -> Result<Self, AgentError> {
         let rng = ChaCha8Rng::seed_from_u64(context.seed);
-        let bounds = || Bounds::new(NAME, context.env.action_space());
-        let filler = if settings.fill_budget { Some((context.env.fork(), bounds()?)) } else { None };
+        let settings = settings.clone().resolve(context);
+        let filler = if settings.fill_budget {
+            let bounds = Bounds::new(NAME, context.env.action_space())?;
+            Some((look_ahead(NAME, context.env, "; with fill_budget = false it needs none")?, bounds))
+        } else {
+            None
+        };
         Ok(Self {
+            settings,
             filler,
             space: context.env.action_space().clone(),
             aside: rng.clone(),
@@ -74,6 +95,10 @@ impl Random {
 impl Agent for Random {
     fn name(&self) -> &str {
         NAME
+    }
+
+    fn settings(&self) -> Value {
+        recorded(&self.settings)
     }
 
     fn begin(&mut self, mode: Mode) -> Result<ResetOptions, AgentError> {
@@ -105,7 +130,7 @@ impl Agent for Random {
         state.played.push(transition.action.clone());
         state.episodic_return += transition.reward;
         if transition.ending.is_some() {
-            // Emptied here too: episodes of a batch are learned from one after the other.
+            // `begin` is not called between the episodes of a batch that are learned from.
             let (episodic_return, played) =
                 (std::mem::take(&mut state.episodic_return), std::mem::take(&mut state.played));
             if state.best.as_ref().is_none_or(|(best, _)| episodic_return > *best) {

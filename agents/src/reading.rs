@@ -1,10 +1,10 @@
-//! Reading observations by their layout: the decision at hand, and the whole network as rows.
+//! Reading observations by their layout: the current decision, and the rows of the whole network.
 
 use cgym_env::{Env, Layout};
 
 use crate::{AgentError, bounds::check_observation};
 
-/// Where to find what in an observation.
+/// Reads the parts of an observation.
 #[derive(Debug, Clone)]
 pub(crate) struct Reader {
     layout: Layout,
@@ -34,7 +34,7 @@ impl Reader {
         Ok(Self { layout, length })
     }
 
-    /// Checks that `observation` is as long as it should be and finite.
+    /// Checks that `observation` has the right length and is finite.
     pub(crate) fn check(&self, agent: &str, observation: &[f32]) -> Result<(), AgentError> {
         check_observation(agent, observation, self.length)
     }
@@ -66,8 +66,8 @@ impl Reader {
         if self.is_table() { self.width() - self.features() } else { 0 }
     }
 
-    /// The decision at hand: the vector itself, or features and cursor of the table's current row.
-    /// Zeros after the last decision, when no row is current.
+    /// The current decision: the vector itself, or features and cursor of the table's current row;
+    /// zeros after the last decision, when no row is current.
     pub(crate) fn current(&self, observation: &[f32]) -> Vec<f32> {
         let Layout::Table { mask, .. } = self.layout else { return observation.to_vec() };
         match self.rows(observation).find(|row| is_current(row, mask)) {
@@ -76,14 +76,14 @@ impl Reader {
         }
     }
 
-    /// Index of the current row among those of layers, 0 where there is none.
+    /// Index of the current row among the rows of layers; 0 where there is none.
     pub(crate) fn row(&self, observation: &[f32]) -> usize {
         let mask = self.features();
         self.rows(observation).position(|row| is_current(row, mask)).unwrap_or(0)
     }
 
-    /// Features of all layers, row after row: what stays the same during an episode. Empty where
-    /// there is no table.
+    /// Features of all layers, row after row, which are the same in a whole episode; empty where there
+    /// is no table.
     pub(crate) fn table(&self, observation: &[f32]) -> Vec<f32> {
         let mask = self.features();
         self.rows(observation).flat_map(|row| row[..mask].iter().copied()).collect()

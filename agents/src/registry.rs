@@ -1,123 +1,132 @@
-//! Agents by name.
+//! The built-in agents: one row each.
 
-use cgym_env::Env;
-use serde::Serialize;
+use cgym_env::{Env, nearest};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
     Agent, AgentError,
-    cem::{Cem, CemSettings},
-    ddpg::{Ddpg, DdpgSettings},
-    greedy::{Greedy, GreedySettings},
+    cem::{self, Cem},
+    ddpg::{self, Ddpg},
+    greedy::{self, Greedy},
     profile::{Profile, ProfileSettings, Shape},
-    random::{Random, RandomSettings},
-    reinforce::{ACTOR_CRITIC, REINFORCE, Reinforce, ReinforceSettings},
-    settings::{parse, suggest},
+    random::{self, Random},
+    reinforce::{self, Reinforce},
+    settings::parse,
 };
 
-const NAMES: [&str; 9] =
-    ["ddpg", REINFORCE, ACTOR_CRITIC, "random", "uniform", "shallow", "deep", "greedy", "cem"];
+/// Makes an agent from the JSON object of its settings.
+type Make = fn(&Value, &AgentContext<'_>) -> Result<Box<dyn Agent>, AgentError>;
+
+/// One agent.
+struct Row {
+    name: &'static str,
+    /// What the agent does, in one line.
+    description: &'static str,
+    make: Make,
+}
+
+const ROWS: &[Row] = &[
+    Row {
+        name: ddpg::NAME,
+        description: "learns a policy from observations: AMC's deep deterministic policy gradient",
+        make: |settings, context| Ok(Box::new(Ddpg::new(&parse(settings)?, context)?)),
+    },
+    Row {
+        name: reinforce::REINFORCE,
+        description: "learns a stochastic policy from whole episodes: N2N's policy gradient",
+        make: |settings, context| Ok(Box::new(Reinforce::new(&parse(settings)?, context)?)),
+    },
+    Row {
+        name: reinforce::ACTOR_CRITIC,
+        description: "is reinforce with a learned value of each decision as baseline",
+        make: |settings, context| Ok(Box::new(Reinforce::actor_critic(&parse(settings)?, context)?)),
+    },
+    Row {
+        name: random::NAME,
+        description: "draws every action uniformly",
+        make: |settings, context| Ok(Box::new(Random::new(&parse(settings)?, context)?)),
+    },
+    Row {
+        name: Shape::Uniform.name(),
+        description: "plays the same action at every decision, as high as the budget allows",
+        make: |settings, context| {
+            let NoSettings {} = parse(settings)?;
+            Ok(Box::new(Profile::new(Shape::Uniform, &ProfileSettings::default(), context)?))
+        },
+    },
+    Row {
+        name: Shape::Shallow.name(),
+        description: "removes most from early layers, as little as the budget allows",
+        make: |settings, context| Ok(Box::new(Profile::new(Shape::Shallow, &parse(settings)?, context)?)),
+    },
+    Row {
+        name: Shape::Deep.name(),
+        description: "removes most from late layers, as little as the budget allows",
+        make: |settings, context| Ok(Box::new(Profile::new(Shape::Deep, &parse(settings)?, context)?)),
+    },
+    Row {
+        name: greedy::NAME,
+        description: "lowers one decision per round, the one that costs the least accuracy: NetAdapt",
+        make: |settings, context| Ok(Box::new(Greedy::new(&parse(settings)?, context)?)),
+    },
+    Row {
+        name: cem::NAME,
+        description: "searches whole sequences of actions with the cross-entropy method",
+        make: |settings, context| Ok(Box::new(Cem::new(&parse(settings)?, context)?)),
+    },
+];
 
 /// What an agent may know of the run it is made for.
 #[derive(Clone, Copy)]
 pub struct AgentContext<'a> {
-    /// The environment it will play: its spaces, decisions and budget.
+    /// The environment that the agent will play: its spaces, decisions and budget.
     pub env: &'a dyn Env,
-    /// Exploring episodes it will have; schedules stretch over them.
+    /// Number of exploring episodes in the run; schedules stretch over them.
     pub episodes: u64,
-    /// Seed of all its randomness.
+    /// Seed of all the agent's randomness.
     pub seed: u64,
 }
 
-/// `uniform` has nothing to set.
-#[derive(Default, Serialize, serde::Deserialize)]
+/// The settings of `uniform`, which has none.
+#[derive(Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct NoSettings {}
 
-/// Settings of one agent, read and completed.
-enum Resolved {
-    Ddpg(DdpgSettings),
-    Reinforce(ReinforceSettings),
-    ActorCritic(ReinforceSettings),
-    Random(RandomSettings),
-    Uniform(NoSettings),
-    Profile(Shape, ProfileSettings),
-    Greedy(GreedySettings),
-    Cem(CemSettings),
-}
-
-impl Resolved {
-    fn new(name: &str, settings: &Value, context: &AgentContext<'_>) -> Result<Self, AgentError> {
-        let profile = |shape| -> Result<Self, AgentError> {
-            let settings: ProfileSettings = parse(settings)?;
-            settings.check()?;
-            Ok(Self::Profile(shape, settings))
-        };
-        let reinforce = |name| parse::<ReinforceSettings>(settings)?.resolve(name, context);
-        match name {
-            REINFORCE => Ok(Self::Reinforce(reinforce(REINFORCE)?)),
-            ACTOR_CRITIC => Ok(Self::ActorCritic(reinforce(ACTOR_CRITIC)?)),
-            "ddpg" => Ok(Self::Ddpg(parse::<DdpgSettings>(settings)?.resolve(context)?)),
-            "random" => Ok(Self::Random(parse(settings)?)),
-            "uniform" => Ok(Self::Uniform(parse(settings)?)),
-            "shallow" => profile(Shape::Shallow),
-            "deep" => profile(Shape::Deep),
-            "greedy" => Ok(Self::Greedy(parse::<GreedySettings>(settings)?.resolve(context)?)),
-            "cem" => {
-                let settings: CemSettings = parse(settings)?;
-                settings.check()?;
-                Ok(Self::Cem(settings))
-            }
-            _ => Err(AgentError::Unknown { name: name.to_owned(), suggestion: suggest(name, names()) }),
-        }
-    }
-}
-
 /// Names that [`make`] knows.
-pub fn names() -> &'static [&'static str] {
-    &NAMES
+pub fn names() -> impl Iterator<Item = &'static str> + Clone {
+    ROWS.iter().map(|row| row.name)
+}
+
+/// The name of each agent, and what it does in one line.
+pub fn describe() -> impl Iterator<Item = (&'static str, &'static str)> + Clone {
+    ROWS.iter().map(|row| (row.name, row.description))
 }
 
 /// Makes the agent `name` for the environment and the number of episodes in `context`.
 ///
 /// `settings` is a JSON object of the agent's hyper-parameters, or null; those that are absent
-/// keep the default that their struct documents.
+/// have the default that the documentation of their struct gives.
 ///
 /// # Errors
 /// [`AgentError::Unknown`] for a name not in [`names`], [`AgentError::Setting`] for an unknown
-/// or wrong setting, [`AgentError::Spaces`] where the agent cannot play the environment.
+/// or wrong setting, [`AgentError::Spaces`] and [`AgentError::LookAhead`] where the agent cannot
+/// play the environment.
 pub fn make(name: &str, settings: &Value, context: &AgentContext<'_>) -> Result<Box<dyn Agent>, AgentError> {
-    Ok(match Resolved::new(name, settings, context)? {
-        Resolved::Ddpg(settings) => Box::new(Ddpg::new(&settings, context)?),
-        Resolved::Reinforce(settings) => Box::new(Reinforce::new(&settings, context)?),
-        Resolved::ActorCritic(settings) => Box::new(Reinforce::actor_critic(&settings, context)?),
-        Resolved::Random(settings) => Box::new(Random::new(&settings, context)?),
-        Resolved::Uniform(_) => Box::new(Profile::new(Shape::Uniform, &ProfileSettings::default(), context)?),
-        Resolved::Profile(shape, settings) => Box::new(Profile::new(shape, &settings, context)?),
-        Resolved::Greedy(settings) => Box::new(Greedy::new(&settings, context)?),
-        Resolved::Cem(settings) => Box::new(Cem::new(&settings, context)?),
-    })
+    match ROWS.iter().find(|row| row.name == name) {
+        Some(row) => (row.make)(settings, context),
+        None => Err(AgentError::Unknown { name: name.to_owned(), suggestion: nearest(name, names()) }),
+    }
 }
 
-/// The settings that [`make`] would use, defaults filled in, as a JSON object: what a run records.
+/// The settings that [`make`] would use, defaults filled in, as a JSON object.
 ///
 /// # Errors
-/// As [`make`], as far as name and settings go.
+/// As [`make`].
 pub fn resolve_settings(
     name: &str,
     settings: &Value,
     context: &AgentContext<'_>,
 ) -> Result<Value, AgentError> {
-    fn object<S: Serialize>(settings: &S) -> Result<Value, AgentError> {
-        serde_json::to_value(settings).map_err(|error| crate::settings::refuse("settings", error.to_string()))
-    }
-    match Resolved::new(name, settings, context)? {
-        Resolved::Ddpg(settings) => object(&settings),
-        Resolved::Reinforce(settings) | Resolved::ActorCritic(settings) => object(&settings),
-        Resolved::Random(settings) => object(&settings),
-        Resolved::Uniform(settings) => object(&settings),
-        Resolved::Profile(_, settings) => object(&settings),
-        Resolved::Greedy(settings) => object(&settings),
-        Resolved::Cem(settings) => object(&settings),
-    }
+    Ok(make(name, settings, context)?.settings())
 }

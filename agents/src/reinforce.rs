@@ -1,16 +1,20 @@
-//! REINFORCE (Williams, 1992) as N2N (Ashok et al., 2018) uses it, and actor-critic beside it.
+//! REINFORCE (Williams, 1992) as N2N (Ashok et al., 2018) uses it, and an actor-critic variant.
 //!
 //! A policy gives each decision a distribution of actions. After every m episodes it takes one step
-//! along (1/m) Σₖ Σₜ ∇ ln π(aₖₜ)·Aₖₜ, in which each episode has its *own* advantage: its return less
-//! a moving average of the last updates' mean returns, or less what a value head expects
-//! (`actor-critic`). N2N's released code instead weighs all episodes of an update alike, averages
-//! over one update too many, and leaves the recurrent weights of its shrinkage policy out.
+//! along (1/m) Σₖ Σₜ ∇ ln π(aₖₜ)·Aₖₜ. The advantage A of an episode is its own return less a baseline:
+//! the mean return of the last updates, or the prediction of a value head (`actor-critic`). N2N's
+//! released code instead gives all episodes of an update the same advantage, averages over one update
+//! too many, and does not train the recurrent weights of its shrinkage policy.
 //!
-//! Gradients flow through the log-probability of what the agent chose; where the environment did
-//! something else, that is what the next decision sees as the previous action.
+//! Gradients flow through the log-probability of the action that the agent chose. Where the environment
+//! executed another one, that is the previous action in the input of the next decision.
+//!
+//! The agent is in this file, one update in `gradient.rs` and `objective.rs`, the networks in
+//! `policy.rs`.
 
 mod cells;
 mod distribution;
+mod gradient;
 mod objective;
 mod policy;
 mod saving;
@@ -25,25 +29,28 @@ use burn::tensor::Device;
 use cgym_env::{Action, ResetOptions};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use serde_json::Value;
 
 use crate::{
     Agent, AgentContext, AgentError, Mode, Transition, adam::Adam, parameters::numbers, reading::Reader,
+    settings::recorded,
 };
 use cells::State as Memory;
 use distribution::Actions;
 pub use distribution::Distribution;
-use objective::{Lesson, Step, leave_one_out, lesson};
+use gradient::policy_gradient;
+use objective::{Step, leave_one_out};
 pub use policy::PolicyKind;
 use policy::{Batch, Encoded, Policy, Shape};
 use saving::State;
 pub use settings::ReinforceSettings;
 
-/// Name in the registry, with a moving average for a baseline.
+/// Name in the registry of the agent whose baseline is a moving average.
 pub(crate) const REINFORCE: &str = "reinforce";
-/// Name in the registry, with a critic.
+/// Name in the registry of the agent with a critic.
 pub(crate) const ACTOR_CRITIC: &str = "actor-critic";
 
-/// Learns a stochastic policy for indices, or for boxes with finite bounds.
+/// Learns a stochastic policy for discrete actions, or for boxes with finite bounds.
 pub struct Reinforce {
     name: &'static str,
     settings: ReinforceSettings,
@@ -52,23 +59,25 @@ pub struct Reinforce {
     policy: Policy,
     adam: Adam,
     state: State,
-    /// The table that the policy read last while acting, and what it came to.
+    /// The table that the policy read last while acting, and its encoding.
     encoded: Option<(Vec<f32>, Encoded)>,
-    /// What the policy remembers of the episode being played.
+    /// Recurrent state of the policy in the episode being played.
     memory: Vec<Memory>,
     /// The last action of the episode being played, as an input.
     previous: Vec<f32>,
-    /// Of the last update.
+    /// Figures of the last update.
     figures: Vec<(String, f64)>,
+    /// Values of the last update for histograms.
     distributions: Vec<(String, Vec<f64>)>,
 }
 
-/// What a decision is made on.
-struct Seen {
-    /// Features of all rows; empty where the policy does not read them.
+/// The input of the policy for one decision.
+struct PolicyInput {
+    /// Features of all rows; empty where the policy does not read rows.
     table: Vec<f32>,
     row: usize,
-    input: Vec<f32>,
+    /// What the policy reads beside the rows.
+    decision: Vec<f32>,
 }
 
 impl Reinforce {
@@ -81,7 +90,7 @@ impl Reinforce {
         Self::named(REINFORCE, settings, context)
     }
 
-    /// As [`Reinforce::new`], with a critic by default and under the name `actor-critic`.
+    /// As [`Reinforce::new`], with a critic by default; its name is `actor-critic`.
     ///
     /// # Errors
     /// As [`Reinforce::new`].
@@ -146,18 +155,18 @@ impl Reinforce {
         })
     }
 
-    /// What the policy sees of `observation` after the action `previous`.
-    fn see(&self, observation: &[f32], previous: &[f32]) -> Result<Seen, AgentError> {
+    /// The policy's input for `observation` after the action `previous`.
+    fn policy_input(&self, observation: &[f32], previous: &[f32]) -> Result<PolicyInput, AgentError> {
         self.reader.check(self.name, observation)?;
         let kind = self.policy.shape().kind;
-        let mut input = self.reader.current(observation);
+        let mut decision = self.reader.current(observation);
         match kind {
-            PolicyKind::Bilstm => drop(input.drain(..self.reader.features())),
-            PolicyKind::Mlp => input.extend(self.reader.mean(observation)),
-            PolicyKind::Autoregressive | PolicyKind::EncoderDecoder => input.extend(previous),
+            PolicyKind::Bilstm => drop(decision.drain(..self.reader.features())),
+            PolicyKind::Mlp => decision.extend(self.reader.mean(observation)),
+            PolicyKind::Autoregressive | PolicyKind::EncoderDecoder => decision.extend(previous),
         }
         if !kind.needs_table() {
-            return Ok(Seen { table: Vec::new(), row: 0, input });
+            return Ok(PolicyInput { table: Vec::new(), row: 0, decision });
         }
         let table = self.reader.table(observation);
         if table.is_empty() {
@@ -166,20 +175,20 @@ impl Reinforce {
                 reason: "an observation has no row of a layer: the mask is 0 everywhere".to_owned(),
             });
         }
-        Ok(Seen { table, row: self.reader.row(observation), input })
+        Ok(PolicyInput { table, row: self.reader.row(observation), decision })
     }
 
     /// Outputs for the next decision of the episode being played.
-    fn outputs(&mut self, seen: Seen) -> Result<Vec<f32>, AgentError> {
+    fn outputs(&mut self, input: PolicyInput) -> Result<Vec<f32>, AgentError> {
         let tensors = self.policy.parameters.constant();
         let encoded = match self.encoded.take() {
-            Some((table, encoded)) if table == seen.table => encoded,
-            _ => self.policy.encode(tensors, &seen.table),
+            Some((table, encoded)) if table == input.table => encoded,
+            _ => self.policy.encode(tensors, &input.table),
         };
-        let batch = Batch { episodes: 1, inputs: seen.input, rows: vec![seen.row], tables: vec![0] };
+        let batch = Batch { episodes: 1, inputs: input.decision, rows: vec![input.row], tables: vec![0] };
         let tables = std::slice::from_ref(&encoded);
         let outputs = numbers(self.policy.outputs(tensors, tables, &batch, &mut self.memory));
-        self.encoded = Some((seen.table, encoded));
+        self.encoded = Some((input.table, encoded));
         if outputs.len() == self.policy.shape().outputs && outputs.iter().all(|output| output.is_finite()) {
             Ok(outputs)
         } else {
@@ -187,7 +196,7 @@ impl Reinforce {
         }
     }
 
-    /// Learns from all finished episodes.
+    /// Makes one update from all finished episodes.
     fn update(&mut self) -> Result<(), AgentError> {
         let episodes = std::mem::take(&mut self.state.finished);
         let tables = std::mem::take(&mut self.state.tables);
@@ -195,7 +204,7 @@ impl Reinforce {
             episodes.iter().map(|episode| episode.iter().map(|step| step.reward).sum()).collect();
         let baselines = self.baselines(&returns);
         let (policy, actions, settings) = (&self.policy, &self.actions, &self.settings);
-        let (lesson, mut gradient) =
+        let (update, mut gradient) =
             policy_gradient(policy, actions, settings, &episodes, &tables, &baselines)?;
         if let Some(clip) = self.settings.gradient_clip {
             let norm = gradient.iter().map(|slope| f64::from(*slope).powi(2)).sum::<f64>().sqrt();
@@ -209,11 +218,11 @@ impl Reinforce {
         self.state.recent.push(returns.iter().sum::<f64>() / returns.len().max(1) as f64);
         let old = self.state.recent.len().saturating_sub(self.settings.baseline);
         self.state.recent.drain(..old);
-        (self.figures, self.distributions) = (lesson.figures, lesson.distributions);
+        (self.figures, self.distributions) = (update.figures, update.distributions);
         Ok(())
     }
 
-    /// What each episode's return is compared with.
+    /// The baseline of each episode.
     fn baselines(&self, returns: &[f64]) -> Vec<f64> {
         let recent = &self.state.recent;
         if recent.is_empty() {
@@ -223,73 +232,32 @@ impl Reinforce {
     }
 }
 
-/// What `episodes` teach, and the gradient of the loss in the order of the flat parameters: one
-/// forward and one backward pass.
-fn policy_gradient(
-    policy: &Policy,
-    actions: &Actions,
-    settings: &ReinforceSettings,
-    episodes: &[Vec<Step>],
-    tables: &[Vec<f32>],
-    baselines: &[f64],
-) -> Result<(Lesson, Vec<f32>), AgentError> {
-    let tensors = policy.parameters.tracked();
-    let encoded: Vec<Encoded> = tables.iter().map(|table| policy.encode(&tensors, table)).collect();
-    let batch = side_by_side(episodes, policy.shape().input);
-    let outputs = policy.outputs(&tensors, &encoded, &batch, &mut Vec::new());
-    let values = numbers(outputs.clone().inner());
-    let lesson = lesson(actions, settings, episodes, baselines, &values);
-    let diverged = |what: &str| Err(AgentError::Diverged { what: what.to_owned() });
-    if let Some((name, _)) = lesson.figures.iter().find(|(_, figure)| !figure.is_finite()) {
-        return diverged(name);
-    }
-    // As far as its gradient goes the loss is linear in the outputs.
-    let slopes = tensors.input(lesson.gradient.clone(), policy.shape().outputs);
-    let gradient = tensors.gradient(&(outputs * slopes).sum());
-    if gradient.iter().any(|slope| !slope.is_finite()) {
-        return diverged("the policy's gradient");
-    }
-    Ok((lesson, gradient))
-}
-
-/// `episodes` step by step, the shorter ones filled up with zeros.
-fn side_by_side(episodes: &[Vec<Step>], width: usize) -> Batch {
-    let steps = episodes.iter().map(Vec::len).max().unwrap_or(0);
-    let (mut inputs, mut rows) = (Vec::new(), Vec::new());
-    for index in 0..steps {
-        for episode in episodes {
-            let end = inputs.len() + width;
-            inputs.extend(episode.get(index).into_iter().flat_map(|step| &step.input));
-            inputs.resize(end, 0.0);
-            rows.push(episode.get(index).map_or(0, |step| step.row));
-        }
-    }
-    let tables = episodes.iter().map(|episode| episode.first().map_or(0, |step| step.table)).collect();
-    Batch { episodes: episodes.len(), inputs, rows, tables }
-}
-
 impl Agent for Reinforce {
     fn name(&self) -> &str {
         self.name
     }
 
-    /// Exploring episodes tell the environment how often the policy was updated: N2N's constraints
-    /// get stricter with it.
+    fn settings(&self) -> Value {
+        recorded(&self.settings)
+    }
+
+    /// The options of an exploring episode contain the number of updates: N2N's constraints become
+    /// stricter with it.
     fn begin(&mut self, mode: Mode) -> Result<ResetOptions, AgentError> {
         self.memory.clear();
         self.previous = self.actions.start();
-        // An episode that was broken off teaches nothing.
+        // Steps of an unfinished episode are dropped.
         self.state.running.clear();
         self.state.previous = self.actions.start();
-        // One that never updates plays by the rules as they end.
+        // A policy that never updates is held to the strictest constraints.
         let learns = mode == Mode::Explore && !self.settings.frozen;
         let progress = learns.then_some(self.state.updates);
         Ok(ResetOptions { progress, ..ResetOptions::default() })
     }
 
     fn act(&mut self, observation: &[f32], mode: Mode) -> Result<Action, AgentError> {
-        let seen = self.see(observation, &self.previous)?;
-        let outputs = self.outputs(seen)?;
+        let input = self.policy_input(observation, &self.previous)?;
+        let outputs = self.outputs(input)?;
         let own = &outputs[..self.actions.outputs()];
         let action = match mode {
             Mode::Explore => self.actions.sample(own, &mut self.state.rng),
@@ -305,7 +273,8 @@ impl Agent for Reinforce {
     }
 
     fn learn(&mut self, transition: &Transition<'_>) -> Result<(), AgentError> {
-        let Seen { table, row, input } = self.see(transition.observation, &self.state.previous)?;
+        let PolicyInput { table, row, decision } =
+            self.policy_input(transition.observation, &self.state.previous)?;
         let choice = self.actions.choice(self.name, transition.action)?;
         self.state.previous = self.actions.encode(self.name, transition.executed)?;
         if !transition.reward.is_finite() {
@@ -320,7 +289,7 @@ impl Agent for Reinforce {
             state.tables.push(table);
             state.tables.len() - 1
         });
-        state.running.push(Step { table, row, input, choice, reward: transition.reward });
+        state.running.push(Step { table, row, input: decision, choice, reward: transition.reward });
         if transition.ending.is_some() {
             state.finished.push(std::mem::take(&mut state.running));
             state.previous = self.actions.start();

@@ -1,4 +1,4 @@
-//! The normal distribution cut to the unit interval, sampled exactly.
+//! Exact sampling of the normal distribution truncated to the unit interval.
 
 use rand::{Rng, RngExt};
 use rand_distr::{Distribution, StandardNormal};
@@ -11,7 +11,7 @@ const WIDE: f64 = 0.6;
 ///
 /// Rejection after Robert (1995), "Simulation of truncated normal variables": with the mean
 /// inside the interval the better of the two proposals is accepted with probability over 0.4,
-/// whatever the deviation. A deviation of 0 gives the mean.
+/// for every deviation. With a deviation of 0 it is the mean.
 pub(crate) fn sample(mean: f64, deviation: f64, rng: &mut impl Rng) -> f64 {
     let mean = mean.clamp(0.0, 1.0);
     if deviation <= 0.0 {

@@ -1,10 +1,10 @@
-//! What the agents find in a world whose best answer is known.
+//! What the agents find in environments whose best return is known.
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod common;
 
-use cgym_agents::{Agent, AgentContext, Mode, make, names, resolve_settings, run_episode};
+use cgym_agents::{Agent, AgentContext, Mode, describe, make, names, resolve_settings, run_episode};
 use cgym_env::{Action, Env, ResetOptions, Space};
 use common::{LOW, Run, Toy, agent, play, table::TableToy};
 use serde_json::{Value, json};
@@ -32,7 +32,7 @@ fn every_agent_plays_legal_episodes_within_the_budget() {
         let run = play(&toy, name, &Value::Null, 12, 3);
         assert!(!run.returns.is_empty(), "{name}");
         assert!(run.preserve_ratio <= 0.5 + 1e-6, "{name} keeps {}", run.preserve_ratio);
-        assert_eq!(run.agent.name(), *name);
+        assert_eq!(run.agent.name(), name);
     }
 }
 
@@ -123,8 +123,8 @@ fn cem_candidates_use_the_whole_budget_even_on_a_grid() {
 
 #[test]
 fn ddpg_learns_a_policy_that_meets_the_budget_by_itself() {
-    // What a shift of all actions takes back, returns say nothing of: without a pull towards what is
-    // played the actor saturates, and the shift makes a uniform policy of it.
+    // Returns do not depend on what the shift of all actions takes back. Without a term that pulls the
+    // mean action towards what is played the actor saturates, and the shifted policy is uniform.
     let mut toy = Toy::new(9);
     let settings = json!({ "hidden": [64, 64], "actor_learning_rate": 1e-3, "warmup": 20 });
     let mut ddpg = agent(&toy, "ddpg", &settings, 120, 1);
@@ -138,9 +138,9 @@ fn ddpg_learns_a_policy_that_meets_the_budget_by_itself() {
 
 #[test]
 fn ddpg_learns_under_a_scarce_budget() {
-    // Far below the untrained policy's cost the first shifts are large; an actor that chases them
-    // saturates within an episode's updates and never learns again.
-    let toy = Toy::new(18).with_target(0.3);
+    // The budget is far below the untrained policy's cost, so that the first shifts are large. An actor
+    // that follows them at once saturates within one episode's updates and stops learning.
+    let toy = Toy::new(18).with_budget(0.3);
     let (uniform, most) = (best(&toy, "uniform", Value::Null, 1, 0), toy.best_return());
     for seed in 0..4 {
         let run = play(&toy, "ddpg", &json!({ "hidden": [64, 64] }), 108, seed);
@@ -151,7 +151,7 @@ fn ddpg_learns_under_a_scarce_budget() {
 }
 
 #[test]
-fn nothing_that_ddpg_does_hangs_on_the_scale_of_rewards() {
+fn ddpg_does_not_depend_on_the_scale_of_rewards() {
     // A power of two, so that not even roundings differ.
     let returns = |scale: f64| play(&Toy::new(6).with_scale(scale), "ddpg", &small_ddpg(), 60, 3).returns;
     let larger: Vec<f64> = returns(1.0).iter().map(|value| 1024.0 * value).collect();
@@ -165,7 +165,7 @@ fn random_search_that_fills_the_budget_is_never_clipped() {
     for episode in 0..20 {
         let record = run_episode(&mut toy, &mut *random, episode, Mode::Explore).unwrap();
         assert_eq!(record.actions, record.executed);
-        assert!(record.outcome.unwrap().preserve_ratio > 0.98 * toy.spec().target);
+        assert!(record.outcome.unwrap().preserve_ratio > 0.98 * toy.spec().budget.unwrap());
     }
 }
 
@@ -279,9 +279,21 @@ fn resolved_settings_make_the_same_agent_again() {
     for name in names() {
         let resolved = resolve_settings(name, &json!({}), &context).unwrap();
         assert_eq!(resolve_settings(name, &resolved, &context).unwrap(), resolved, "{name}");
-        assert!(make(name, &resolved, &context).is_ok(), "{name}");
+        assert_eq!(make(name, &resolved, &context).unwrap().settings(), resolved, "{name}");
     }
     let ddpg = resolve_settings("ddpg", &json!({ "tau": 0.1 }), &context).unwrap();
     assert_eq!((&ddpg["tau"], &ddpg["warmup"], &ddpg["replay"]), (&json!(0.1), &json!(10), &json!(100)));
+    assert_eq!(resolve_settings("uniform", &Value::Null, &context).unwrap(), json!({}));
     assert_eq!(resolve_settings("greedy", &Value::Null, &context).unwrap(), json!({ "rounds": 8 }));
+}
+
+#[test]
+fn every_agent_has_a_description_of_one_line() {
+    assert!(describe().map(|(name, _)| name).eq(names()));
+    for (name, description) in describe() {
+        assert!(
+            (20..=90).contains(&description.len()) && !description.contains('\n'),
+            "{name}: {description}"
+        );
+    }
 }

@@ -1,4 +1,4 @@
-//! A stopped agent goes on as if it had never been stopped; a damaged checkpoint is refused.
+//! A restored agent continues as the saved one; a damaged checkpoint is refused.
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
@@ -6,8 +6,9 @@ mod common;
 
 use cgym_agents::{Agent, AgentError, Mode, names, run_episode};
 use cgym_env::{Env, EpisodeRecord};
-use common::{Toy, agent, table::TableToy};
+use common::{Toy, agent, copy, table::TableToy};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 fn settings(name: &str) -> Value {
     match name {
@@ -19,22 +20,22 @@ fn settings(name: &str) -> Value {
 }
 
 fn episodes(agent: &mut dyn Agent, toy: &dyn Env, range: std::ops::Range<u64>) -> Vec<EpisodeRecord> {
-    let mut env = toy.fork();
+    let mut env = copy(toy);
     let mut play = |agent: &mut dyn Agent, seed, mode| run_episode(&mut *env, agent, seed, mode).unwrap();
     range.flat_map(|seed| [play(agent, seed, Mode::Explore), play(agent, seed, Mode::Exploit)]).collect()
 }
 
-fn goes_on_as_if_never_stopped(name: &str, settings: &Value) {
-    plays_on_alike(&Toy::new(6), name, settings, [0, 1, 6, 11, 17]);
+fn continues_as_if_never_stopped(name: &str, settings: &Value) {
+    continues_as_the_saved_one(&Toy::new(6), name, settings, [0, 1, 6, 11, 17]);
 }
 
-fn plays_on_alike<const N: usize>(toy: &dyn Env, name: &str, settings: &Value, stops: [u64; N]) {
+fn continues_as_the_saved_one<const N: usize>(toy: &dyn Env, name: &str, settings: &Value, stops: [u64; N]) {
     for stop in stops {
         let directory = tempfile::tempdir().unwrap();
         let mut original = agent(toy, name, settings, 20, 5);
         episodes(&mut *original, toy, 0..stop);
         original.save(directory.path()).unwrap();
-        // Made from another seed: all that matters comes from the checkpoint.
+        // Made from another seed: its state comes from the checkpoint alone.
         let mut restored = agent(toy, name, settings, 20, 6);
         restored.load(directory.path()).unwrap();
         assert_eq!(restored.finished(), original.finished());
@@ -53,29 +54,29 @@ fn plays_on_alike<const N: usize>(toy: &dyn Env, name: &str, settings: &Value, s
 }
 
 #[test]
-fn every_agent_goes_on_as_if_never_stopped() {
+fn every_agent_continues_as_if_never_stopped() {
     for name in names() {
-        goes_on_as_if_never_stopped(name, &settings(name));
+        continues_as_if_never_stopped(name, &settings(name));
     }
 }
 
 #[test]
-fn policy_gradients_go_on_from_between_the_episodes_of_an_update() {
+fn policy_gradients_continue_between_the_episodes_of_an_update() {
     let toy = TableToy::new(6).with_fixed(2);
     for name in ["reinforce", "actor-critic"] {
         for policy in ["bilstm", "autoregressive", "encoder-decoder", "mlp"] {
             let settings = json!({ "policy": policy, "rollouts": 3 });
-            plays_on_alike(&toy, name, &settings, [0, 2, 3, 7]);
+            continues_as_the_saved_one(&toy, name, &settings, [0, 2, 3, 7]);
         }
     }
 }
 
 #[test]
-fn ddpg_with_target_networks_goes_on_as_if_never_stopped() {
+fn ddpg_with_target_networks_continues_as_if_never_stopped() {
     let mut settings = settings("ddpg");
     settings["target"] = json!("bootstrap");
     settings["credit"] = json!("shared");
-    goes_on_as_if_never_stopped("ddpg", &settings);
+    continues_as_if_never_stopped("ddpg", &settings);
 }
 
 #[test]
@@ -157,6 +158,61 @@ fn rejects_a_cut_or_changed_checkpoint_wherever_it_is_damaged() {
             std::fs::write(&path, &whole[..place]).unwrap();
             assert!(refusal(name, directory.path()).contains("damaged"));
         }
+    }
+}
+
+/// Files that any agent must refuse, made from the checkpoint `whole`: cut, changed, and, with a
+/// matching digest, with a state of other fields or with one array too short.
+fn damaged(whole: &[u8]) -> Vec<Vec<u8>> {
+    let body = &whole[..whole.len() - 32];
+    let line = body.iter().position(|&byte| byte == b'\n').unwrap();
+    let header: Value = serde_json::from_slice(&body[..line]).unwrap();
+    let sealed = |header: &Value, arrays: &[u8]| {
+        let bytes = [serde_json::to_string(header).unwrap().as_bytes(), b"\n", arrays].concat();
+        [&bytes, &Sha256::digest(&bytes)[..]].concat()
+    };
+    let mut changed = whole.to_vec();
+    changed[whole.len() / 3] ^= 1;
+    let mut other = header.clone();
+    other["state"] = json!({ "another": 1 });
+    let mut files = vec![whole[..whole.len() / 2].to_vec(), changed, sealed(&other, &body[line + 1..])];
+    let mut end = line + 1;
+    for (index, array) in header["arrays"].as_array().unwrap().iter().enumerate() {
+        let length = array[1].as_u64().unwrap();
+        end += 4 * length as usize;
+        let mut shorter = header.clone();
+        shorter["arrays"][index][1] = json!(length - 1);
+        files.push(sealed(&shorter, &[&body[line + 1..end - 4], &body[end..]].concat()));
+    }
+    files
+}
+
+#[test]
+fn a_good_checkpoint_restores_everything_after_damaged_ones() {
+    let toy = Toy::new(6);
+    let mut with_targets = settings("ddpg");
+    with_targets["target"] = json!("bootstrap");
+    with_targets["credit"] = json!("shared");
+    let all = names().map(|name| (name, settings(name))).chain([("ddpg", with_targets)]);
+    for (name, settings) in all {
+        let directory = tempfile::tempdir().unwrap();
+        let mut original = agent(&toy, name, &settings, 20, 5);
+        episodes(&mut *original, &toy, 0..7);
+        original.save(directory.path()).unwrap();
+        let path = directory.path().join("agent.bin");
+        let whole = std::fs::read(&path).unwrap();
+        // An agent that played other episodes, and refuses every damaged checkpoint.
+        let mut restored = agent(&toy, name, &settings, 20, 6);
+        episodes(&mut *restored, &toy, 0..9);
+        for (index, file) in damaged(&whole).iter().enumerate() {
+            std::fs::write(&path, file).unwrap();
+            assert!(restored.load(directory.path()).is_err(), "{name} loads damage {index}");
+        }
+        std::fs::write(&path, &whole).unwrap();
+        restored.load(directory.path()).unwrap();
+        let play = |agent: &mut dyn Agent| episodes(agent, &toy, 7..12);
+        assert_eq!(play(&mut *original), play(&mut *restored), "{name}");
+        assert_eq!(original.diagnostics(), restored.diagnostics(), "{name}");
     }
 }
 

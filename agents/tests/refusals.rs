@@ -1,4 +1,4 @@
-//! Wrong names, settings, spaces and observations are answered with typed errors.
+//! Wrong names, settings, spaces and observations are refused with typed errors.
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
@@ -63,6 +63,10 @@ fn rejects_settings_that_are_unknown_wrong_or_out_of_range_and_names_the_key() {
     }
     let error = refusal(&Toy::new(4), "ddpg", &json!({ "actor_learning_rat": 1 })).to_string();
     assert!(error.contains("did you mean `actor_learning_rate`?"), "{error}");
+    let error = refusal(&Toy::new(4), "uniform", &json!({ "slope": 0.5 })).to_string();
+    assert_eq!(error, "setting `slope`: no such setting; this agent has none");
+    let error = refusal(&Toy::new(4), "greedy", &json!({ "temperature": 0.5 })).to_string();
+    assert_eq!(error, "setting `temperature`: no such setting; known: rounds");
     assert!(matches!(refusal(&Toy::new(4), "cem", &json!([1])), AgentError::Setting { .. }));
 }
 

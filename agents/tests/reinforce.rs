@@ -1,12 +1,12 @@
-//! REINFORCE and actor-critic in worlds whose best answer is known, and their policies elsewhere.
+//! REINFORCE and actor-critic in environments whose best return is known, and transfer of policies.
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod common;
 
-use cgym_agents::{Agent, AgentContext, Mode, make, resolve_settings, run_batch, run_episode};
-use cgym_env::{Action, Env, EpisodeRecord, ResetOptions, Space};
-use common::{Toy, agent, play, table::TableToy};
+use cgym_agents::{Agent, AgentContext, Mode, make, resolve_settings, run_episode};
+use cgym_env::{Action, Env, ResetOptions, Space};
+use common::{Toy, agent, batch, copy, play, table::TableToy};
 use serde_json::{Value, json};
 
 const POLICIES: [&str; 4] = ["bilstm", "autoregressive", "encoder-decoder", "mlp"];
@@ -16,7 +16,7 @@ fn search(toy: &TableToy, agent: &mut dyn Agent, updates: u64) -> f64 {
     for update in 0..updates {
         let count = agent.batch() as u64;
         let seeds: Vec<u64> = (update * count..(update + 1) * count).collect();
-        run_batch(toy, agent, &seeds, Mode::Explore).unwrap();
+        batch(toy, agent, &seeds);
     }
     run_episode(&mut toy.clone(), agent, 0, Mode::Exploit).unwrap().episodic_return
 }
@@ -81,7 +81,7 @@ fn continuous_policies_of_either_density_improve_over_random() {
 }
 
 #[test]
-fn default_policies_hang_on_layout_and_actions() {
+fn default_policies_depend_on_layout_and_actions() {
     let policy = |env: &dyn Env, name: &str| {
         let context = AgentContext { env, episodes: 10, seed: 0 };
         let settings = resolve_settings(name, &Value::Null, &context).unwrap();
@@ -100,15 +100,15 @@ fn policies_that_read_rows_refuse_vectors_and_say_which_do_not() {
         let Err(error) = make("reinforce", &json!({ "policy": policy }), &context) else {
             panic!("`{policy}` was made");
         };
-        assert!(error.to_string().contains("`mlp` and `autoregressive` play them"), "{error}");
+        assert!(error.to_string().contains("`mlp` and `autoregressive` can play them"), "{error}");
     }
 }
 
-/// What an agent that takes over the policy in `directory` plays.
+/// The actions of an agent with the policy in `directory`.
 fn transferred(toy: &dyn Env, name: &str, settings: &Value, directory: &std::path::Path) -> Vec<Action> {
     let mut agent = agent(toy, name, settings, 10, 77);
     agent.load_policy(directory).unwrap();
-    run_episode(&mut *toy.fork(), &mut *agent, 0, Mode::Exploit).unwrap().actions
+    run_episode(&mut *copy(toy), &mut *agent, 0, Mode::Exploit).unwrap().actions
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn a_policy_plays_a_network_twice_as_long() {
         assert_eq!(there.len(), 16);
         if policy == "mlp" {
             // The longer network's rows are the shorter one's twice, with the same mean. The other
-            // policies carry a state from row to row, which knows how far it has come.
+            // policies carry a state from row to row.
             assert_eq!(there, [here.clone(), here].concat());
         }
     }
@@ -143,8 +143,7 @@ fn a_taken_over_policy_brings_neither_memories_nor_random_state() {
         agent.load_policy(directory.path()).unwrap();
         agent
     });
-    let played =
-        agents.each_mut().map(|agent| run_batch(&toy, &mut **agent, &[0, 1, 2], Mode::Explore).unwrap());
+    let played = agents.each_mut().map(|agent| batch(&toy, &mut **agent, &[0, 1, 2]));
     assert_eq!(played[0], played[1]);
     assert_ne!(played[0], played[2]);
     let updates =
@@ -196,51 +195,17 @@ fn the_log_shows_losses_baseline_and_the_probability_of_keeping() {
     assert!(distributions[0].1.iter().all(|probability| (0.0..=1.0).contains(probability)));
 }
 
-/// Episodes of a batch, and the same seeds one at a time.
-fn both_ways(env: &dyn Env, name: &str, settings: &Value) -> [Vec<EpisodeRecord>; 2] {
-    let seeds: Vec<u64> = (0..10).collect();
-    let mut batched = agent(env, name, settings, 10, 5);
-    let mut single = agent(env, name, settings, 10, 5);
-    let mut own = env.fork();
-    [
-        seeds
-            .chunks(5)
-            .flat_map(|seeds| run_batch(env, &mut *batched, seeds, Mode::Explore).unwrap())
-            .collect(),
-        seeds
-            .iter()
-            .map(|&seed| run_episode(&mut *own, &mut *single, seed, Mode::Explore).unwrap())
-            .collect(),
-    ]
-}
-
-#[test]
-fn a_batch_gives_the_records_of_its_episodes_played_one_at_a_time() {
-    let table = TableToy::new(8).with_fixed(3);
-    for (env, name, settings) in [
-        (&Toy::new(6) as &dyn Env, "random", Value::Null),
-        (&table, "random", Value::Null),
-        // An update comes after each five episodes either way.
-        (&table, "reinforce", json!({ "policy": "autoregressive" })),
-        (&table, "actor-critic", json!({ "policy": "encoder-decoder" })),
-        (&Toy::new(6), "reinforce", json!({ "policy": "autoregressive" })),
-    ] {
-        let [batched, single] = both_ways(env, name, &settings);
-        assert_eq!(batched, single, "{name} with {settings}");
-    }
-}
-
 #[test]
 fn random_remembers_the_best_episode_of_a_batch() {
     let toy = TableToy::new(8);
     let mut random = agent(&toy, "random", &Value::Null, 10, 5);
-    let records = run_batch(&toy, &mut *random, &[0, 1, 2, 3], Mode::Explore).unwrap();
+    let records = batch(&toy, &mut *random, &[0, 1, 2, 3]);
     let best = records.iter().map(|record| record.episodic_return).fold(f64::NEG_INFINITY, f64::max);
-    assert_eq!(run_batch(&toy, &mut *random, &[9], Mode::Exploit).unwrap()[0].episodic_return, best);
+    assert_eq!(run_episode(&mut *copy(&toy), &mut *random, 9, Mode::Exploit).unwrap().episodic_return, best);
 }
 
 #[test]
-fn what_the_environment_did_instead_is_what_the_next_decision_sees() {
+fn the_executed_action_is_the_previous_action_of_the_next_decision() {
     let toy = TableToy::new(8).with_actions(Space::vector(1, 0.0, 1.0));
     for policy in ["autoregressive", "encoder-decoder"] {
         let mut agent = agent(&toy, "reinforce", &json!({ "policy": policy }), 10, 5);

@@ -6,8 +6,7 @@ mod common;
 
 use std::process::Command;
 
-use cgym_agents::{Mode, run_batch};
-use common::{Toy, agent, play, table::TableToy};
+use common::{Toy, agent, batch, play, table::TableToy};
 use serde_json::json;
 
 const RESULT: &str = "CGYM_THREADS_TEST_RESULT";
@@ -37,7 +36,7 @@ fn policy_gradients_learn_the_same_bits_with_one_thread_and_with_several() {
             let mut agent = agent(&toy, "reinforce", &settings, 40, 1);
             for update in 0..2 {
                 let seeds: Vec<u64> = (20 * update..20 * update + 20).collect();
-                run_batch(&toy, &mut *agent, &seeds, Mode::Explore).unwrap();
+                batch(&toy, &mut *agent, &seeds);
             }
             agent.save(&std::path::Path::new(&directory).join(policy)).unwrap();
         }

@@ -1,15 +1,15 @@
-//! What a sequence of actions looks like as numbers: units of boxes, one-hots of indices.
+//! Sequences of actions as numbers: unit coordinates of boxes, one-hot vectors of indices.
 
 use cgym_env::{Action, Space};
 use rand::{Rng, RngExt};
 
 use crate::{AgentError, bounds::Bounds, truncated_normal};
 
-/// Numbers in [0, 1] for the actions of a space.
+/// How the actions of a space are written as numbers in [0, 1].
 pub(super) enum Domain {
-    /// A number a dimension, drawn from a truncated normal distribution.
+    /// One number per dimension, drawn from a truncated normal distribution.
     Box(Bounds),
-    /// A number an index: its probability, or 1 for the index that was chosen.
+    /// One number per index: its probability, or 1 for the chosen index and 0 for the others.
     Discrete { count: usize },
 }
 
@@ -25,7 +25,7 @@ impl Domain {
         }
     }
 
-    /// Numbers of one action.
+    /// Numbers per action.
     pub(super) fn width(&self) -> usize {
         match self {
             Self::Box(bounds) => bounds.length(),
@@ -33,8 +33,8 @@ impl Domain {
         }
     }
 
-    /// A drawn sequence. Indices are drawn with the probabilities `mean`, each decision by itself;
-    /// `deviation` is of boxes only.
+    /// Draws a sequence. The index of each decision is drawn independently with the probabilities
+    /// `mean`; only boxes use `deviation`.
     pub(super) fn draw(&self, mean: &[f32], deviation: &[f32], rng: &mut impl Rng) -> Vec<f32> {
         match self {
             Self::Box(_) => {
@@ -60,7 +60,7 @@ impl Domain {
         }
     }
 
-    /// The actions of a sequence; of several indices the likeliest, of equals the first.
+    /// The actions of a sequence. An index is the one of greatest probability; ties go to the first.
     pub(super) fn actions(&self, numbers: &[f32]) -> Vec<Action> {
         match self {
             Self::Box(bounds) => bounds.actions(numbers),

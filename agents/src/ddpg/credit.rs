@@ -1,23 +1,23 @@
-//! Whose doing a return is: a ridge regression of returns on the actions of whole episodes.
+//! Credit assignment by ridge regression of returns on the actions of whole episodes.
 //!
-//! All steps of an episode share one return, so what a step's own action did drowns in what the
-//! others did. The regression explains returns by every action and its square; a step is then
-//! credited with the return less the others' part. Under a budget that is always used up the
-//! actions are collinear and the ridge picks the solution of least norm: relative values, "better
-//! here than elsewhere", as a policy under a budget needs them.
+//! All steps of an episode share one return, in which the effect of a single action is hidden among
+//! those of the others. The regression explains returns by every action and its square. A step is
+//! credited with the return less the part that the other steps' actions explain. Under a budget that
+//! is always used up the actions are collinear, and the ridge selects the solution of least norm:
+//! it values an action relative to the others, as a policy under a budget needs it.
 //!
-//! Old episodes are forgotten: what an action is worth beside the policy as it is now is another
-//! question than what it is worth beside uniform ones, and a parabola fits well only near by.
+//! The weight of an episode falls with its age: the value of an action beside those of the current
+//! policy differs from its value beside uniform ones, and a parabola fits only locally.
 
-/// All exploring episodes so far and the fit to them.
+/// The actions and returns of all exploring episodes, and the regression on them.
 pub(super) struct History {
-    /// Numbers of an episode: steps × numbers of an action.
+    /// Numbers per episode: steps × numbers per action.
     width: usize,
-    /// Numbers of an action.
+    /// Numbers per action.
     action: usize,
-    /// Episodes after which one counts for 1/e.
+    /// Age in episodes at which the weight of an episode is 1/e.
     memory: f64,
-    /// Row after row, unit coordinates.
+    /// One row per episode, in unit coordinates.
     actions: Vec<f32>,
     returns: Vec<f64>,
     fit: Fit,
@@ -28,9 +28,9 @@ pub(super) struct History {
 struct Fit {
     mean: f64,
     centres: Vec<f64>,
-    /// For each number its linear and its square coefficient, and the mean of its square.
+    /// Per number: the linear coefficient, the coefficient of the square, and the mean of the square.
     terms: Vec<[f64; 3]>,
-    /// What all actions of each episode explain, the mean included.
+    /// Predicted return of each episode.
     predictions: Vec<f64>,
 }
 
@@ -52,7 +52,7 @@ impl History {
         &self.returns
     }
 
-    /// Adds an episode; one of another length leaves gaps of zeros or is cut.
+    /// Adds an episode; its actions are cut or filled with zeros to the width.
     pub(super) fn push(&mut self, actions: &[f32], episodic_return: f64) {
         self.actions.extend(actions.iter().take(self.width));
         self.returns.push(episodic_return);
@@ -67,7 +67,7 @@ impl History {
         (self.actions, self.returns, self.fit) = (actions, returns, Fit::default());
     }
 
-    /// Standard deviation of all returns; 1 where they are all alike.
+    /// Standard deviation of all returns; 1 where they are all equal.
     pub(super) fn spread(&self) -> f64 {
         let average = |sum: f64| sum / self.returns.len().max(1) as f64;
         let mean = average(self.returns.iter().sum());
@@ -75,7 +75,7 @@ impl History {
         if spread > 1e-9 { spread } else { 1.0 }
     }
 
-    /// What the other steps' actions explain of `episode`'s return, the mean return included.
+    /// Predicted return of `episode` without the contribution of the action at `step`.
     pub(super) fn others(&self, episode: usize, step: usize) -> f32 {
         let own = step * self.action..(step + 1) * self.action;
         let own: f64 = own.map(|number| self.part(episode, number)).sum();
@@ -92,7 +92,7 @@ impl History {
         linear * centred + square * (centred * centred - offset)
     }
 
-    /// Fits all episodes so far.
+    /// Fits the regression to all episodes.
     pub(super) fn fit(&mut self) {
         let (count, width) = (self.returns.len(), self.width);
         if count == 0 || width == 0 {
@@ -120,8 +120,8 @@ impl History {
             centred.iter().copied().chain(squares).collect()
         };
         let table: Vec<Vec<f64>> = rows().map(features).collect();
-        // Standardised columns and a ridge of as many pseudo-episodes as an episode has actions:
-        // about what the signal-to-noise ratio of one action among so many asks for.
+        // Standardised columns, and a ridge with the weight of as many episodes as an episode has
+        // actions: about the inverse of the signal-to-noise ratio of one action.
         let columns = 2 * width;
         let scale = |column: usize| average(&mut table.iter().map(|row| row[column].powi(2))).sqrt();
         let scales: Vec<f64> = (0..columns).map(|column| scale(column).max(1e-6)).collect();
@@ -196,12 +196,12 @@ mod tests {
     }
 
     #[test]
-    fn old_episodes_are_forgotten() {
+    fn the_weight_of_an_episode_falls_with_its_age() {
         let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(5);
         let mut history = History::new(2, 1, 20.0);
         for episode in 0..400 {
             let actions: Vec<f32> = (0..2).map(|_| rng.random()).collect();
-            // What counted for the first 200 episodes counts against from then on.
+            // The sign of the effect changes after 200 episodes.
             let sign = if episode < 200 { 1.0 } else { -1.0 };
             history.push(&actions, sign * f64::from(actions[0]));
         }

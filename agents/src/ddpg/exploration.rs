@@ -1,11 +1,12 @@
-//! How far DDPG strays from its policy, episode by episode.
+//! The exploration noise of DDPG and its schedule.
 
 use rand::{Rng, RngExt};
 
 use super::DdpgSettings;
 use crate::truncated_normal;
 
-/// Uniform actions during warm-up, then truncated normal ones of falling deviation.
+/// Uniform actions during warm-up, then actions from a truncated normal distribution around the
+/// policy's, whose deviation decays.
 pub(super) struct Exploration {
     warmup: u64,
     warmup_sigma: Option<f64>,
@@ -15,8 +16,8 @@ pub(super) struct Exploration {
 }
 
 impl Exploration {
-    /// The schedule over `episodes`. The decay an episode is such that the deviation reaches its
-    /// floor when the share `sigma_share` of the episodes after warm-up is over.
+    /// The schedule over `episodes`. The decay per episode is such that the deviation reaches its floor
+    /// after the share `sigma_share` of the episodes that follow warm-up.
     pub(super) fn new(settings: &DdpgSettings, warmup: u64, episodes: u64) -> Self {
         let falling = settings.sigma_share * episodes.saturating_sub(warmup) as f64;
         let DdpgSettings { sigma, sigma_floor, .. } = *settings;
@@ -30,7 +31,7 @@ impl Exploration {
         Self { warmup, warmup_sigma: settings.warmup_sigma, sigma, floor: sigma_floor.min(sigma), decay }
     }
 
-    /// Whether `episode`, counted from 0, is one of uniform actions.
+    /// Whether `episode`, counted from 0, belongs to the warm-up.
     pub(super) fn warming_up(&self, episode: u64) -> bool {
         episode < self.warmup
     }
@@ -41,8 +42,8 @@ impl Exploration {
         (self.sigma * self.decay.powf(age)).max(self.floor)
     }
 
-    /// A unit action for `episode` around `policy`.
-    pub(super) fn stray(&self, episode: u64, policy: &[f32], rng: &mut impl Rng) -> Vec<f32> {
+    /// The action `policy` with the noise of `episode`, in unit coordinates.
+    pub(super) fn explore(&self, episode: u64, policy: &[f32], rng: &mut impl Rng) -> Vec<f32> {
         let sigma = match (self.warming_up(episode), self.warmup_sigma) {
             (true, None) => return policy.iter().map(|_| rng.random::<f32>()).collect(),
             (true, Some(sigma)) => sigma,

@@ -1,7 +1,7 @@
-//! Actor and critic: flat parameters, and the Burn tensors made of them.
+//! The networks of actor and critic.
 //!
-//! Parameters live in one flat array a network: an optimiser step is one pass over it, and a
-//! checkpoint is the array itself. Tensors are only views for the forward and backward pass.
+//! The parameters of a network are one flat array: an optimiser step is one pass over it, and a
+//! checkpoint stores it as it is. Tensors are made from it for the forward and backward pass.
 
 use burn::tensor::{
     Device, Tensor, TensorData,
@@ -10,7 +10,7 @@ use burn::tensor::{
 };
 use rand::{Rng, RngExt};
 
-/// Weights `[inputs, outputs]`, then perhaps a bias, in a network's flat parameters.
+/// A linear layer: weights `[inputs, outputs]`, then a bias where there is one.
 #[derive(Debug, Clone, Copy)]
 struct Layer {
     inputs: usize,
@@ -18,7 +18,7 @@ struct Layer {
     bias: bool,
 }
 
-/// Flat parameters of a few linear layers, and their tensors.
+/// Flat parameters of a network of linear layers, and their tensors.
 pub(super) struct Network {
     layers: Vec<Layer>,
     parameters: Vec<f32>,
@@ -37,7 +37,7 @@ impl Network {
         Self::new(layers.collect(), device, rng)
     }
 
-    /// Observation and action → hidden → hidden → value; both enter at the first layer.
+    /// Observation and action → hidden → hidden → value; both are inputs of the first layer.
     pub(super) fn critic(
         [observation, action]: [usize; 2],
         hidden: [usize; 2],
@@ -86,7 +86,8 @@ impl Network {
         self.tensors = Tensors::new(&self.layers, &self.parameters, &self.device);
     }
 
-    /// Moves all parameters the share `rate` of the way to those of `other` (Polyak averaging).
+    /// Moves all parameters by the share `rate` of the difference to those of `other` (Polyak
+    /// averaging).
     pub(super) fn follow(&mut self, other: &Self, rate: f32) {
         self.change(|parameters| {
             for (own, target) in parameters.iter_mut().zip(&other.parameters) {

@@ -1,4 +1,4 @@
-//! The replay memory: a ring of transitions, drawn from uniformly with replacement.
+//! The replay memory: a ring buffer of transitions, sampled uniformly with replacement.
 
 use rand::{Rng, RngExt};
 
@@ -8,9 +8,9 @@ pub(super) struct Row {
     pub(super) observation: Vec<f32>,
     pub(super) action: Vec<f32>,
     pub(super) next_observation: Vec<f32>,
-    /// What the critic learns from, without baseline.
+    /// Target of the critic, before the baseline is subtracted.
     pub(super) value: f32,
-    /// Weight of the next state's value: the discount, or 0 where the process ended.
+    /// Weight of the next state's value: the discount, or 0 after the last step.
     pub(super) bootstrap: f32,
     /// Number of the exploring episode.
     pub(super) episode: u32,
@@ -23,7 +23,7 @@ pub(super) struct Replay {
     observation: usize,
     action: usize,
     capacity: usize,
-    /// Row to be written next.
+    /// Index of the row that is written next.
     pub(super) next: usize,
     pub(super) rows: Vec<f32>,
 }
@@ -54,7 +54,7 @@ impl Replay {
         self.rows.len() / self.width()
     }
 
-    /// Stores `row`, over the oldest one once full.
+    /// Stores `row`, in place of the oldest one where the memory is full.
     pub(super) fn push(&mut self, row: &Row) {
         let mut flat = Vec::with_capacity(self.width());
         flat.extend_from_slice(&row.observation);
@@ -71,7 +71,7 @@ impl Replay {
         self.next = (self.next + 1) % self.capacity;
     }
 
-    /// `count` rows drawn uniformly; there must be one at least.
+    /// `count` rows drawn uniformly from a memory that is not empty.
     pub(super) fn sample(&self, count: usize, rng: &mut impl Rng) -> Batch {
         let mut batch = Batch::default();
         for _ in 0..count {
@@ -90,7 +90,7 @@ impl Replay {
         batch
     }
 
-    /// Whether `rows` and `next` could have come about here.
+    /// Whether `rows` and `next` are a possible state of this memory.
     pub(super) fn accepts(&self, rows: &[f32], next: usize) -> bool {
         let stored = rows.len() / self.width();
         rows.len().is_multiple_of(self.width())

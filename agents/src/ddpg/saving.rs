@@ -1,4 +1,4 @@
-//! DDPG's checkpoint: both networks, their twins and moments, the replay memory and the state.
+//! DDPG's checkpoint: all networks, the moments of their optimisers, the replay memory and the state.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use crate::{
     checkpoint::{self, Checkpoint},
 };
 
-/// What a checkpoint holds beside arrays.
+/// The part of a checkpoint that is not arrays.
 #[derive(Serialize, Deserialize)]
 pub(super) struct State {
     pub(super) rng: ChaCha8Rng,
@@ -21,22 +21,22 @@ pub(super) struct State {
     pub(super) updates: u64,
     /// Moving average of returns.
     pub(super) baseline: Option<f64>,
-    /// Steps of the running episode; `value` is the step's own reward until the episode ends.
+    /// Steps of the running episode; until it ends, `value` is the reward of the step.
     pub(super) pending: Vec<Row>,
     pub(super) plan: Plan,
-    /// Moving average of the mean action of exploring episodes, where a shift fills the budget.
+    /// Moving average of the mean action of exploring episodes; only with `fill_budget`.
     pub(super) level: Option<f32>,
     /// Returns of all exploring episodes.
     pub(super) returns: Vec<f64>,
     pub(super) replay_next: usize,
     pub(super) actor_time: u64,
     pub(super) critic_time: u64,
-    /// Of the actor's layers, from observation to action.
+    /// Widths of the actor's layers, from observation to action.
     pub(super) widths: Vec<usize>,
 }
 
 impl Ddpg {
-    /// Writes all that learning and playing go on from.
+    /// Writes everything that learning and acting depend on.
     pub(super) fn write(&self, directory: &Path) -> Result<(), AgentError> {
         let state = &self.state;
         let state = State {
@@ -73,7 +73,7 @@ impl Ddpg {
         let mut read = Checkpoint::<State>::read(directory, NAME)?;
         self.check_widths(&read)?;
         let (actor_size, critic_size) = (self.actor.parameters().len(), self.critic.parameters().len());
-        // Everything is read before anything is changed: a refused checkpoint leaves no trace.
+        // Everything is read before anything is changed: a refused checkpoint changes nothing.
         let actor = read.array("actor", actor_size)?;
         let critic = read.array("critic", critic_size)?;
         let actor_moments =
@@ -106,11 +106,12 @@ impl Ddpg {
         self.history.restore(played, std::mem::take(&mut read.state.returns));
         let widths = std::mem::take(&mut self.state.widths);
         self.state = State { widths, ..read.state };
+        self.losses = None;
         Ok(())
     }
 
-    /// Takes over actor and critic of a checkpoint of any network; target networks start as their
-    /// copies, and everything else stays as it is.
+    /// Reads actor and critic only, from a checkpoint of a run on any network. Target networks become
+    /// copies of them; everything else is unchanged.
     pub(super) fn read_policy(&mut self, directory: &Path) -> Result<(), AgentError> {
         let mut read = Checkpoint::<State>::read(directory, NAME)?;
         self.check_widths(&read)?;
@@ -124,7 +125,7 @@ impl Ddpg {
         Ok(())
     }
 
-    /// Refuses networks of other widths, which may have as many parameters all the same.
+    /// Refuses networks of other widths; these may have the same number of parameters.
     fn check_widths(&self, read: &Checkpoint<State>) -> Result<(), AgentError> {
         let (saved, own) = (&read.state.widths, &self.state.widths);
         if saved == own {
@@ -132,7 +133,7 @@ impl Ddpg {
         }
         Err(read.refuse(format!(
             "its actor has layers of {saved:?} numbers, this agent's of {own:?}, from observation to action: \
-             set `hidden` alike and play environments with the same kind of observations"
+             set `hidden` to the same widths and play an environment with the same kind of observations"
         )))
     }
 }

@@ -4,31 +4,31 @@ use serde::{Deserialize, Serialize};
 
 use crate::{AgentContext, AgentError, settings::require};
 
-/// What the critic learns the value of a step to be.
+/// What the critic is trained to predict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Target {
-    /// The discounted return from the step on, less the baseline, over the deviation of all returns:
-    /// with the reward at the end and no discount the same (R − b)/σ at every step, with nothing
-    /// bootstrapped.
+    /// The discounted return from the step on, less the baseline, divided by the standard deviation
+    /// of all returns. Nothing is bootstrapped.
     MonteCarlo,
     /// As AMC's released code: the episode's return at every step, less the baseline, plus the
-    /// discounted value that the target networks give the next state; Q grows with the steps to go.
+    /// discounted value that the target networks give the next state. Values therefore grow with the
+    /// number of steps left.
     Bootstrap,
 }
 
-/// How an episode's return is shared out among its steps.
+/// The baseline that is subtracted from the return of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Credit {
-    /// As AMC: every step gets the whole return less a moving average.
+    /// As AMC: a moving average of returns, the same for every step.
     Shared,
-    /// Every step gets what the actions of the other steps leave unexplained of the return in a
-    /// ridge regression over the episodes so far: a baseline that depends on the other actions.
+    /// The return that a ridge regression over the episodes so far predicts from the actions of all
+    /// other steps.
     Residual,
 }
 
-/// Hyper-parameters of [`Ddpg`](super::Ddpg); the defaults are AMC's where it gives any.
+/// Hyper-parameters of [`Ddpg`](super::Ddpg). Defaults are AMC's, unless AMC's value is given too.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DdpgSettings {
@@ -38,50 +38,53 @@ pub struct DdpgSettings {
     pub actor_learning_rate: f64,
     /// Adam's learning rate for the critic; 1e-3.
     pub critic_learning_rate: f64,
-    /// What the critic learns; `monte-carlo` (AMC: `bootstrap`).
+    /// What the critic is trained to predict; `monte-carlo` (AMC: `bootstrap`).
     pub target: Target,
-    /// Whose doing a return is; `residual` (AMC: `shared`).
+    /// Which baseline is subtracted from the return of a step; `residual` (AMC: `shared`).
     pub credit: Credit,
-    /// Episodes over which the regression behind `residual` forgets: one that old counts for 1/e; a
-    /// quarter of the episodes by default, at least 10.
+    /// Age in episodes at which an episode has the weight 1/e in the regression of `residual`; by
+    /// default a quarter of the episodes, at least 10.
     pub credit_memory: Option<f64>,
-    /// Whether an episode's actions are shifted, all alike, until they use the whole budget; on
-    /// (AMC: off, so that the budget clips late layers).
+    /// Whether one number is added to all actions of an episode, the greatest for which the budget
+    /// clips none of them; on (AMC: off, so that the budget clips the actions of late layers). Needs
+    /// look-ahead. Off in environments without a budget.
     pub fill_budget: bool,
     /// Discount γ in [0, 1]; 1.
     pub discount: f64,
-    /// Share of the way that target networks move at each update, in (0, 1]; 0.01. Only
+    /// Weight of the trained networks in each update of the target networks, in (0, 1]; 0.01. Only
     /// `bootstrap` has target networks.
     pub tau: f64,
     /// Transitions in a minibatch; 64.
     pub batch: usize,
-    /// Transitions remembered; by default those of a third of the episodes, at least of 20 (AMC: 2000).
+    /// Transitions in the replay memory; by default those of a third of the episodes, at least of 20
+    /// (AMC: 2000).
     pub replay: Option<usize>,
-    /// Episodes of uniform actions before anything is learned; the lesser of 100 and a quarter of
-    /// the episodes by default, none where frozen (AMC: 100).
+    /// Episodes of uniform actions before the first update; by default the lesser of 100 and a quarter
+    /// of the episodes, none with `frozen` (AMC: 100).
     pub warmup: Option<u64>,
-    /// Deviation of actions during warm-up, around the untrained policy; uniform actions where
+    /// Standard deviation of actions around the untrained policy during warm-up; uniform actions where
     /// absent (AMC: uniform).
     pub warmup_sigma: Option<f64>,
-    /// Whether the critic alone learns during warm-up; off.
+    /// Whether the critic, but not the actor, learns during warm-up; off.
     pub warmup_critic: bool,
-    /// Updates for each new transition, done after the episode; 4 (AMC: 1).
+    /// Updates per new transition, made at the end of the episode; 4 (AMC: 1).
     pub updates_per_step: usize,
-    /// First deviation of the truncated normal exploration, in widths of the action range; 0.5.
+    /// Standard deviation of the truncated normal exploration after warm-up, as a share of the action
+    /// range; 0.5.
     pub sigma: f64,
-    /// Least deviation; 0.1 (AMC: none, so that late episodes repeat each other and teach nothing).
+    /// Least standard deviation of the exploration; 0.1 (AMC: none, so that late episodes repeat each
+    /// other).
     pub sigma_floor: f64,
-    /// Share of the episodes after warm-up at whose end the deviation reaches its floor; 0.75.
+    /// Share of the episodes after warm-up at whose end the standard deviation reaches its floor; 0.75.
     pub sigma_share: f64,
-    /// Factor on the deviation at each episode after warm-up; by default what `sigma_share` asks
-    /// for (AMC: 0.95, whatever the number of episodes).
+    /// Factor on the standard deviation per episode after warm-up; by default the one that `sigma_share`
+    /// implies (AMC: 0.95, whatever the number of episodes).
     pub sigma_decay: Option<f64>,
-    /// Weight of the past in the moving average of returns that is the baseline, in [0, 1); 0.95
-    /// over episodes (AMC: 0.5 over minibatches). Only
-    /// `credit = shared` uses it.
+    /// Weight of the past in the moving average of returns, the baseline of `credit = "shared"`, in
+    /// [0, 1); 0.95 per episode (AMC: 0.5 per minibatch).
     pub baseline_decay: f64,
-    /// Whether it only acts, with its exploration, and never learns; off. A policy taken over from
-    /// another network is measured so: there is no warm-up then unless asked for.
+    /// Whether the agent explores but never learns; off. It measures a policy taken from another
+    /// network.
     pub frozen: bool,
 }
 
@@ -114,7 +117,8 @@ impl Default for DdpgSettings {
 }
 
 impl DdpgSettings {
-    /// Checks every range and fills the defaults in that hang on environment and episodes.
+    /// Checks every range and fills in the defaults that depend on the environment and the number of
+    /// episodes.
     pub(crate) fn resolve(mut self, context: &AgentContext<'_>) -> Result<Self, AgentError> {
         let rate = |x: f64| x > 0.0 && x.is_finite();
         let width = |&width: &usize| (1..=8192).contains(&width);
@@ -125,7 +129,7 @@ impl DdpgSettings {
         require(self.tau > 0.0 && self.tau <= 1.0, "tau", "must lie in (0, 1]")?;
         require((1..=65_536).contains(&self.batch), "batch", "must lie in 1..=65536")?;
         require(self.updates_per_step <= 1000, "updates_per_step", "must be at most 1000")?;
-        // A bootstrapped value is of the whole return: only the whole return's baseline goes with it.
+        // A bootstrapped value is one of the whole return, so its baseline must be too.
         require(
             self.target == Target::MonteCarlo || self.credit == Credit::Shared,
             "target",
@@ -149,6 +153,7 @@ impl DdpgSettings {
         let replay = self.replay.unwrap_or(context.env.spec().steps().saturating_mul(share(3, 20) as usize));
         require(replay > 0, "replay", "must be at least 1")?;
         self.replay = Some(replay);
+        self.fill_budget &= context.env.spec().budget.is_some();
         let warmup = if self.frozen { 0 } else { (context.episodes / 4).min(100) };
         self.warmup = Some(self.warmup.unwrap_or(warmup));
         Ok(self)

@@ -31,7 +31,7 @@ impl Linear {
     }
 }
 
-/// What a cell remembers, both `[rows, hidden]`.
+/// The state of a cell, both parts `[rows, hidden]`.
 #[derive(Clone)]
 pub(super) struct State {
     pub(super) hidden: Tensor<2>,
@@ -39,7 +39,7 @@ pub(super) struct State {
 }
 
 impl State {
-    /// Nothing remembered.
+    /// The state before the first input.
     pub(super) fn zeros(rows: usize, hidden: usize, tensors: &Tensors) -> Self {
         let zeros = tensors.input(vec![0.0; rows * hidden], hidden);
         Self { hidden: zeros.clone(), cell: zeros }
@@ -64,9 +64,9 @@ pub(super) struct Cell {
 
 impl Cell {
     /// Recurrent weights and biases are drawn from U(-1/√hidden, 1/√hidden) as PyTorch's, input
-    /// weights from U(-3/√inputs, 3/√inputs). Features lie in [0, 1] and differ little between
-    /// layers: with PyTorch's input weights a policy gradient finds what all decisions have in
-    /// common, and is certain of it, long before it tells one layer from another.
+    /// weights from U(-3/√inputs, 3/√inputs). Features lie in [0, 1] and differ little between layers.
+    /// With PyTorch's input weights a policy gradient therefore converges to the same action at all
+    /// decisions before it distinguishes layers.
     pub(super) fn new([inputs, hidden]: [usize; 2], parameters: &mut Parameters, rng: &mut impl Rng) -> Self {
         let limit = 1.0 / (hidden as f32).sqrt();
         let input = parameters.draw([inputs, 4 * hidden], 3.0 / (inputs.max(1) as f32).sqrt(), rng);
@@ -75,7 +75,7 @@ impl Cell {
         Self { input, recurrent, bias, hidden }
     }
 
-    /// Takes one `input`, `[rows, inputs]`.
+    /// The state after one `input`, `[rows, inputs]`.
     pub(super) fn step(&self, tensors: &Tensors, input: Tensor<2>, state: State) -> State {
         let width = self.hidden;
         let gates = input.matmul(tensors.array(self.input))
@@ -88,7 +88,7 @@ impl Cell {
         State { hidden: gate(2) * cell.clone().tanh(), cell }
     }
 
-    /// Takes all `inputs` in turn; gives the hidden state after each, and the last state.
+    /// Processes all `inputs` in turn; returns the hidden state after each, and the last state.
     pub(super) fn run(
         &self,
         tensors: &Tensors,

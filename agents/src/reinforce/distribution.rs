@@ -1,6 +1,6 @@
-//! What a policy's outputs say about actions: probabilities, draws, and derivatives.
+//! The distribution of actions that a policy's outputs define: probabilities, samples, derivatives.
 //!
-//! All of it is `f64` on the host; the networks only ever see derivatives with respect to their
+//! All of it is computed in `f64` on the host; a network only receives derivatives with respect to its
 //! outputs.
 
 use cgym_env::{Action, Space};
@@ -15,21 +15,20 @@ use crate::{AgentError, bounds::Bounds, truncated_normal};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Distribution {
-    /// The normal density cut to [0, 1] and divided by what is left of its mass. Its centre is the
-    /// sigmoid of the first output; the logarithm of its deviation is the second less 1.2, kept
-    /// within 0.01 and 1.
+    /// The normal density truncated to [0, 1]. Its centre is the sigmoid of the first output; the
+    /// logarithm of its deviation is the second output less 1.2. The deviation is clamped to [0.01, 1].
     Gaussian,
     /// The beta density; both parameters are 1 + softplus of an output, so that it has one peak
     /// and is finite everywhere.
     Beta,
 }
 
-/// Nearest to the ends that a unit action is taken to be.
+/// Least distance from 0 and 1 at which the beta density is evaluated.
 const EDGE: f64 = 1e-6;
 /// Step of the central differences.
 const DIFFERENCE: f64 = 1e-5;
 
-/// The actions of a space, and how they are drawn.
+/// The actions of a space, and their distribution.
 #[derive(Debug, Clone)]
 pub(super) enum Actions {
     /// Softmax over indices.
@@ -42,7 +41,7 @@ impl Actions {
     /// The actions of `space`.
     ///
     /// # Errors
-    /// [`AgentError::Spaces`] for no choice at all, or a box without finite bounds.
+    /// [`AgentError::Spaces`] for a space without actions, or a box without finite bounds.
     pub(super) fn new(agent: &str, space: &Space, distribution: Distribution) -> Result<Self, AgentError> {
         match space {
             Space::Discrete { count: 0 } => Err(AgentError::Spaces {
@@ -54,7 +53,7 @@ impl Actions {
         }
     }
 
-    /// Name of the distribution and its size: policies can only move between equal ones.
+    /// Name of the distribution and its size, which must be equal where a policy is taken over.
     pub(super) fn describe(&self) -> String {
         match self {
             Self::Discrete { count } => format!("softmax over {count}"),
@@ -68,7 +67,7 @@ impl Actions {
         }
     }
 
-    /// Network outputs that one decision needs.
+    /// Number of network outputs per decision.
     pub(super) fn outputs(&self) -> usize {
         match self {
             Self::Discrete { count } => *count,
@@ -76,7 +75,7 @@ impl Actions {
         }
     }
 
-    /// Numbers that stand for an action where it is an input.
+    /// Numbers per action in an input.
     pub(super) fn encoded_width(&self) -> usize {
         match self {
             Self::Discrete { count } => *count,
@@ -84,7 +83,8 @@ impl Actions {
         }
     }
 
-    /// What stands for the action before the first: the last index or the upper bounds, which keep.
+    /// The previous action in the input of the first decision: the last index or the upper bounds, which
+    /// keep everything.
     pub(super) fn start(&self) -> Vec<f32> {
         match self {
             Self::Discrete { count } => one_hot(*count, count - 1),
@@ -92,7 +92,7 @@ impl Actions {
         }
     }
 
-    /// `action` as an input: a one-hot of its index, or its units.
+    /// `action` in an input: a one-hot vector of its index, or its unit coordinates.
     pub(super) fn encode(&self, agent: &str, action: &Action) -> Result<Vec<f32>, AgentError> {
         Ok(match self {
             Self::Discrete { count } => one_hot(*count, self.choice(agent, action)?[0] as usize),
@@ -100,7 +100,7 @@ impl Actions {
         })
     }
 
-    /// `action` as what densities are asked about: its index, or its units.
+    /// `action` as an argument of densities: its index, or its unit coordinates.
     pub(super) fn choice(&self, agent: &str, action: &Action) -> Result<Vec<f32>, AgentError> {
         match (self, action) {
             (Self::Discrete { count }, Action::Discrete(index)) if index < count => Ok(vec![*index as f32]),
@@ -125,7 +125,7 @@ impl Actions {
                     left -= probability;
                     left < 0.0
                 });
-                // Rounding may leave a crumb after the last.
+                // The rounded probabilities may sum to less than 1.
                 Action::Discrete(drawn.unwrap_or(probabilities.len() - 1))
             }
             Self::Continuous { bounds, distribution } => {
@@ -138,7 +138,7 @@ impl Actions {
         }
     }
 
-    /// The likeliest index, or the mean.
+    /// The index of greatest probability, or the mean.
     pub(super) fn best(&self, outputs: &[f32]) -> Action {
         match self {
             Self::Discrete { .. } => {
@@ -153,7 +153,8 @@ impl Actions {
         }
     }
 
-    /// Mean of each number of an action: the expected share of the greatest index, or units.
+    /// Mean of each number of an action: the expected index divided by the greatest, or unit
+    /// coordinates.
     pub(super) fn means(&self, outputs: &[f64]) -> Vec<f64> {
         match self {
             Self::Discrete { count } => {
@@ -188,8 +189,8 @@ impl Actions {
     }
 
     /// Derivatives of [`Actions::log_probability`] and [`Actions::entropy`] with respect to the
-    /// outputs. Those of densities are central differences: their error, around 1e-10, is far
-    /// below an `f32`'s.
+    /// outputs. Those of densities are central differences, whose error of about 1e-10 is far below
+    /// that of an `f32`.
     pub(super) fn derivatives(&self, outputs: &[f64], choice: &[f32]) -> [Vec<f64>; 2] {
         match self {
             Self::Discrete { .. } => {
@@ -216,7 +217,7 @@ impl Actions {
 }
 
 impl Distribution {
-    /// Centre and deviation of the normal distribution before the cut.
+    /// Centre and deviation of the normal distribution before truncation.
     fn normal(first: f64, second: f64) -> (f64, f64) {
         (1.0 / (1.0 + (-first).exp()), (second - 1.2).exp().clamp(0.01, 1.0))
     }
@@ -235,7 +236,7 @@ impl Distribution {
             }
             Self::Beta => {
                 let (alpha, beta) = Self::beta(first, second);
-                // Parameters above 0 are never refused; the mean stands in should they be infinite.
+                // Only infinite parameters are refused; the mean replaces the draw then.
                 Beta::new(alpha, beta).map_or(alpha / (alpha + beta), |beta| beta.sample(rng))
             }
         }
@@ -303,12 +304,12 @@ pub(super) fn wide(outputs: &[f32]) -> Vec<f64> {
     outputs.iter().map(|&output| output.into()).collect()
 }
 
-/// Probabilities of the indices.
+/// Probabilities of the indices with these logits.
 pub(super) fn softmax(logits: &[f64]) -> Vec<f64> {
     log_softmax(logits).into_iter().map(f64::exp).collect()
 }
 
-/// Their logarithms, without overflow.
+/// Logarithms of [`softmax`], without overflow.
 fn log_softmax(logits: &[f64]) -> Vec<f64> {
     let greatest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let total = logits.iter().map(|logit| (logit - greatest).exp()).sum::<f64>().ln() + greatest;

@@ -7,23 +7,24 @@ use super::{
     distribution::{Actions, softmax, wide},
 };
 
-/// One decision of an episode that is to be learned from.
+/// One decision of an exploring episode.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Step {
-    /// Index of the table that it is about, among those of the batch.
+    /// Index of its table among those of the batch.
     pub(super) table: usize,
-    /// The current row of that table.
+    /// Index of the current row of that table.
     pub(super) row: usize,
-    /// What the policy saw beside the table.
+    /// The policy's input beside the table.
     pub(super) input: Vec<f32>,
-    /// What it chose: an index, or units.
+    /// The chosen action: an index, or unit coordinates.
     pub(super) choice: Vec<f32>,
     pub(super) reward: f64,
 }
 
-/// What a batch of episodes teaches.
-pub(super) struct Lesson {
-    /// Derivatives of the loss with respect to each output, step after step of all episodes.
+/// What one update takes from a batch of episodes.
+pub(super) struct Update {
+    /// Derivatives of the loss with respect to the outputs: those of step 0 of all episodes, then those
+    /// of step 1, and so on.
     pub(super) gradient: Vec<f32>,
     /// Figures for a log.
     pub(super) figures: Vec<(String, f64)>,
@@ -31,7 +32,7 @@ pub(super) struct Lesson {
     pub(super) distributions: Vec<(String, Vec<f64>)>,
 }
 
-/// Discounted sums of the rewards from each step on.
+/// Discounted sum of the rewards from each step on.
 pub(super) fn returns_to_go(episode: &[Step], discount: f64) -> Vec<f64> {
     let mut to_go = 0.0;
     let mut returns: Vec<f64> = episode
@@ -46,7 +47,7 @@ pub(super) fn returns_to_go(episode: &[Step], discount: f64) -> Vec<f64> {
     returns
 }
 
-/// Mean return of the other episodes, for each; 0 for a single one.
+/// For each episode the mean return of the others; 0 for a single episode.
 pub(super) fn leave_one_out(returns: &[f64]) -> Vec<f64> {
     let others = returns.len().saturating_sub(1).max(1) as f64;
     let sum: f64 = returns.iter().sum();
@@ -57,14 +58,14 @@ pub(super) fn leave_one_out(returns: &[f64]) -> Vec<f64> {
 ///
 /// Aₖₜ is the episode's *own* return from step t on, less its entry of `baselines`, or less the
 /// critic's value, which is the last output where there is a critic. `outputs` are those of step 0
-/// of all episodes, then those of step 1; episodes that ended earlier have unused ones there.
-pub(super) fn lesson(
+/// of all episodes, then those of step 1, and so on; those after the end of an episode are unused.
+pub(super) fn output_gradient(
     actions: &Actions,
     settings: &ReinforceSettings,
     episodes: &[Vec<Step>],
     baselines: &[f64],
     outputs: &[f32],
-) -> Lesson {
+) -> Update {
     let critic = settings.critic == Some(true);
     let width = actions.outputs() + usize::from(critic);
     let mut decisions = Vec::new();
@@ -117,21 +118,21 @@ pub(super) fn lesson(
         figures.push(("losses/value", value_loss));
     }
     let figures = figures.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    Lesson { gradient, figures, distributions: vec![histogram(actions, &decisions)] }
+    Update { gradient, figures, distributions: vec![histogram(actions, &decisions)] }
 }
 
-/// One decision beside what the network says about it.
+/// One decision with the outputs of the network for it.
 struct Decision<'a> {
     step: &'a Step,
-    /// Where its outputs start.
+    /// Index of its first output.
     place: usize,
-    /// Without the critic's.
+    /// Outputs without the critic's.
     outputs: Vec<f64>,
     to_go: f64,
     baseline: f64,
 }
 
-/// Probability of the last index, of two, or the mean action in [0, 1], at each decision.
+/// At each decision the probability of the second of two indices, or the mean action in [0, 1].
 fn histogram(actions: &Actions, decisions: &[Decision<'_>]) -> (String, Vec<f64>) {
     if matches!(actions, Actions::Discrete { count: 2 }) {
         let keep = |decision: &Decision<'_>| softmax(&decision.outputs)[1];

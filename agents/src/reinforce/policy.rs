@@ -1,6 +1,7 @@
-//! The four policies: networks from what is seen to the outputs of a distribution.
+//! The four policies: networks from an observation to the parameters of a distribution of actions.
 //!
-//! No shape hangs on how many layers or decisions there are, so a policy moves between networks.
+//! No array's shape depends on the number of layers or decisions, so a trained policy can play other
+//! networks.
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::Rng;
@@ -9,20 +10,21 @@ use serde::{Deserialize, Serialize};
 use super::cells::{Cell, Linear, State};
 use crate::parameters::{Parameters, Tensors};
 
-/// Which network decides.
+/// The network of a policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PolicyKind {
     /// N2N's removal policy π(a | h₋, h₊, x): a bidirectional LSTM over all layers, read at the
     /// current one together with the cursor. Tables only.
     Bilstm,
-    /// N2N's shrinkage policy π(a | a₋₁, h₋₁, x): stacked LSTM cells, a step a decision, on the
+    /// N2N's shrinkage policy π(a | a₋₁, h₋₁, x): stacked LSTM cells, one step per decision, on the
     /// current row or vector and the previous executed action.
     Autoregressive,
-    /// An LSTM over all layers, last one first, whose state starts the cells of an
+    /// An LSTM over all layers, last one first, whose final state is the initial state of an
     /// autoregressive policy. Tables only.
     EncoderDecoder,
-    /// Hidden layers with tanh on the current row and the mean of all rows, or on the vector.
+    /// A multilayer perceptron with tanh, on the current row and the mean of all rows, or on the
+    /// vector.
     Mlp,
 }
 
@@ -43,7 +45,7 @@ impl PolicyKind {
     }
 }
 
-/// Everything that the sizes of a policy's arrays follow from.
+/// The dimensions that determine a policy's arrays.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Shape {
     pub(super) kind: PolicyKind,
@@ -51,15 +53,15 @@ pub(super) struct Shape {
     pub(super) layers: usize,
     /// Features of a row; 0 where there is no table.
     pub(super) features: usize,
-    /// Numbers in one input of a decision.
+    /// Numbers in the input of a decision.
     pub(super) input: usize,
     /// Outputs of a decision, the critic's value included.
     pub(super) outputs: usize,
-    /// What outputs mean.
+    /// The distribution that the outputs define.
     pub(super) actions: String,
 }
 
-/// One network.
+/// A policy's network and its parameters.
 pub(super) struct Policy {
     shape: Shape,
     body: Body,
@@ -68,38 +70,38 @@ pub(super) struct Policy {
 }
 
 enum Body {
-    /// Forward and backward cell of each layer.
+    /// A forward and a backward cell per layer.
     Bilstm(Vec<[Cell; 2]>),
-    /// Encoder, empty for none, and decoder.
+    /// Encoder, empty where there is none, and decoder.
     Recurrent(Vec<Cell>, Vec<Cell>),
     Mlp(Vec<Linear>),
 }
 
-/// What a whole table comes to, once an episode and set of parameters.
+/// The encoding of a table, computed once per episode and set of parameters.
 #[derive(Clone)]
 pub(super) enum Encoded {
-    /// This policy reads no rows.
+    /// The policy reads no rows.
     Nothing,
-    /// Both directions' hidden states at each row, `[rows, 2 · hidden]`.
+    /// Hidden states of both directions at each row, `[rows, 2 · hidden]`.
     Rows(Box<Tensor<2>>),
     /// The encoder's last state in each layer.
     States(Vec<State>),
 }
 
-/// Decisions of several episodes at once, side by side: all first ones, then all second ones.
+/// Decisions of several episodes: the first of each, then the second of each, and so on.
 pub(super) struct Batch {
     pub(super) episodes: usize,
     /// Inputs, `[steps · episodes, input]`.
     pub(super) inputs: Vec<f32>,
-    /// The current row of each decision.
+    /// Index of the current row of each decision.
     pub(super) rows: Vec<usize>,
-    /// Which encoded table each episode is about.
+    /// Index of the encoded table of each episode.
     pub(super) tables: Vec<usize>,
 }
 
 impl Policy {
-    /// Draws all parameters; the head's are a tenth of PyTorch's, so that a fresh policy is
-    /// nearly indifferent.
+    /// Draws all parameters; the head's are a tenth of PyTorch's, so that a new policy is nearly
+    /// uniform.
     pub(super) fn new(shape: Shape, device: &Device, rng: &mut impl Rng) -> Self {
         let mut parameters = Parameters::new(device);
         let Shape { kind, hidden, layers, features, input, outputs, .. } = shape;
@@ -129,12 +131,12 @@ impl Policy {
         Self { shape, body, head, parameters }
     }
 
-    /// What the arrays' sizes follow from.
+    /// The dimensions of this policy.
     pub(super) fn shape(&self) -> &Shape {
         &self.shape
     }
 
-    /// Reads a table of rows of features.
+    /// Encodes a table of rows of features.
     pub(super) fn encode(&self, tensors: &Tensors, table: &[f32]) -> Encoded {
         let features = self.shape.features.max(1);
         let mut rows: Vec<Tensor<2>> =
@@ -164,10 +166,10 @@ impl Policy {
         }
     }
 
-    /// Outputs of all decisions of `batch`, `[steps · episodes, outputs]`, about `tables`.
+    /// Outputs of all decisions of `batch`, `[steps · episodes, outputs]`, with the encoded `tables`.
     ///
-    /// `memory` holds what recurrent policies remember: it is started where empty, and left as it
-    /// is after the last step.
+    /// `memory` is the state of recurrent policies: it is initialised where empty, and holds the state
+    /// after the last step on return.
     pub(super) fn outputs(
         &self,
         tensors: &Tensors,
@@ -219,7 +221,7 @@ fn current_rows(tensors: &Tensors, tables: &[Encoded], batch: &Batch) -> Tensor<
     Tensor::cat(rows, 0).select(0, places)
 }
 
-/// Where each decoder cell starts, a row an episode.
+/// The initial state of each decoder cell, one row per episode.
 fn starting_states(tensors: &Tensors, decoder: &[Cell], tables: &[Encoded], batch: &Batch) -> Vec<State> {
     let start = |(layer, cell): (usize, &Cell)| {
         let of_episode = |&table: &usize| match &tables[table] {

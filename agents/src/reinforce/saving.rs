@@ -1,4 +1,4 @@
-//! The checkpoint: parameters, Adam's moments, episodes not learned from yet, random state.
+//! The checkpoint: parameters, Adam's moments, episodes of the next update, random state.
 
 use std::path::Path;
 
@@ -12,28 +12,28 @@ use crate::{
     checkpoint::{self, Checkpoint},
 };
 
-/// What a checkpoint holds beside arrays.
+/// The part of a checkpoint that is not arrays.
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct State {
     pub(super) rng: ChaCha8Rng,
     pub(super) updates: u64,
-    /// Mean returns of the last updates, the newest last.
+    /// Mean returns of the last updates, the newest at the end.
     pub(super) recent: Vec<f64>,
-    /// Different tables that pending steps are about.
+    /// The distinct tables of the steps in `finished` and `running`.
     pub(super) tables: Vec<Vec<f32>>,
-    /// Whole episodes, until an update has enough of them.
+    /// Whole episodes that the next update learns from.
     pub(super) finished: Vec<Vec<Step>>,
-    /// The episode that is being learned from.
+    /// Steps of the episode whose transitions are being received.
     pub(super) running: Vec<Step>,
-    /// Its last executed action, as an input.
+    /// The last executed action of `running`, as an input.
     pub(super) previous: Vec<f32>,
-    /// What the policy's arrays are for.
+    /// Dimensions of the policy.
     pub(super) shape: Shape,
     pub(super) adam_time: u64,
 }
 
 impl Reinforce {
-    /// Writes all that learning and playing go on from.
+    /// Writes everything that learning and acting depend on.
     pub(super) fn write(&self, directory: &Path) -> Result<(), AgentError> {
         let state = State { adam_time: self.adam.time, ..self.state.clone() };
         let [first, second] = &self.adam.moments;
@@ -49,6 +49,8 @@ impl Reinforce {
         self.adopt(&policy);
         self.adam = Adam { moments, time: read.state.adam_time };
         self.state = read.state;
+        self.figures.clear();
+        self.distributions.clear();
         Ok(())
     }
 
@@ -62,22 +64,23 @@ impl Reinforce {
         Ok((read, policy))
     }
 
-    /// Plays with the parameters `policy` from now on.
+    /// Replaces the parameters of the policy by `policy`.
     pub(super) fn adopt(&mut self, policy: &[f32]) {
         self.policy.parameters.change(|parameters| parameters.copy_from_slice(policy));
         self.encoded = None;
     }
 }
 
-/// What sets a saved policy apart from one's own, if anything does.
+/// The first difference between the dimensions of a saved policy and those of this one.
 fn difference(saved: &Shape, own: &Shape) -> Option<String> {
     let setting = |key: &str, saved: String, own: String| {
-        (saved != own)
-            .then(|| format!("its policy has {key} = {saved}, this agent's {own}: set `{key}` alike"))
+        (saved != own).then(|| {
+            format!("its policy has {key} = {saved}, this agent's {own}: set `{key}` to the same value")
+        })
     };
     let size = |what: &str, saved: usize, own: usize| {
         (saved != own).then(|| {
-            format!("its policy has {saved} {what}, this agent's {own}: another kind of environment")
+            format!("its policy has {saved} {what}, this agent's {own}: it was trained on another kind of environment")
         })
     };
     setting("policy", saved.kind.name().to_owned(), own.kind.name().to_owned())
@@ -89,6 +92,6 @@ fn difference(saved: &Shape, own: &Shape) -> Option<String> {
             })
         })
         .or_else(|| size("features of a layer", saved.features, own.features))
-        .or_else(|| size("inputs a decision", saved.input, own.input))
+        .or_else(|| size("inputs per decision", saved.input, own.input))
         .or_else(|| size("outputs, the critic's included", saved.outputs, own.outputs))
 }

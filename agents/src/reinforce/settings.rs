@@ -6,41 +6,43 @@ use serde::{Deserialize, Serialize};
 use super::{distribution::Distribution, policy::PolicyKind};
 use crate::{AgentContext, AgentError, reading::Reader, settings::require};
 
-/// Hyper-parameters of [`Reinforce`](super::Reinforce); the defaults are N2N's where it gives any.
+/// Hyper-parameters of [`Reinforce`](super::Reinforce). Defaults are N2N's where it gives one, unless its
+/// value is given too.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ReinforceSettings {
-    /// Which network decides. By default `bilstm` for keeping or removing the rows of a table,
-    /// `autoregressive` for other actions on tables, and `mlp` on vectors.
+    /// Network of the policy; by default `bilstm` for two actions on tables, `autoregressive` for other
+    /// actions on tables, and `mlp` on vectors.
     pub policy: Option<PolicyKind>,
-    /// Whether a value head learns each decision's baseline; on for `actor-critic`, else off.
+    /// Whether a value head predicts the baseline of each decision; on for `actor-critic`, off for
+    /// `reinforce`.
     pub critic: Option<bool>,
     /// Width of each hidden layer or LSTM state; 30.
     pub hidden: usize,
-    /// Hidden layers, or LSTM cells on each other; 2.
+    /// Hidden layers, or stacked LSTM cells; 2.
     pub layers: usize,
     /// Adam's learning rate; 3e-3 (N2N's shrinkage: 0.1).
     pub learning_rate: f64,
-    /// Episodes m of an update, decided before any is learned from; 5.
+    /// Episodes m per update; 5.
     pub rollouts: usize,
-    /// Updates whose mean returns are averaged to the baseline; 5. At the first update, or always
-    /// with 0, each episode's baseline is the mean return of the others in its update (0 without
-    /// others): it has no bias either and needs no past. A critic replaces it.
+    /// Number of past updates whose mean returns are averaged to the baseline; 5. At the first update,
+    /// and always with 0, the baseline of an episode is the mean return of the other episodes of its
+    /// update (0 if there are none), which is unbiased too. A critic replaces this baseline.
     pub baseline: usize,
     /// Whether an update's advantages are shifted and scaled to mean 0 and deviation 1; off.
     pub normalize_advantages: bool,
-    /// Weight of the policy's entropy, in nats a decision, in what is climbed; 0.01 (N2N: none, so that
-    /// a policy may be certain of all decisions alike before it tells them apart).
+    /// Weight of the entropy bonus, in nats per decision; 0.01 (N2N: none, so that the policy may become
+    /// deterministic before it distinguishes layers).
     pub entropy: f64,
-    /// Greatest norm of an update's gradient; none.
+    /// Greatest norm of an update's gradient; unlimited by default.
     pub gradient_clip: Option<f64>,
     /// Discount γ in [0, 1]; 1.
     pub discount: f64,
     /// Weight of the critic's smooth L1 loss; 0.5.
     pub value_weight: f64,
-    /// Density of continuous actions; `beta`. Discrete ones are softmax.
+    /// Density of continuous actions; `beta`. Discrete actions have softmax probabilities.
     pub distribution: Distribution,
-    /// Whether the policy only acts and never learns; off.
+    /// Whether the agent explores but never learns; off.
     pub frozen: bool,
 }
 
@@ -66,7 +68,7 @@ impl Default for ReinforceSettings {
 }
 
 impl ReinforceSettings {
-    /// Checks every range and fills the defaults in that hang on the agent's name and environment.
+    /// Checks every range and fills in the defaults that depend on the agent's name and the environment.
     pub(crate) fn resolve(mut self, name: &str, context: &AgentContext<'_>) -> Result<Self, AgentError> {
         let positive = |x: f64| x > 0.0 && x.is_finite();
         let weight = |x: f64| x >= 0.0 && x.is_finite();
@@ -89,8 +91,8 @@ impl ReinforceSettings {
             return Err(AgentError::Spaces {
                 agent: name.to_owned(),
                 reason: format!(
-                    "policy `{}` needs observations that are a table of layers, these are vectors: \
-                     `mlp` and `autoregressive` play them",
+                    "policy `{}` needs observations that are tables of layers, these are vectors; \
+                     `mlp` and `autoregressive` can play them",
                     policy.name()
                 ),
             });

@@ -2,7 +2,7 @@
 
 use std::f64::consts::{PI, TAU};
 
-/// Arguments are raised by this many before an asymptotic series is taken.
+/// Arguments are increased by this before the asymptotic series is evaluated.
 const RAISED: usize = 8;
 
 /// ln Γ(x) for x > 0: Stirling's series at x + 8, and the recurrence back. Exact to about 1e-12.

@@ -8,7 +8,8 @@ use rand_chacha::ChaCha8Rng;
 use super::{
     cells::{Cell, State},
     distribution::{Actions, Distribution},
-    objective::{Step, leave_one_out, lesson, returns_to_go},
+    gradient::side_by_side,
+    objective::{Step, leave_one_out, output_gradient, returns_to_go},
     policy::{Policy, PolicyKind, Shape},
     *,
 };
@@ -58,16 +59,16 @@ fn episodes() -> (Vec<Vec<Step>>, Vec<Vec<f32>>) {
 }
 
 #[test]
-fn gradients_of_every_policy_are_the_slopes_of_its_loss_and_no_array_is_left_out() {
+fn gradients_are_the_slopes_of_the_loss_for_every_policy_and_array() {
     let (episodes, tables) = episodes();
     let settings = ReinforceSettings { critic: Some(false), entropy: 0.0, ..Default::default() };
     let actions = discrete(2);
     for kind in KINDS {
         let mut policy = tiny(kind, 2);
         let loss = |policy: &Policy| {
-            let (lesson, gradient) =
+            let (update, gradient) =
                 policy_gradient(policy, &actions, &settings, &episodes, &tables, &[0.1; 3]).expect("finite");
-            (lesson.figures[0].1, gradient)
+            (update.figures[0].1, gradient)
         };
         let (_, gradient) = loss(&policy);
         let length = 5e-3;
@@ -142,7 +143,7 @@ fn a_cell_computes_the_textbook_equations() {
 }
 
 #[test]
-fn log_probabilities_are_the_ones_worked_out_by_hand() {
+fn log_probabilities_match_hand_computed_values() {
     let near = |a: f64, b: f64| assert!((a - b).abs() < 1e-9, "{a} is not {b}");
     let three = discrete(3);
     let odds = [0.0, 2f64.ln(), 5f64.ln()];
@@ -230,11 +231,11 @@ fn step(choice: f32, reward: f64) -> Step {
 }
 
 #[test]
-fn episodes_are_weighed_by_their_own_advantages() {
+fn episodes_are_weighted_by_their_own_advantages() {
     let settings = ReinforceSettings { critic: Some(false), entropy: 0.0, ..Default::default() };
     let of = |returns: [f64; 2]| {
         let episodes = returns.map(|reward| vec![step(1.0, reward)]);
-        lesson(&discrete(2), &settings, &episodes, &[0.5, 0.5], &[0.0; 4]).gradient
+        output_gradient(&discrete(2), &settings, &episodes, &[0.5, 0.5], &[0.0; 4]).gradient
     };
     // Both chose the same: the better one pulls towards it and the worse one pushes away.
     let gradient = of([1.0, 0.0]);
@@ -249,8 +250,9 @@ fn a_critic_is_the_baseline_of_each_decision_and_learns_the_return() {
     let settings = ReinforceSettings { critic: Some(true), entropy: 0.0, ..Default::default() };
     let episodes = [vec![step(0.0, 0.0), step(1.0, 2.0)]];
     // Two logits and a value at each of two steps.
-    let lesson = lesson(&discrete(2), &settings, &episodes, &[99.0], &[0.0, 0.0, 2.0, 0.0, 0.0, 1.5]);
-    assert_eq!(lesson.gradient, [0.0, 0.0, 0.0, 0.25, -0.25, -0.25]);
+    let update =
+        output_gradient(&discrete(2), &settings, &episodes, &[99.0], &[0.0, 0.0, 2.0, 0.0, 0.0, 1.5]);
+    assert_eq!(update.gradient, [0.0, 0.0, 0.0, 0.25, -0.25, -0.25]);
 }
 
 #[test]

@@ -1,17 +1,20 @@
-//! A world small enough to know the best answer of: every test of an agent plays it.
+//! Environments whose best return is known, and helpers that play them.
 
 #![allow(dead_code, reason = "every test file uses another part")]
 #![allow(clippy::unwrap_used, missing_docs)]
 
 pub mod table;
 
-use cgym_agents::{Agent, AgentContext, Mode, make, run_episode};
-use cgym_env::{Action, Env, EnvError, EnvSpec, Info, Layout, Outcome, Preview, ResetOptions, Space, Step};
+use cgym_agents::{Agent, AgentContext, Mode, Schedule, make, rollout, run_episode};
+use cgym_env::{
+    Action, Env, EnvError, EnvSpec, EpisodeRecord, Info, Layout, Outcome, Preview, ResetOptions, Space, Step,
+};
 use serde_json::Value;
 
-/// Decisions with a share of the cost and a sensitivity each. An action is the share kept; the
-/// budget bounds each so that the rest can still be met at the least. The return, given at the
-/// end, is `-Σ sensitivity·(1 - a)²`, less `interaction·Σ (a - next a)²`.
+/// A budgeted environment. Each decision has a share of the cost and a sensitivity, and an action is
+/// the share that is kept of it. The budget clips an action so that all later ones can still be at
+/// their least. The return, given at the last step, is `-Σ sensitivity·(1 - a)²`, less
+/// `interaction·Σ (a - next a)²`.
 #[derive(Clone)]
 pub struct Toy {
     spec: EnvSpec,
@@ -20,10 +23,13 @@ pub struct Toy {
     weights: Vec<f64>,
     sensitivities: Vec<f64>,
     interaction: f64,
-    /// Actions are rounded up to multiples of 1 over this, as channels are; 0 for not at all.
+    /// Actions are rounded up to multiples of 1 / grid, like numbers of channels; 0 for no rounding.
     grid: u32,
-    target: f64,
-    /// Times what returns are.
+    /// Budget of the episode; 1 without one.
+    budget: f64,
+    /// Whether it previews and forks.
+    look_ahead: bool,
+    /// Factor on all returns.
     scale: f64,
     kept: Vec<f64>,
     running: bool,
@@ -32,7 +38,7 @@ pub struct Toy {
 pub const LOW: f64 = 0.2;
 
 impl Toy {
-    /// `decisions` decisions whose costs and sensitivities differ, neither in order.
+    /// `decisions` decisions of different costs and sensitivities, and a budget of 0.5.
     pub fn new(decisions: usize) -> Self {
         let weight = |i: usize| 1.0 + ((7 * i + 3) % 5) as f64;
         let total: f64 = (0..decisions).map(weight).sum();
@@ -42,9 +48,10 @@ impl Toy {
                 id: "Toy-v0".to_owned(),
                 decisions: (0..decisions).map(|i| format!("layer{i}")).collect(),
                 reward: "err".to_owned(),
-                target: 0.5,
-                budget: "macs".to_owned(),
+                unit: "macs".to_owned(),
+                budget: Some(0.5),
                 layout: Layout::Vector,
+                settings: String::new(),
             },
             observations: Space::vector(6, 0.0, 1.0),
             actions: Space::vector(1, LOW as f32, 1.0),
@@ -52,7 +59,8 @@ impl Toy {
             sensitivities: (0..decisions).map(|i| sensitivity(i) / decisions as f64 * 6.0).collect(),
             interaction: 0.005,
             grid: 0,
-            target: 0.5,
+            budget: 0.5,
+            look_ahead: true,
             scale: 1.0,
             kept: Vec::new(),
             running: false,
@@ -64,8 +72,18 @@ impl Toy {
         self
     }
 
-    pub fn with_target(mut self, target: f64) -> Self {
-        (self.spec.target, self.target) = (target, target);
+    pub fn with_budget(mut self, budget: f64) -> Self {
+        (self.spec.budget, self.budget) = (Some(budget), budget);
+        self
+    }
+
+    pub fn without_budget(mut self) -> Self {
+        (self.spec.budget, self.budget) = (None, 1.0);
+        self
+    }
+
+    pub fn without_look_ahead(mut self) -> Self {
+        self.look_ahead = false;
         self
     }
 
@@ -87,10 +105,10 @@ impl Toy {
         self.kept.iter().zip(&self.weights).map(|(kept, weight)| kept * weight).sum()
     }
 
-    /// What asking for `value` now comes to, and whether the budget lowered it.
+    /// The action that takes effect where `value` is chosen, and whether the budget lowered it.
     fn clip(&self, value: f64) -> (f64, bool) {
         let step = self.kept.len();
-        let most = (self.target - self.spent() - LOW * self.rest(step + 1)) / self.weights[step];
+        let most = (self.budget - self.spent() - LOW * self.rest(step + 1)) / self.weights[step];
         let grid = f64::from(self.grid);
         let round = |x: f64, up: bool| match (self.grid, up) {
             (0, _) => x,
@@ -122,8 +140,8 @@ impl Toy {
         self.scale * (-own - self.interaction * jumps)
     }
 
-    /// The best return, nearly: projected gradient ascent on the score with the budget's price
-    /// found by bisection.
+    /// Nearly the best return: projected gradient ascent on the score less a price per cost, which
+    /// bisection makes meet the budget.
     pub fn best_return(&self) -> f64 {
         let solve = |price: f64| {
             let mut kept = vec![0.5; self.weights.len()];
@@ -143,7 +161,7 @@ impl Toy {
         let (mut cheap, mut dear) = (0.0, 50.0);
         for _ in 0..40 {
             let price = 0.5 * (cheap + dear);
-            if cost(&solve(price)) > self.spec.target { cheap = price } else { dear = price }
+            if cost(&solve(price)) > self.spec.budget.unwrap_or(1.0) { cheap = price } else { dear = price }
         }
         self.score(&solve(dear))
     }
@@ -163,7 +181,7 @@ impl Env for Toy {
     }
 
     fn reset(&mut self, _seed: u64, options: &ResetOptions) -> Result<Vec<f32>, EnvError> {
-        self.target = options.target.unwrap_or(self.spec.target);
+        self.budget = options.budget.or(self.spec.budget).unwrap_or(1.0);
         self.kept.clear();
         self.running = true;
         Ok(self.observation())
@@ -199,6 +217,7 @@ impl Env for Toy {
             top1: 0.0,
             macs: 0,
             parameters: 0,
+            bytes: 0,
             preserve_ratio: self.spent(),
             kept: Vec::new(),
             architecture: None,
@@ -208,6 +227,9 @@ impl Env for Toy {
     }
 
     fn preview(&self, options: &ResetOptions, actions: &[Action]) -> Result<Preview, EnvError> {
+        if !self.look_ahead {
+            return Err(EnvError::NoLookAhead { id: self.spec.id.clone() });
+        }
         let mut copy = self.clone();
         copy.reset(0, options)?;
         let (mut executed, mut clipped) = (Vec::new(), false);
@@ -218,12 +240,22 @@ impl Env for Toy {
         Ok(Preview { executed, clipped, preserve_ratio: copy.spent() })
     }
 
-    fn fork(&self) -> Box<dyn Env> {
-        Box::new(self.clone())
+    fn fork(&self) -> Option<Box<dyn Env>> {
+        self.look_ahead.then(|| Box::new(self.clone()) as Box<dyn Env>)
     }
 }
 
-/// What an agent did in a whole run.
+/// A copy of `env`.
+pub fn copy(env: &dyn Env) -> Box<dyn Env> {
+    env.fork().unwrap()
+}
+
+/// One exploring episode per seed, in a batch on a copy of `env`.
+pub fn batch(env: &dyn Env, agent: &mut dyn Agent, seeds: &[u64]) -> Vec<EpisodeRecord> {
+    rollout(&mut *copy(env), agent, seeds, Mode::Explore, &mut ()).unwrap()
+}
+
+/// A whole run of an agent.
 pub struct Run {
     pub agent: Box<dyn Agent>,
     pub returns: Vec<f64>,
@@ -248,12 +280,10 @@ pub fn agent(toy: &dyn Env, name: &str, settings: &Value, episodes: u64, seed: u
 pub fn play(toy: &Toy, name: &str, settings: &Value, episodes: u64, seed: u64) -> Run {
     let mut env = toy.clone();
     let mut agent = agent(toy, name, settings, episodes, seed);
-    let mut returns = Vec::new();
-    for episode in 0..episodes {
-        if agent.finished() {
-            break;
-        }
-        let record = run_episode(&mut env, &mut *agent, episode, Mode::Explore).unwrap();
+    let schedule = Schedule { episodes, exploit: false };
+    let mut returns: Vec<f64> = Vec::new();
+    while let Some((mode, _)) = schedule.next(&*agent, returns.len() as u64) {
+        let record = run_episode(&mut env, &mut *agent, returns.len() as u64, mode).unwrap();
         returns.push(record.episodic_return);
     }
     let last = run_episode(&mut env, &mut *agent, 0, Mode::Exploit).unwrap();

@@ -1,26 +1,26 @@
-//! A network as a table of rows, small enough to try every candidate.
+//! An environment whose observations are tables, small enough to try every candidate.
 
 use cgym_env::{Action, Env, EnvError, EnvSpec, Info, Layout, Outcome, Preview, ResetOptions, Space, Step};
 
-/// What a row is worth and what it costs, over and over.
+/// Worth and cost of the rows; later rows repeat them.
 const ROWS: [[f32; 2]; 8] =
     [[0.9, 0.3], [0.2, 0.7], [0.45, 0.5], [0.1, 0.6], [0.7, 0.2], [0.8, 0.6], [0.3, 0.8], [0.6, 0.1]];
 /// Rows of padding.
 const PADDING: usize = 3;
 /// Worth, cost, mask, cursor.
 const COLUMNS: usize = 4;
-/// What removing two neighbours costs.
+/// Penalty for removing two neighbours.
 const GAP: f64 = 0.1;
 
-/// A decision a row: which share of it to keep. The return, given at the end, is the mean over rows
-/// of `share · (worth − cost)`, less what gaps cost.
+/// An environment without a budget and with one decision per row: the share of it to keep. The return,
+/// given at the last step, is the mean over rows of `share · (worth − cost)`, less penalties for gaps.
 #[derive(Clone)]
 pub struct TableToy {
     spec: EnvSpec,
     observations: Space,
     actions: Space,
     rows: usize,
-    /// The row that is kept whatever is asked for.
+    /// A row that is kept whatever the action.
     fixed: Option<usize>,
     kept: Vec<f64>,
     running: bool,
@@ -34,9 +34,10 @@ impl TableToy {
                 id: "TableToy-v0".to_owned(),
                 decisions: (0..rows).map(|row| format!("layer{row}")).collect(),
                 reward: "worth".to_owned(),
-                target: 1.0,
-                budget: "params".to_owned(),
+                unit: "params".to_owned(),
+                budget: None,
                 layout: Layout::Table { rows: rows + PADDING, columns: COLUMNS, mask: 2 },
+                settings: String::new(),
             },
             observations: Space::vector((rows + PADDING) * COLUMNS, 0.0, 1.0),
             actions: Space::Discrete { count: 2 },
@@ -64,7 +65,7 @@ impl TableToy {
         (own - GAP * gaps) / self.rows as f64
     }
 
-    /// The best return, found by trying all.
+    /// The best return, found by trying all candidates.
     pub fn best_return(&self) -> f64 {
         let candidate =
             |bits: u32| (0..self.rows).map(|row| f64::from(bits >> row & 1)).collect::<Vec<f64>>();
@@ -133,6 +134,7 @@ impl Env for TableToy {
             top1: 0.0,
             macs: 0,
             parameters: 0,
+            bytes: 0,
             preserve_ratio: self.kept.iter().sum::<f64>() / self.rows as f64,
             kept: Vec::new(),
             architecture: None,
@@ -155,7 +157,7 @@ impl Env for TableToy {
         })
     }
 
-    fn fork(&self) -> Box<dyn Env> {
-        Box::new(self.clone())
+    fn fork(&self) -> Option<Box<dyn Env>> {
+        Some(Box::new(self.clone()))
     }
 }

@@ -1,0 +1,34 @@
+//! Scoring the candidates of several episodes in threads.
+
+use std::{
+    num::NonZero,
+    panic::resume_unwind,
+    sync::{Mutex, PoisonError},
+    thread::{self, ScopedJoinHandle},
+};
+
+use cgym_env::Env;
+
+use super::Episode;
+use crate::AgentError;
+
+/// Takes the last step of every episode on its own environment, as many at a time as there are
+/// cores.
+pub(super) fn score(envs: &mut [Box<dyn Env>], episodes: &mut [Episode]) -> Result<(), AgentError> {
+    let cores = thread::available_parallelism().map_or(1, NonZero::get).min(episodes.len());
+    let waiting = Mutex::new(envs.iter_mut().zip(episodes.iter_mut()).enumerate());
+    let work = || {
+        let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
+        let scored =
+            std::iter::from_fn(next).map(|(index, (env, episode))| (index, episode.finish(&mut **env)));
+        scored.collect::<Vec<_>>()
+    };
+    let mut scored = thread::scope(|scope| {
+        let scorers: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
+        let join =
+            |scorer: ScopedJoinHandle<'_, _>| scorer.join().unwrap_or_else(|panic| resume_unwind(panic));
+        scorers.into_iter().flat_map(join).collect::<Vec<_>>()
+    });
+    scored.sort_by_key(|(index, _)| *index);
+    scored.into_iter().try_for_each(|(_, result)| result)
+}
