@@ -1,8 +1,22 @@
-//! Where training computes, among what this build can do.
+//! Devices that training can compute on.
 
 use burn::tensor;
+use serde::{Deserialize, Serialize};
 
-use crate::{Error, settings::Device};
+use crate::Error;
+
+/// Where tensors are computed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Device {
+    /// The processor, through Burn's `flex` backend.
+    #[default]
+    Flex,
+    /// The processor, through Burn's `ndarray` backend.
+    Ndarray,
+    /// An NVIDIA GPU.
+    Cuda,
+}
 
 /// Burn's name for `device`.
 ///
@@ -26,7 +40,7 @@ pub fn resolve(device: Device) -> Result<tensor::Device, Error> {
 #[cfg(not(all(feature = "ndarray", feature = "cuda")))]
 fn missing(feature: &str) -> Error {
     Error::Input(format!(
-        "device `{feature}` is not in this build: build with `cargo build --release --features {feature}`, or take \
+        "device `{feature}` is not in this build: build with `cargo build --release --features {feature}`, or use \
          `flex`"
     ))
 }

@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 
 use cgym_agents::AgentError;
 use cgym_env::EnvError;
+use cgym_worlds::WorldError;
 
 /// A command's refusal.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A flag, key or name that cannot be used; the text says what would mend it.
+    /// A flag, key or name that cannot be used; the text says what would fix it.
     #[error("{0}")]
     Input(String),
     /// A file or folder that cannot be read, written or used.
@@ -16,12 +17,15 @@ pub enum Error {
     File {
         /// The file or folder.
         path: PathBuf,
-        /// What is wrong and what would mend it.
+        /// What is wrong and what would fix it.
         reason: String,
     },
     /// The command was carried out, and what it checked is not as it should be.
     #[error("{0}")]
     Check(String),
+    /// A world that cannot be loaded.
+    #[error(transparent)]
+    World(#[from] WorldError),
     /// A network, weights or data problem.
     #[error(transparent)]
     Teacher(#[from] cgym_teachers::Error),
@@ -41,14 +45,13 @@ impl Error {
 
     /// 1 where the run itself failed, 2 where its input, or the disk it was given, was wrong.
     pub fn exit_code(&self) -> u8 {
+        use cgym_teachers::Error::NotFinite;
         match self {
             Self::Check(_)
-            | Self::Teacher(cgym_teachers::Error::NotFinite(_))
-            | Self::Env(EnvError::Teacher(cgym_teachers::Error::NotFinite(_)))
-            | Self::Agent(
-                AgentError::Diverged { .. }
-                | AgentError::Env(EnvError::Teacher(cgym_teachers::Error::NotFinite(_))),
-            ) => 1,
+            | Self::Teacher(NotFinite(_))
+            | Self::World(WorldError::Teacher(NotFinite(_)) | WorldError::Env(EnvError::Teacher(NotFinite(_))))
+            | Self::Env(EnvError::Teacher(NotFinite(_)))
+            | Self::Agent(AgentError::Diverged { .. } | AgentError::Env(EnvError::Teacher(NotFinite(_)))) => 1,
             _ => 2,
         }
     }

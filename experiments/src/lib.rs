@@ -1,52 +1,59 @@
-//! Runs and reports of compression-gym: configuration, teachers, searches that survive a stop.
+//! Runs and reports of compression-gym: searches that survive a stop, and the `cgym` command.
 //!
-//! The `cgym` binary is a thin shell over this library. To play an environment from a program:
+//! One call runs any agent with a run directory, checkpoints, TensorBoard, baselines and a table:
 //!
 //! ```no_run
-//! use cgym_env::Env;
-//!
-//! let mut env = cgym::environment("AMC-ResNet20-Digits-MACs30-v0")?;
-//! let first = env.reset(1, &Default::default())?;
+//! let world = cgym::world("AMC-ResNet20-Digits-MACs30-v0")?;
+//! let agent = cgym::agent("cem", &world, 100, 1)?;
+//! let summary = cgym::search(&world, agent, &cgym::Run::new("runs/mine").episodes(100))?;
+//! println!("{}", summary.table());
 //! # Ok::<(), cgym::Error>(())
 //! ```
 //!
-//! Architecture Invariant: no maths here. Networks are the teachers' room, rewards and budgets the
-//! environments', decisions the agents'.
+//! `experiments/examples/custom_agent.rs` does the same with an agent of its own.
+//!
+//! Architecture Invariant: rewards, costs and budgets are computed by the environments, networks by
+//! the teachers, decisions by the agents; this crate runs, records and reports them.
 
-mod agent_choice;
-pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod curves;
 pub mod device;
 mod error;
-pub mod files;
-pub mod game;
+pub mod flags;
 pub mod interrupt;
-pub mod play;
+pub mod loading;
 pub mod plot;
 pub mod profile;
 mod progress;
 pub mod report;
 pub mod run;
 pub mod seeds;
-pub mod settings;
 pub mod statistics;
-pub mod teacher;
 pub mod tensorboard;
-pub mod world;
 
-pub use agent_choice::AgentChoice;
+use cgym_agents::{Agent, AgentContext, make};
+use cgym_env::settings::EnvSettings;
+use cgym_worlds::World;
+use serde_json::Value;
+
 pub use error::Error;
+pub use report::Summary;
+pub use run::{Run, search};
 
-/// The environment called `id`, with its teacher, data and an evaluator that remembers.
-///
-/// Teachers that do not ship with the project, and rules other than the id's, are asked for
-/// through [`config::Config`] and [`world::World::load`].
+/// The world called `id`, with its shipped or downloaded network and data.
 ///
 /// # Errors
 /// An unknown id, data that is not there, or a teacher that is not shipped.
-pub fn environment(id: &str) -> Result<Box<dyn cgym_env::Env>, Error> {
-    let settings = settings::Settings { env: Some(id.to_owned()), ..Default::default() };
-    Ok(world::World::load(config::Config::from_settings(settings)?, &[])?.env)
+pub fn world(id: &str) -> Result<World, Error> {
+    Ok(World::load(EnvSettings::from_id(id)?, &mut loading::observer())?)
+}
+
+/// A built-in agent for `world` with default hyper-parameters and `episodes` exploring episodes.
+///
+/// # Errors
+/// An unknown agent, or one that cannot play the world's environment.
+pub fn agent(name: &str, world: &World, episodes: u64, seed: u64) -> Result<Box<dyn Agent>, Error> {
+    let seed = seeds::derive(seed, "agent", 0);
+    Ok(make(name, &Value::Null, &AgentContext { env: &*world.env(), episodes, seed })?)
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    let cli = cgym::cli::Cli::parse();
+    let cli = cgym::commands::Cli::parse();
     match cgym::commands::run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -2,12 +2,11 @@
 
 use std::{
     fmt::Write,
-    path::Path,
     time::{Duration, Instant},
 };
 
-use cgym_agents::{Agent, AgentError, Mode, Transition};
-use cgym_env::{Action, EpisodeRecord, EvaluationTimes, ResetOptions};
+use cgym_agents::{Observer, Phase};
+use cgym_env::{EpisodeRecord, ScoreTimes};
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
@@ -19,11 +18,11 @@ pub struct Profile {
     pub episodes: u64,
     /// Decisions taken in them.
     pub steps: u64,
-    /// The agent's plans and choices, its look-ahead in forks of the environment included.
+    /// The agent's plans and choices, with its look-ahead in forks of the environment.
     pub agent_act: f64,
     /// The agent's learning.
     pub agent_learn: f64,
-    /// Resets and steps, without the evaluation of the candidate.
+    /// Resets and steps, without the score of the candidate.
     pub environment: f64,
     /// Surgery and refit.
     pub prune: f64,
@@ -35,34 +34,49 @@ pub struct Profile {
     pub records: f64,
 }
 
+/// Sums of the phases of a rollout.
+#[derive(Default)]
+struct Phases {
+    act: Duration,
+    learn: Duration,
+    environment: Duration,
+}
+
+impl Observer for Phases {
+    fn spent(&mut self, phase: Phase, time: Duration) {
+        *match phase {
+            Phase::Act => &mut self.act,
+            Phase::Learn => &mut self.learn,
+            Phase::Environment => &mut self.environment,
+        } += time;
+    }
+}
+
 impl Profile {
-    /// Plays episodes as `play` does with the agent that it is handed, and adds where their time
-    /// went; `times` tells what evaluations have taken so far.
+    /// Plays episodes by `play`, which reports to the observer that it is given, and adds where
+    /// their time went; `times` returns what scores have taken so far.
     ///
     /// # Errors
     /// Those of `play`; nothing is added then.
     pub fn episodes(
         &mut self,
-        agent: &mut dyn Agent,
-        times: &dyn Fn() -> EvaluationTimes,
-        play: impl FnOnce(&mut dyn Agent) -> Result<Vec<EpisodeRecord>, Error>,
+        times: &dyn Fn() -> ScoreTimes,
+        play: impl FnOnce(&mut dyn Observer) -> Result<Vec<EpisodeRecord>, Error>,
     ) -> Result<Vec<EpisodeRecord>, Error> {
-        let (before, started) = (times(), Instant::now());
-        let mut agent = TimedAgent { agent, act: Duration::ZERO, learn: Duration::ZERO };
-        let records = play(&mut agent)?;
-        let (whole, after) = (started.elapsed(), times());
-        let (prune, compile, evaluate) =
-            (after.prune - before.prune, after.compile - before.compile, after.evaluate - before.evaluate);
-        let elsewhere = agent.act + agent.learn + prune + compile + evaluate;
+        let (before, mut phases) = (times(), Phases::default());
+        let records = play(&mut phases)?;
+        let after = times();
+        let parts = [after.make - before.make, after.compile - before.compile, after.evaluate - before.evaluate];
+        let scored: Duration = parts.iter().sum();
         self.episodes += records.len() as u64;
         self.steps += records.iter().map(|record| record.actions.len() as u64).sum::<u64>();
         for (sum, part) in [
-            (&mut self.agent_act, agent.act),
-            (&mut self.agent_learn, agent.learn),
-            (&mut self.environment, whole.saturating_sub(elsewhere)),
-            (&mut self.prune, prune),
-            (&mut self.compile, compile),
-            (&mut self.evaluate, evaluate),
+            (&mut self.agent_act, phases.act),
+            (&mut self.agent_learn, phases.learn),
+            (&mut self.environment, phases.environment.saturating_sub(scored)),
+            (&mut self.prune, parts[0]),
+            (&mut self.compile, parts[1]),
+            (&mut self.evaluate, parts[2]),
         ] {
             *sum += part.as_secs_f64();
         }
@@ -92,7 +106,7 @@ impl Profile {
         self.parts().iter().map(|(_, seconds)| seconds).sum()
     }
 
-    /// A line a part: seconds, milliseconds an episode and the share of the whole.
+    /// One line per part: seconds, milliseconds per episode and the share of the whole.
     pub fn table(&self) -> String {
         let (whole, episodes) = (self.seconds(), self.episodes.max(1) as f64);
         let mut text = format!("{:<18} {:>10} {:>12} {:>8}\n", "part", "seconds", "ms/episode", "share");
@@ -102,72 +116,6 @@ impl Profile {
             writeln!(text, "{part:<18} {seconds:>10.3} {each:>12.3} {share:>6.1} %").ok();
         }
         text
-    }
-}
-
-/// An agent with a stopwatch.
-struct TimedAgent<'a> {
-    agent: &'a mut dyn Agent,
-    act: Duration,
-    learn: Duration,
-}
-
-impl Agent for TimedAgent<'_> {
-    fn name(&self) -> &str {
-        self.agent.name()
-    }
-
-    fn begin(&mut self, mode: Mode) -> Result<ResetOptions, AgentError> {
-        let started = Instant::now();
-        let options = self.agent.begin(mode);
-        self.act += started.elapsed();
-        options
-    }
-
-    fn act(&mut self, observation: &[f32], mode: Mode) -> Result<Action, AgentError> {
-        let started = Instant::now();
-        let action = self.agent.act(observation, mode);
-        self.act += started.elapsed();
-        action
-    }
-
-    fn learn(&mut self, transition: &Transition<'_>) -> Result<(), AgentError> {
-        let started = Instant::now();
-        let learned = self.agent.learn(transition);
-        self.learn += started.elapsed();
-        learned
-    }
-
-    fn executed(&mut self, executed: &Action) -> Result<(), AgentError> {
-        self.agent.executed(executed)
-    }
-
-    fn batch(&self) -> usize {
-        self.agent.batch()
-    }
-
-    fn finished(&self) -> bool {
-        self.agent.finished()
-    }
-
-    fn distributions(&self) -> Vec<(String, Vec<f64>)> {
-        self.agent.distributions()
-    }
-
-    fn diagnostics(&self) -> Vec<(String, f64)> {
-        self.agent.diagnostics()
-    }
-
-    fn save(&self, directory: &Path) -> Result<(), AgentError> {
-        self.agent.save(directory)
-    }
-
-    fn load(&mut self, directory: &Path) -> Result<(), AgentError> {
-        self.agent.load(directory)
-    }
-
-    fn load_policy(&mut self, directory: &Path) -> Result<(), AgentError> {
-        self.agent.load_policy(directory)
     }
 }
 

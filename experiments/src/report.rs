@@ -6,25 +6,28 @@ use std::{
     path::PathBuf,
 };
 
-use cgym_env::Outcome;
+use cgym_env::{BudgetUnit, Outcome};
+use cgym_worlds::World;
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, profile::Profile, world::World};
+use crate::{Error, config::RunSettings, profile::Profile};
 
-/// One policy of a table. What was not measured is null.
+/// One policy of a table; null for what was not measured.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Row {
     /// Name of the policy, `teacher` for the network as it was.
     pub policy: String,
-    /// Share of the reward split classified right.
+    /// Share of the reward split classified correctly.
     pub reward_top1: Option<f64>,
-    /// Share of the test split classified right.
+    /// Share of the test split classified correctly.
     pub test_top1: Option<f64>,
     /// Multiply-accumulates for one image.
     pub macs: Option<u64>,
-    /// Trainable parameters.
+    /// Trainable parameters that are stored.
     pub parameters: Option<u64>,
-    /// Cost kept over the teacher's, in the budget's unit.
+    /// Bytes of the stored weights.
+    pub bytes: Option<u64>,
+    /// Cost of the candidate over the cost of the whole network, in the unit of the environment.
     pub preserve_ratio: Option<f64>,
     /// Candidates played.
     pub evaluations: u64,
@@ -35,10 +38,11 @@ impl Row {
     pub fn teacher(world: &World) -> Self {
         Self {
             policy: "teacher".to_owned(),
-            reward_top1: Some(world.teacher_top1),
+            reward_top1: Some(world.teacher_top1()),
             test_top1: None,
-            macs: Some(world.teacher_cost.macs),
-            parameters: Some(world.teacher_cost.parameters),
+            macs: Some(world.teacher_cost().macs),
+            parameters: Some(world.teacher_cost().parameters),
+            bytes: Some(world.teacher_cost().weight_bytes),
             preserve_ratio: Some(1.0),
             evaluations: 0,
         }
@@ -52,6 +56,7 @@ impl Row {
             test_top1: None,
             macs: outcome.map(|outcome| outcome.macs),
             parameters: outcome.map(|outcome| outcome.parameters),
+            bytes: outcome.map(|outcome| outcome.bytes),
             preserve_ratio: outcome.map(|outcome| outcome.preserve_ratio),
             evaluations,
         }
@@ -63,10 +68,16 @@ impl Row {
 #[expect(missing_docs, reason = "the names are those of the settings")]
 pub struct Summary {
     pub env: String,
+    /// Hash of the environment's settings: rows of one id compare when their hashes are equal.
+    pub settings: String,
+    /// SHA-256 of the weights and images that decide scores.
+    pub fingerprint: String,
     pub model: String,
     pub dataset: String,
-    pub budget: String,
-    pub target: f64,
+    /// Unit of costs.
+    pub unit: String,
+    /// Share of the whole network's cost that may be kept; null without a budget.
+    pub budget: Option<f64>,
     pub reward: String,
     pub calibration_images: usize,
     pub reward_images: usize,
@@ -98,21 +109,23 @@ pub struct Summary {
 
 impl Summary {
     /// A summary without results.
-    pub fn new(world: &World) -> Self {
-        let (config, spec) = (&world.config, world.env.spec());
-        let environment = &config.environment;
+    pub fn new(world: &World, run: &RunSettings) -> Self {
+        let (settings, env) = (world.settings(), world.env());
+        let spec = env.spec();
         Self {
-            env: environment.id(),
-            model: environment.model().to_owned(),
-            dataset: environment.dataset().to_string(),
-            budget: spec.budget.clone(),
-            target: spec.target,
+            env: spec.id.clone(),
+            settings: spec.settings.clone(),
+            fingerprint: world.fingerprint().to_owned(),
+            model: settings.network.model.clone(),
+            dataset: settings.data.dataset.to_string(),
+            unit: spec.unit.clone(),
+            budget: spec.budget,
             reward: spec.reward.clone(),
-            calibration_images: world.splits.calibration.len(),
-            reward_images: environment.reward_size().unwrap_or(0),
-            seed: config.seed,
+            calibration_images: world.splits().calibration.len(),
+            reward_images: world.splits().reward.len(),
+            seed: run.seed,
             agent: None,
-            episodes: config.episodes,
+            episodes: run.episodes.unwrap_or(0),
             played: 0,
             best_episode: None,
             finished: false,
@@ -124,16 +137,17 @@ impl Summary {
         }
     }
 
-    /// The table, a line a policy.
+    /// The table, one line per policy.
     pub fn table(&self) -> String {
-        let mut text = match self.target {
-            // A game without a budget says what it is about by its reward.
-            target if target >= 1.0 => format!("{}: {}\n", self.env, self.reward),
-            target => {
-                format!("{}: at most {} % of the {}\n", self.env, percent(target), unit_name(&self.budget))
+        let mut text = match self.budget {
+            // Without a budget the reward says what is searched for.
+            None => format!("{}: {}\n", self.env, self.reward),
+            Some(share) => {
+                format!("{}: at most {} % of the {}\n", self.env, percent(share), unit_title(&self.unit))
             }
         };
-        let head = ["policy", "reward top-1", "test top-1", "MACs", "parameters", "kept", "evaluations"];
+        let head =
+            ["policy", "reward top-1", "test top-1", "MACs", "parameters", "bytes", "kept", "evaluations"];
         let rows = self.rows.iter().map(|row| {
             [
                 row.policy.clone(),
@@ -141,11 +155,12 @@ impl Summary {
                 share(row.test_top1),
                 count(row.macs),
                 count(row.parameters),
+                count(row.bytes),
                 share(row.preserve_ratio),
                 row.evaluations.to_string(),
             ]
         });
-        let lines: Vec<[String; 7]> = std::iter::once(head.map(str::to_owned)).chain(rows).collect();
+        let lines: Vec<[String; 8]> = std::iter::once(head.map(str::to_owned)).chain(rows).collect();
         let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
         let widths: Vec<usize> = (0..head.len()).map(width).collect();
         for line in &lines {
@@ -163,9 +178,9 @@ fn share(value: Option<f64>) -> String {
     value.map_or("-".to_owned(), |value| format!("{:.2} %", 100.0 * value))
 }
 
-/// A budget's unit in a sentence.
-pub fn unit_name(unit: &str) -> &str {
-    if unit == "macs" { "MACs" } else { "parameters" }
+/// A unit of costs in a sentence.
+pub fn unit_title(unit: &str) -> &str {
+    unit.parse().map_or(unit, BudgetUnit::title)
 }
 
 fn percent(value: f64) -> f64 {

@@ -1,61 +1,79 @@
 //! `baselines`.
 
-use std::{fs, time::Instant};
+use std::{fs, path::PathBuf, time::Instant};
 
-use cgym_agents::{AgentContext, make};
+use cgym_agents::{AgentContext, Schedule, make};
+use cgym_worlds::files;
 use serde_json::Value;
 
-use super::search::{game, load};
+use super::search::hyper_parameters;
 use crate::{
-    Error,
-    cli::BaselinesArgs,
+    Error, Summary,
     config::Config,
-    files, interrupt, report,
-    report::Summary,
+    flags::SettingFlags,
+    interrupt, loading, report,
     run::{self, directory},
 };
 
-pub(super) fn baselines(args: BaselinesArgs, json: bool) -> Result<(), Error> {
+const SEED: &str = "Seed of all randomness; each policy draws from a seed by its name, so that the agent of `search` \
+                    with the same name and --seed plays other episodes";
+
+/// Arguments of `baselines`.
+#[derive(Debug, clap::Args)]
+#[command(allow_negative_numbers = true, mut_arg("seed", |seed| seed.help(SEED)))]
+pub struct BaselinesArgs {
+    /// Policies, separated by commas; --set agent.key=value is for the one that --agent names
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = "uniform,shallow,deep")]
+    agents: Vec<String>,
+    /// Folder for config.toml, baselines.jsonl and summary.json; must not exist
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    settings: SettingFlags,
+}
+
+pub(super) fn baselines(args: &BaselinesArgs, json: bool) -> Result<(), Error> {
     let started = Instant::now();
     let out = args.out.as_deref();
     directory::refuse_existing(out)?;
-    let given = !args.settings.agent_set.is_empty();
-    let mut config = Config::resolve(args.settings, args.config.as_deref())?;
-    super::use_threads(config.threads)?;
-    // A policy that is not there is refused before anything is played.
-    let env = game(&config)?;
-    // Those of a run's own file are just not needed where its agent is not played.
+    let flags = args.settings.layer()?;
+    let given = flags.table("agent").keys().any(|key| key != "name");
+    let mut config = args.settings.resolve()?;
+    super::use_threads(config.run.threads)?;
+    // The hyper-parameters of a run's own file are simply not needed where its agent is not played.
     if !args.agents.contains(&config.agent) {
         if given {
             return Err(Error::Input(format!(
-                "agent-set: these are settings of `{}`, which is not among the policies; name their policy with \
-                 --agent",
+                "agent: these are settings of `{}`, which is not among the policies; name their policy with --agent",
                 config.agent
             )));
         }
-        config.agent_settings = Value::Null;
+        config.agent_settings.clear();
     }
-    let settings = &config.agent_settings;
-    for name in &args.agents {
-        let settings = if *name == config.agent { settings } else { &Value::Null };
-        make(name, settings, &AgentContext { env: &*env, episodes: config.episodes, seed: 0 })?;
+    let policies = policies(&config, &args.agents);
+    let blueprint = loading::blueprint(&config)?;
+    // A policy that does not exist is refused before anything is played.
+    for (name, settings) in &policies {
+        let env = &*blueprint.outline().env;
+        make(name, settings, &AgentContext { env, episodes: config.episodes(), seed: 0 })?;
     }
     let stop = interrupt::flag();
-    let world = load(config, &[])?;
+    let world = loading::load(blueprint)?;
+    config.env = world.settings().clone();
     if let Some(folder) = out {
         fs::create_dir_all(folder)
             .map_err(|error| Error::file(folder, format!("cannot be made: {error}")))?;
-        files::write_atomically(&folder.join("config.toml"), world.config.to_toml()?.as_bytes())?;
+        files::write_atomically(&folder.join("config.toml"), config.to_toml()?.as_bytes())?;
     }
     let file = out.map(|folder| folder.join("baselines.jsonl"));
-    let episodes = world.config.episodes;
-    let played = run::baselines(&world, &args.agents, episodes, true, file.as_deref(), stop)?;
-    let mut summary = Summary::new(&world);
+    let schedule = Schedule { episodes: config.episodes(), exploit: true };
+    let played = run::baselines(&world, &policies, schedule, config.run.seed, file.as_deref(), stop)?;
+    let mut summary = Summary::new(&world, &config.run);
     summary.finished = played.is_some();
     let played = played.unwrap_or_default();
     summary.played = played.iter().map(|(_, records)| records.len() as u64).sum();
     run::compare(&world, &mut summary, &played)?;
-    summary.evaluated = world.game.evaluations();
+    summary.evaluated = world.evaluations();
     summary.seconds = started.elapsed().as_secs_f64();
     summary.run = out.map(ToOwned::to_owned);
     if let Some(folder) = out {
@@ -65,4 +83,10 @@ pub(super) fn baselines(args: BaselinesArgs, json: bool) -> Result<(), Error> {
         eprintln!("interrupted");
     }
     report::print(json, &summary, || summary.table())
+}
+
+/// Each policy with its hyper-parameters.
+fn policies<'a>(config: &Config, names: &'a [String]) -> Vec<(&'a str, Value)> {
+    let settings = |name: &str| if name == config.agent { hyper_parameters(config) } else { Value::Null };
+    names.iter().map(|name| (name.as_str(), settings(name))).collect()
 }

@@ -5,21 +5,43 @@ mod network;
 
 use std::{fs, time::Instant};
 
-use crate::{Error, cli::BenchArgs};
+use crate::Error;
 
 const LEAST_REPEATS: usize = 3;
 
+/// Arguments of `bench`.
+#[derive(Debug, clap::Args)]
+pub struct BenchArgs {
+    /// What to measure.
+    #[command(subcommand)]
+    command: BenchCommand,
+}
+
+/// What to measure.
+#[derive(Debug, clap::Subcommand)]
+enum BenchCommand {
+    /// A network on random images, with random weights
+    Network(Box<network::NetworkArgs>),
+    /// Whole episodes of an environment
+    Episode(Box<episode::EpisodeArgs>),
+}
+
 pub(super) fn bench(args: BenchArgs, json: bool) -> Result<(), Error> {
-    if !(args.seconds.is_finite() && args.seconds > 0.0) {
-        return Err(Error::Input(format!("seconds: {} is no time to measure for, give more", args.seconds)));
-    }
-    match args.settings.env.is_some() || args.config.is_some() {
-        true => episode::bench(args, json),
-        false => network::bench(args, json),
+    match args.command {
+        BenchCommand::Network(args) => network::bench(&args, json),
+        BenchCommand::Episode(args) => episode::bench(&args, json),
     }
 }
 
-/// Does `work` until `seconds` are over, three times at least, and tells what each took.
+/// A time to measure for.
+fn parse_seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if seconds.is_finite() && seconds > 0.0 => Ok(seconds),
+        _ => Err(format!("`{text}` is no time to measure for, give more than 0 seconds")),
+    }
+}
+
+/// Does `work` until `seconds` are over, at least three times, and returns the time of each.
 fn repeat(seconds: f64, mut work: impl FnMut() -> Result<(), Error>) -> Result<Vec<f64>, Error> {
     let started = Instant::now();
     let mut times = Vec::new();
@@ -31,7 +53,7 @@ fn repeat(seconds: f64, mut work: impl FnMut() -> Result<(), Error>) -> Result<V
     Ok(times)
 }
 
-/// The middle one, the greater of two.
+/// The median; of an even number the greater middle value.
 fn median(mut times: Vec<f64>) -> f64 {
     times.sort_by(f64::total_cmp);
     times.get(times.len() / 2).copied().unwrap_or(f64::NAN)

@@ -1,7 +1,8 @@
 //! `distill` and `finetune`: training the best network of a run to the end.
 
-use std::time::Instant;
+use std::{path::PathBuf, time::Instant};
 
+use cgym_env::TrainedNetwork;
 use cgym_teachers::{
     data::Splits,
     engine::Images,
@@ -9,18 +10,61 @@ use cgym_teachers::{
     train::{self, DistillLoss, DistillOptions, Distillation},
     weights::Weights,
 };
+use cgym_worlds::{World, files, network};
 use serde_json::json;
 
-use super::search::{load, remember_teacher, saved_config};
+use super::search::saved_config;
 use crate::{
     Error,
-    cli::StudentArgs,
-    device, files, interrupt,
+    device::{self, Device},
+    interrupt, loading,
     progress::Progress,
     report,
-    run::{BestEpisode, directory, write_network},
-    world::World,
+    run::{self, BestEpisode, directory, remember_teacher},
 };
+
+/// Arguments of `distill` and `finetune`.
+#[derive(Debug, clap::Args)]
+pub struct StudentArgs {
+    /// The run directory
+    run: PathBuf,
+    /// Folder for graph.json, weights.safetensors and train.json; must not exist
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Passes over the training images [default: 40]; the best on the reward images is kept
+    #[arg(long, value_name = "N")]
+    epochs: Option<usize>,
+    /// Images per step
+    #[arg(long, value_name = "N")]
+    batch: Option<usize>,
+    /// Learning rate at the start
+    #[arg(long, value_name = "RATE")]
+    learning_rate: Option<f64>,
+    /// l2-logits, kd, ce-l2 or ce [default: ce-l2 in distill, ce in finetune]
+    #[arg(long, value_name = "NAME")]
+    loss: Option<DistillLoss>,
+    /// Temperature of `kd`
+    #[arg(long, value_name = "T")]
+    temperature: Option<f64>,
+    /// Weight of the teacher in `kd`, in [0, 1]; the labels have the rest
+    #[arg(long, value_name = "ALPHA")]
+    alpha: Option<f64>,
+    /// Weight of the squared difference of logits in `ce-l2`
+    #[arg(long, value_name = "LAMBDA")]
+    lambda: Option<f64>,
+    /// Start from new weights and not from the run's
+    #[arg(long)]
+    fresh: bool,
+    /// Seed of order and new weights
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Threads [default: as in the run]
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    /// Where to compute
+    #[arg(long, value_enum, value_name = "NAME", default_value_t)]
+    device: Device,
+}
 
 /// What the student learns from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,25 +78,19 @@ pub(super) enum Lessons {
 /// Epochs of a final training.
 const EPOCHS: usize = 40;
 
-pub(super) fn train(args: StudentArgs, lessons: Lessons, json: bool) -> Result<(), Error> {
+pub(super) fn train(args: &StudentArgs, lessons: Lessons, json: bool) -> Result<(), Error> {
     let started = Instant::now();
     directory::check(&args.run)?;
     directory::refuse_existing(Some(&args.out))?;
-    let options = options(&args, lessons)?;
+    let options = options(args, lessons)?;
     let device = device::resolve(args.device)?;
-    let best = args.run.join("best");
-    if !best.is_dir() {
-        return Err(Error::file(
-            &best,
-            "is not there: no network was saved yet; `cgym resume` the run first",
-        ));
-    }
+    let best = run::best_folder(&args.run)?;
     let episode: BestEpisode = files::read_json(&best.join("episode.json"))?;
     let graph: Graph = files::read_json(&best.join("graph.json"))?;
     let found = Weights::load(&best.join("weights.safetensors"), &graph)?;
     let config = saved_config(&args.run)?;
-    super::use_threads(args.threads.or(config.threads))?;
-    let world = load(config, &[])?;
+    super::use_threads(args.threads.or(config.run.threads))?;
+    let world = loading::load(loading::blueprint(&config)?)?;
     remember_teacher(&world, &args.run)?;
     let before = world.score(&graph, &found)?;
     let initial = if args.fresh { train::fresh_weights(&graph, options.seed) } else { found };
@@ -64,13 +102,13 @@ pub(super) fn train(args: StudentArgs, lessons: Lessons, json: bool) -> Result<(
     let after = world.score(&graph, &trained.weights)?;
     let cost = graph.cost()?;
     let value = json!({
-        "env": world.env.spec().id,
+        "env": world.settings().id(),
         "episode": episode.episode,
         "options": options,
         "fresh": args.fresh,
         "finished": trained.finished,
         "epochs": trained.epochs,
-        "teacher_reward_top1": world.teacher_top1,
+        "teacher_reward_top1": world.teacher_top1(),
         "reward_top1_before": before[0],
         "test_top1_before": before[1],
         "reward_top1": after[0],
@@ -82,7 +120,7 @@ pub(super) fn train(args: StudentArgs, lessons: Lessons, json: bool) -> Result<(
         "out": args.out,
     });
     files::make_folder(&args.out, |folder| {
-        write_network(folder, &graph, &trained.weights)?;
+        network::save(folder, &graph, &trained.weights, None)?;
         files::write_json(&folder.join("train.json"), &value)
     })?;
     report::print(json, &value, || {
@@ -93,7 +131,7 @@ pub(super) fn train(args: StudentArgs, lessons: Lessons, json: bool) -> Result<(
         format!(
             "{stopped}{} of {} parameters: {:.2} % of the test images, {:.2} % before; saved to {}\n",
             report::count(Some(cost.parameters)),
-            report::count(Some(world.teacher_cost.parameters)),
+            report::count(Some(world.teacher_cost().parameters)),
             100.0 * after[1],
             100.0 * before[1],
             args.out.display()
@@ -134,15 +172,15 @@ fn teach(
     options: &DistillOptions,
     device: &train::Device,
 ) -> Result<train::Trained, Error> {
-    let Splits { training, reward, .. } = &world.splits;
-    let (teacher, weights) = &*world.teacher;
+    let Splits { training, reward, .. } = world.splits();
+    let TrainedNetwork { graph: teacher, weights } = world.teacher();
     let logits = match options.loss.asks_teacher() {
-        true => train::teacher_logits(teacher, weights, &world.train, training)?,
+        true => train::teacher_logits(teacher, weights, world.train(), training)?,
         false => Vec::new(),
     };
-    let validation = Images::new(&world.train, reward)?;
+    let validation = Images::new(world.train(), reward)?;
     let distillation = Distillation {
-        dataset: &world.train,
+        dataset: world.train(),
         indices: training,
         teacher_logits: &logits,
         validation: &validation,

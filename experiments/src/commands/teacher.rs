@@ -2,53 +2,203 @@
 
 mod train;
 
-use std::{fmt::Write, time::Instant};
+use std::{
+    fmt::Write,
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
-pub(super) use train::train_network;
+pub(super) use train::{TrainArgs, train_network};
 
+use cgym_env::{
+    SPLIT_SEED,
+    settings::{Data, Layer, Network, read},
+};
 use cgym_teachers::{
-    data::{LoadOptions, Splits},
+    data::{DataSource, LoadOptions, SplitSizes, Splits, load},
     engine::{Engine, Images},
 };
-use serde_json::json;
+use cgym_worlds::network;
+use clap::{Subcommand, ValueEnum};
+use serde_json::{Value, json};
 
 use crate::{
     Error,
-    cli::{DescribeArgs, EvaluateArgs, Split, TeacherArgs, TeacherCommand},
-    report, teacher,
+    flags::parse_setting,
+    loading, report,
 };
 
-pub(super) fn run(command: TeacherCommand, json: bool) -> Result<(), Error> {
-    match command {
-        TeacherCommand::Evaluate(args) => evaluate(args, json),
-        TeacherCommand::Describe(args) => describe(args, json),
+/// Arguments of `teacher`.
+#[derive(Debug, clap::Args)]
+pub struct TeacherArgs {
+    /// What to do.
+    #[command(subcommand)]
+    command: TeacherCommand,
+}
+
+/// What to do with a teacher.
+#[derive(Debug, Subcommand)]
+enum TeacherCommand {
+    /// Accuracy of a network
+    Evaluate(EvaluateArgs),
+    /// Nodes, MACs and parameters of a network
+    Describe(DescribeArgs),
+    /// Train a network
+    Train(train::TrainArgs),
+}
+
+/// Which network, on which images.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct NetworkArgs {
+    /// Model of the zoo
+    #[arg(long, value_name = "NAME", default_value = "resnet20")]
+    pub(super) model: String,
+    /// digits, mnist, fashion-mnist, cifar10, cifar100 or folder
+    #[arg(long, value_name = "NAME", default_value = "digits")]
+    pub(super) dataset: String,
+    /// Folder with the files of the dataset [default: downloaded once; the digits need none]
+    #[arg(long, value_name = "DIR")]
+    pub(super) data: Option<PathBuf>,
+    /// A setting of the network or the data, like network.width=0.5 or data.image_size=64x64 [repeatable]
+    #[arg(long = "set", value_name = "TABLE.KEY=VALUE", value_parser = parse_setting)]
+    pub(super) sets: Vec<(String, Value)>,
+}
+
+impl NetworkArgs {
+    fn tables(&self) -> Result<(Network, Data), Error> {
+        network_tables(&self.model, Some(&self.dataset), self.data.as_deref(), &self.sets)
+    }
+}
+
+/// The tables `[network]` and `[data]` of some flags.
+pub(super) fn network_tables(
+    model: &str,
+    dataset: Option<&str>,
+    data: Option<&Path>,
+    sets: &[(String, Value)],
+) -> Result<(Network, Data), Error> {
+    let mut layer = Layer::default().with("network", "model", model);
+    if let Some(dataset) = dataset {
+        layer.set("data", "dataset", dataset);
+    }
+    if let Some(data) = data {
+        layer.set("data", "path", data.display().to_string());
+    }
+    for (path, value) in sets {
+        layer.set_path(path, value.clone())?;
+    }
+    layer.check_tables(&["network", "data"])?;
+    Ok((read("network", &layer.table("network"))?, read("data", &layer.table("data"))?))
+}
+
+/// Arguments of `teacher evaluate`.
+#[derive(Debug, clap::Args)]
+struct EvaluateArgs {
+    #[command(flatten)]
+    network: NetworkArgs,
+    /// Weights of the model: .th, .pt, .pth or .safetensors [default: the shipped ones]
+    #[arg(long, value_name = "FILE")]
+    weights: Option<PathBuf>,
+    /// Images to run it on
+    #[arg(long, value_enum, default_value_t)]
+    split: Split,
+    /// Images of the reward split
+    #[arg(long, value_name = "N")]
+    reward_images: Option<usize>,
+    /// Images of the calibration split
+    #[arg(long, value_name = "N")]
+    calibration_images: Option<usize>,
+    /// Threads [default: one per core]
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+}
+
+/// Arguments of `teacher describe`.
+#[derive(Debug, clap::Args)]
+struct DescribeArgs {
+    /// Model of the zoo
+    #[arg(long, value_name = "NAME", default_value = "resnet20")]
+    model: String,
+    /// Channels, height and width of an image
+    #[arg(long, value_name = "CxHxW", default_value = "3x32x32", value_parser = parse_shape)]
+    input: [usize; 3],
+    /// Classes
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    classes: usize,
+    /// A setting of the network, like network.width=0.5 [repeatable]
+    #[arg(long = "set", value_name = "TABLE.KEY=VALUE", value_parser = parse_setting)]
+    sets: Vec<(String, Value)>,
+}
+
+/// A split of a dataset.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Split {
+    /// The official test images
+    #[default]
+    Test,
+    /// The official training images, all of them
+    Train,
+    /// Held out of training, for rewards
+    Reward,
+    /// Trained on, for refitting pruned layers
+    Calibration,
+}
+
+/// Three numbers as text: `3x224x224`.
+pub(super) fn parse_shape(text: &str) -> Result<[usize; 3], String> {
+    let axes: Option<Vec<usize>> = text.split('x').map(|axis| axis.parse().ok()).collect();
+    axes.and_then(|axes| axes.try_into().ok()).ok_or_else(|| format!("`{text}` is not CxHxW, like 3x224x224"))
+}
+
+pub(super) fn run(args: TeacherArgs, json: bool) -> Result<(), Error> {
+    match args.command {
+        TeacherCommand::Evaluate(args) => evaluate(&args, json),
+        TeacherCommand::Describe(args) => describe(&args, json),
         TeacherCommand::Train(args) => train::train(&args, json),
     }
 }
 
-/// How a teacher's dataset is to be read.
-fn load_options(args: &TeacherArgs) -> LoadOptions {
-    LoadOptions {
-        directory: args.data.clone(),
-        image_size: args.image_size.map(|size| size.0),
+/// Reads a dataset; a download is shown on the error output.
+fn load_data(data: &Data) -> Result<DataSource, Error> {
+    let options = LoadOptions {
+        directory: data.path.clone(),
+        image_size: data.image_size.map(|size| size.0),
         normalization: None,
+    };
+    let mut observer = loading::observer();
+    Ok(load(data.dataset, &options, &mut |done, total| observer(cgym_worlds::Event::Download(done, total)))?)
+}
+
+/// Sizes of the splits, the dataset's own if absent.
+fn split_sizes(
+    data: &Data,
+    source: &DataSource,
+    calibration: Option<usize>,
+    reward: Option<usize>,
+) -> SplitSizes {
+    let sizes = SplitSizes::for_dataset(data.dataset, source, SPLIT_SEED);
+    SplitSizes {
+        calibration: calibration.unwrap_or(sizes.calibration),
+        reward: reward.or(data.reward_images).unwrap_or(sizes.reward),
+        seed: SPLIT_SEED,
     }
 }
 
-fn evaluate(evaluation: EvaluateArgs, json: bool) -> Result<(), Error> {
-    let EvaluateArgs { teacher: args, weights: file, split, reward_images, calibration_images, threads } =
-        evaluation;
-    super::use_threads(threads)?;
-    let (dataset, variant) = (args.dataset, args.variant);
-    if let Some(shape) = teacher::known_shape(dataset) {
-        let graph = teacher::build(&args.model, variant, shape)?;
-        teacher::weights(file.as_deref(), &args.model, variant, dataset, &graph)?;
+fn evaluate(args: &EvaluateArgs, json: bool) -> Result<(), Error> {
+    let (mut network, data) = args.network.tables()?;
+    network.weights = args.weights.clone().or(network.weights);
+    super::use_threads(args.threads)?;
+    let (dataset, split) = (data.dataset, args.split);
+    // Weights that do not fit are refused before data is downloaded.
+    if let Some(images) = dataset.known_shape() {
+        network::weights(&network, &data, &network::build(&network, images)?)?;
     }
-    let source = teacher::load_data(dataset, &load_options(&args))?;
-    let graph = teacher::build(&args.model, variant, (source.train.shape(), source.train.classes()))?;
-    let weights = teacher::weights(file.as_deref(), &args.model, variant, dataset, &graph)?;
-    let splits =
-        Splits::new(&source, &teacher::split_sizes(dataset, &source, calibration_images, reward_images))?;
+    let source = load_data(&data)?;
+    let graph = network::build(&network, (source.train.shape(), source.train.classes()))?;
+    let weights = network::weights(&network, &data, &graph)?;
+    let sizes = split_sizes(&data, &source, args.calibration_images, args.reward_images);
+    let splits = Splits::new(&source, &sizes)?;
     let all: Vec<usize> = (0..source.train.len()).collect();
     let (part, indices) = match split {
         Split::Test => (&source.test, &splits.test),
@@ -63,7 +213,7 @@ fn evaluate(evaluation: EvaluateArgs, json: bool) -> Result<(), Error> {
     let seconds = started.elapsed().as_secs_f64();
     let cost = graph.cost()?;
     let value = json!({
-        "model": args.model,
+        "model": network.model,
         "dataset": dataset,
         "split": split,
         "images": images.len(),
@@ -76,7 +226,7 @@ fn evaluate(evaluation: EvaluateArgs, json: bool) -> Result<(), Error> {
     report::print(json, &value, || {
         format!(
             "{} on {dataset}: {:.2} % of {} images; {} MACs, {} parameters; {seconds:.2} s",
-            args.model,
+            network.model,
             100.0 * top1,
             images.len(),
             report::count(Some(cost.macs)),
@@ -85,9 +235,10 @@ fn evaluate(evaluation: EvaluateArgs, json: bool) -> Result<(), Error> {
     })
 }
 
-fn describe(args: DescribeArgs, json: bool) -> Result<(), Error> {
-    let DescribeArgs { model, input, classes, variant } = args;
-    let graph = teacher::build(&model, variant, (input, classes))?;
+fn describe(args: &DescribeArgs, json: bool) -> Result<(), Error> {
+    let DescribeArgs { model, input, classes, sets } = args;
+    let (network, _) = network_tables(model, None, None, sets)?;
+    let graph = network::build(&network, (*input, *classes))?;
     let (shapes, costs, total) = (graph.shapes()?, graph.costs()?, graph.cost()?);
     let nodes: Vec<serde_json::Value> = graph
         .nodes()

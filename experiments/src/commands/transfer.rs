@@ -1,27 +1,64 @@
-//! `transfer`: policies carried from network to network, beside runs from scratch.
+//! `transfer`: policies transferred from network to network, beside runs from scratch.
 
 mod plan;
 mod result;
 
-use std::path::Path;
-
-use cgym_agents::{AgentContext, make};
+use std::path::{Path, PathBuf};
 
 use self::{plan::Plan, result::Transferred};
-use super::{
-    search::{self, Start},
-    teacher::train_network,
-};
+use super::{search, teacher::train_network};
 use crate::{
     Error,
-    cli::TransferArgs,
     curves::Series,
-    interrupt, report,
-    run::{EpisodeLog, directory},
+    flags::SettingFlags,
+    interrupt, loading, report,
+    run::{self, EpisodeLog, Run, directory},
 };
 
-pub(super) fn transfer(args: TransferArgs, json: bool) -> Result<(), Error> {
-    let plan = Plan::new(&args)?;
+/// Arguments of `transfer`.
+#[derive(Debug, clap::Args)]
+#[command(allow_negative_numbers = true)]
+pub struct TransferArgs {
+    /// Network that policies come from
+    #[arg(long, value_name = "MODEL", requires = "to", required_unless_present = "networks")]
+    from: Option<String>,
+    /// Network that they are transferred to
+    #[arg(long, value_name = "MODEL", requires = "from")]
+    to: Option<String>,
+    /// Also transfer policies the other way
+    #[arg(long, requires = "from")]
+    both_ways: bool,
+    /// Transfer policies from every one of these to every other
+    #[arg(long, value_name = "MODELS", value_delimiter = ',', conflicts_with_all = ["from", "to"])]
+    networks: Vec<String>,
+    /// Number of seeds, counted from --seed
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    seeds: u64,
+    /// Weights of a network; a network without shipped or given weights is trained first
+    #[arg(long = "teacher", value_name = "MODEL=FILE", value_parser = parse_teacher)]
+    teachers: Vec<(String, PathBuf)>,
+    /// Epochs that missing teachers are trained for [default: the dataset's own]
+    #[arg(long, value_name = "N")]
+    teacher_epochs: Option<usize>,
+    /// Iterations that the table covers
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    first: usize,
+    /// Folder for teachers, runs, transfer.json and curves.svg; the same command continues in it
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    #[command(flatten)]
+    settings: SettingFlags,
+}
+
+fn parse_teacher(text: &str) -> Result<(String, PathBuf), String> {
+    match text.split_once('=') {
+        Some((model, file)) if !model.is_empty() && !file.is_empty() => Ok((model.to_owned(), file.into())),
+        _ => Err(format!("`{text}` is not MODEL=FILE")),
+    }
+}
+
+pub(super) fn transfer(args: &TransferArgs, json: bool) -> Result<(), Error> {
+    let plan = Plan::new(args)?;
     super::use_threads(plan.threads())?;
     let stop = interrupt::flag();
     plan.claim(&args.out)?;
@@ -55,23 +92,30 @@ pub(super) fn transfer(args: TransferArgs, json: bool) -> Result<(), Error> {
 
 fn interrupted(out: &Path, json: bool) -> Result<(), Error> {
     let value = serde_json::json!({ "finished": false, "out": out });
-    report::print(json, &value, || format!("interrupted; the same command goes on in {}\n", out.display()))
+    report::print(json, &value, || format!("interrupted; the same command continues in {}\n", out.display()))
 }
 
 /// Plays a run to its end, or goes on with it; `None` where it was stopped.
-fn play(plan: &Plan, run: &plan::Run, seed: u64, out: &Path) -> Result<Option<Series>, Error> {
-    let folder = out.join("runs").join(run.name(seed));
-    let config = plan.config(run, seed, out)?;
-    let exploring = config.episodes as usize;
+fn play(plan: &Plan, of: &plan::Run, seed: u64, out: &Path) -> Result<Option<Series>, Error> {
+    let folder = out.join("runs").join(of.name(seed));
+    let config = plan.config(of, seed, out)?;
+    let exploring = config.episodes() as usize;
     let batch = {
-        let env = search::game(&config)?;
-        let context = AgentContext { env: &*env, episodes: config.episodes, seed: 0 };
-        make(&config.agent, &config.agent_settings, &context)?.batch()
+        let blueprint = loading::blueprint(&config)?;
+        config.agent(&*blueprint.outline().env)?.batch()
     };
     let finished = if directory::check(&folder).is_ok() {
         search::go_on(&folder, false)?.finished
     } else {
-        search::start(config, &Start { out: Some(&folder), compare: false, profile: false })?.finished
+        let new = Run {
+            out: Some(folder.clone()),
+            settings: config.run.clone(),
+            baselines: false,
+            profile: false,
+            stop: Some(interrupt::flag()),
+        };
+        let pretrained = config.run.pretrained.as_deref().map(run::newest_agent).transpose()?;
+        search::start(&config, &new, pretrained.as_deref())?.finished
     };
     if !finished {
         return Ok(None);

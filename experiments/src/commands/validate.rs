@@ -1,28 +1,42 @@
 //! `validate`.
 
-use std::{collections::BTreeMap, path::Path};
-
-use cgym_teachers::{graph::Graph, weights::Weights};
-use serde_json::json;
-
-use super::search::{load, remember_teacher, saved_config};
-use crate::{
-    Error, files, play, report,
-    run::{BestEpisode, EpisodeLog, checkpoint, directory},
-    world::World,
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
 };
 
-pub(super) fn validate(run: &Path, sample: Option<usize>, json: bool) -> Result<(), Error> {
+use cgym_teachers::{graph::Graph, weights::Weights};
+use cgym_worlds::{World, files};
+use serde_json::json;
+
+use super::search::saved_config;
+use crate::{
+    Error, loading, report,
+    run::{self, BestEpisode, EpisodeLog, checkpoint, directory, remember_teacher},
+};
+
+/// Arguments of `validate`.
+#[derive(Debug, clap::Args)]
+pub struct ValidateArgs {
+    /// The run directory
+    run: PathBuf,
+    /// Play only this many episodes, evenly spread, the best among them
+    #[arg(long, value_name = "N")]
+    sample: Option<usize>,
+}
+
+pub(super) fn validate(args: &ValidateArgs, json: bool) -> Result<(), Error> {
+    let (run, sample) = (args.run.as_path(), args.sample);
     directory::check(run)?;
     let config = saved_config(run)?;
-    super::use_threads(config.threads)?;
+    super::use_threads(config.run.threads)?;
     let log = EpisodeLog::read(&run.join("episodes.jsonl"))?;
-    let world = load(config, &[])?;
+    let world = loading::load(loading::blueprint(&config)?)?;
     remember_teacher(&world, run)?;
-    let best = play::best(&*world.env, log.records());
+    let mut env = world.env();
+    let best = run::best(&*env, log.records());
     let mut differences: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let chosen = choose(log.records().len(), sample, best);
-    let mut env = world.env.fork();
     for &index in &chosen {
         let found = match log.records()[index].validate(&mut *env) {
             Ok(found) => found,
@@ -43,7 +57,8 @@ pub(super) fn validate(run: &Path, sample: Option<usize>, json: bool) -> Result<
     }
     let value = json!({
         "run": run,
-        "env": world.config.environment.id(),
+        "env": world.settings().id(),
+        "settings": world.settings().hash(),
         "episodes": log.records().len(),
         "replayed": chosen.len(),
         "valid": differences.is_empty(),
@@ -102,12 +117,17 @@ fn compare_best(
         found.push(format!("episode.json is not episode {} of episodes.jsonl", saved.episode));
     }
     let Some(outcome) = &saved.record.outcome else { return Ok(found) };
-    let (graph, weights) = world.network(outcome)?;
+    let candidate = world.network(outcome)?;
     let saved_graph: Graph = files::read_json(&folder.join("graph.json"))?;
-    if saved_graph != graph {
+    if saved_graph != candidate.graph {
         found.push("graph.json is not the network of its episode".to_owned());
-    } else if Weights::load(&folder.join("weights.safetensors"), &graph)? != weights {
+    } else if Weights::load(&folder.join("weights.safetensors"), &candidate.graph)? != candidate.weights {
         found.push("weights.safetensors are not those of its episode".to_owned());
+    }
+    if let Some((name, bytes)) = candidate.coded
+        && std::fs::read(folder.join(name)).ok().as_ref() != Some(&bytes)
+    {
+        found.push(format!("{name} is not the coded network of its episode"));
     }
     Ok(found)
 }

@@ -1,22 +1,38 @@
-//! `best/`: the best candidate as a network that others can load.
+//! The best episode of a run, and `best/`: its candidate as a network that others can load.
 
 use std::{fs, path::Path};
 
-use cgym_env::EpisodeRecord;
-use cgym_teachers::{graph::Graph, weights::Weights};
+use cgym_env::{Env, EpisodeRecord};
+use cgym_worlds::{World, files, network};
 use serde::{Deserialize, Serialize};
 
 use super::RunDirectory;
-use crate::{Error, files, world::World};
+use crate::Error;
 
 /// `best/episode.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BestEpisode {
-    /// Which episode, counted from 0.
+    /// Number of the episode, counted from 0.
     pub episode: u64,
     /// The episode.
     pub record: EpisodeRecord,
+}
+
+/// Whether the episode made a candidate that `env` admits.
+pub fn admitted(env: &dyn Env, record: &EpisodeRecord) -> bool {
+    record.outcome.as_ref().is_some_and(|outcome| env.admits(outcome))
+}
+
+/// The episode of greatest return among those whose candidate `env` admits; ties go to the first.
+pub fn best(env: &dyn Env, records: &[EpisodeRecord]) -> Option<usize> {
+    let mut best: Option<usize> = None;
+    for (index, record) in records.iter().enumerate().filter(|(_, record)| admitted(env, record)) {
+        if best.is_none_or(|best| record.episodic_return > records[best].episodic_return) {
+            best = Some(index);
+        }
+    }
+    best
 }
 
 /// Replaces `best/` by the candidate of episode `index`.
@@ -31,9 +47,9 @@ pub(super) fn save(
 ) -> Result<(), Error> {
     let Some(outcome) = &record.outcome else { return Ok(()) };
     let (temporary, folder) = (directory.join(".best.tmp"), directory.join("best"));
-    let (graph, weights) = world.network(outcome)?;
+    let candidate = world.network(outcome)?;
     fs::remove_dir_all(&temporary).ok();
-    write_network(&temporary, &graph, &weights)?;
+    network::save(&temporary, &candidate.graph, &candidate.weights, candidate.coded.as_ref())?;
     let best = BestEpisode { episode: index as u64, record: record.clone() };
     files::write_json(&temporary.join("episode.json"), &best)?;
     files::remove_folder(&folder);
@@ -41,12 +57,17 @@ pub(super) fn save(
         .map_err(|error| Error::file(&folder, format!("cannot be written: {error}")))
 }
 
-/// Writes `graph.json` and `weights.safetensors` into `folder`, which is made where missing.
+/// The files of `best/`, or an explanation why it is not there.
 ///
 /// # Errors
-/// [`Error::File`] when it cannot be written.
-pub fn write_network(folder: &Path, graph: &Graph, weights: &Weights) -> Result<(), Error> {
-    fs::create_dir_all(folder).map_err(|error| Error::file(folder, format!("cannot be made: {error}")))?;
-    files::write_json(&folder.join("graph.json"), graph)?;
-    Ok(weights.save(&folder.join("weights.safetensors"))?)
+/// [`Error::File`] where no candidate was saved yet.
+pub fn folder(run: &Path) -> Result<std::path::PathBuf, Error> {
+    let best = run.join("best");
+    match best.is_dir() {
+        true => Ok(best),
+        false => Err(Error::file(
+            &best,
+            "is not there: no admissible candidate was saved yet; `cgym resume` the run first",
+        )),
+    }
 }

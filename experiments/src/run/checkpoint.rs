@@ -11,10 +11,11 @@ use std::{
 };
 
 use cgym_agents::Agent;
+use cgym_worlds::files;
 use serde::{Deserialize, Serialize};
 
 use super::log::EpisodeLog;
-use crate::{Error, files};
+use crate::Error;
 
 const FORMAT: &str = "cgym-checkpoint-1";
 const KEPT: usize = 2;
@@ -85,24 +86,37 @@ fn write(temporary: &Path, agent: &dyn Agent, log: &EpisodeLog) -> Result<(), Er
     files::write_json(&temporary.join(MANIFEST), &manifest)
 }
 
-/// Gives `agent` its newest sound checkpoint that fits `log`, and how many episodes that is from
-/// the start; `None` where there is none, and the agent may then have to be made anew.
+/// Restores `agent`, which is new, from its newest intact checkpoint that fits `log`, and returns
+/// the number of episodes until then; 0 where there is none.
 ///
-/// Checkpoints that are passed over are told to `warn`.
+/// Checkpoints that are skipped are reported to `warn`.
+///
+/// # Errors
+/// Where every checkpoint fails to load, so that the agent is neither new nor restored.
 pub fn restore(
     folder: &Path,
     agent: &mut dyn Agent,
     log: &EpisodeLog,
     warn: &mut dyn FnMut(String),
-) -> Option<usize> {
+) -> Result<usize, Error> {
+    let mut failed = None;
     for (episodes, path) in list(folder).into_iter().rev() {
-        let loaded = verify(&path, log).and_then(|()| Ok(agent.load(&path.join(AGENT))?));
-        match loaded {
-            Ok(()) => return Some(episodes),
-            Err(error) => warn(format!("passing over a checkpoint: {error}")),
+        if let Err(error) = verify(&path, log) {
+            warn(format!("passing over a checkpoint: {error}"));
+            continue;
+        }
+        match agent.load(&path.join(AGENT)) {
+            Ok(()) => return Ok(episodes),
+            Err(error) => {
+                warn(format!("passing over a checkpoint: {error}"));
+                failed = Some(error);
+            }
         }
     }
-    None
+    match failed {
+        None => Ok(0),
+        Some(error) => Err(error.into()),
+    }
 }
 
 /// Whether a checkpoint is whole and of these episodes.

@@ -4,18 +4,21 @@ use std::{
     fs::{self, File},
     io::Write,
     path::Path,
-    sync::atomic::AtomicBool,
+    sync::atomic::{AtomicBool, Ordering},
 };
 
+use cgym_agents::{AgentContext, Schedule, make};
 use cgym_env::{EpisodeRecord, Outcome};
+use cgym_worlds::World;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::best::{admitted, best};
 use crate::{
-    Error, play,
+    Error,
     progress::Progress,
     report::{Row, Summary},
-    world::World,
+    seeds,
 };
 
 /// One line of `baselines.jsonl`.
@@ -28,22 +31,23 @@ struct Line {
 /// A policy with its episodes.
 pub type Played = (String, Vec<EpisodeRecord>);
 
-/// Outcomes in a `baselines.jsonl`; lines that are not whole only cost their evaluations.
+/// Outcomes in a `baselines.jsonl`; an incomplete line only costs its evaluation.
 pub fn recorded(path: &Path) -> Vec<Outcome> {
     let text = fs::read_to_string(path).unwrap_or_default();
     text.lines().filter_map(|line| serde_json::from_str::<Line>(line).ok()?.episode.outcome).collect()
 }
 
-/// Plays every policy of `names` for at most `episodes` episodes, and records them in `file`; the
-/// configuration's hyper-parameters are those of the policy that it names as its agent. `None` when `stop` was set meanwhile.
+/// Plays every policy of `policies`, each with its hyper-parameters, by `schedule`, and records the
+/// episodes in `file`. Each policy draws from a seed by its name. `None` when `stop` was set
+/// meanwhile.
 ///
 /// # Errors
 /// An unknown policy, a failed evaluation, or a file that cannot be written.
 pub fn baselines(
     world: &World,
-    names: &[String],
-    episodes: u64,
-    exploits: bool,
+    policies: &[(&str, Value)],
+    schedule: Schedule,
+    seed: u64,
     file: Option<&Path>,
     stop: &AtomicBool,
 ) -> Result<Option<Vec<Played>>, Error> {
@@ -51,42 +55,55 @@ pub fn baselines(
         Error::file(file.unwrap_or(Path::new("")), format!("cannot be written: {error}"))
     };
     let mut output = file.map(File::create).transpose().map_err(refuse)?;
-    let mut all = Vec::with_capacity(names.len());
-    for name in names {
-        let mut progress = Progress::new(name, episodes, 0);
-        let (mut played, mut best) = (0, f64::NEG_INFINITY);
-        let own = *name == world.config.agent;
-        let settings = if own { &world.config.agent_settings } else { &Value::Null };
-        let policy = play::Policy { name, settings, episodes, exploits };
-        let records = play::policy(&*world.env, &policy, world.config.seed, stop, &mut |record| {
-            played += 1;
-            if play::admitted(&*world.env, record) {
-                best = best.max(record.episodic_return);
+    let mut all = Vec::with_capacity(policies.len());
+    for (name, settings) in policies {
+        let mut progress = Progress::new(name, schedule.episodes, 0);
+        let mut env = world.env();
+        let own = seeds::derive(seed, name, 0);
+        let context = AgentContext { env: &*env, episodes: schedule.episodes, seed: own };
+        let mut agent = make(name, settings, &context)?;
+        let (mut records, mut greatest) = (Vec::new(), f64::NEG_INFINITY);
+        loop {
+            let played = records.len() as u64;
+            // A finished agent plays no further episode: nothing is left to stop.
+            if schedule.next(&*agent, played).is_none() {
+                break;
             }
-            progress.set(played, &format!("best {best:.4}"));
-            let Some(output) = &mut output else { return Ok(()) };
-            let line = Line { policy: name.clone(), episode: record.clone() };
-            let line = serde_json::to_string(&line).map_err(|error| Error::Input(error.to_string()))?;
-            writeln!(output, "{line}").map_err(refuse)
-        })?;
-        match records {
-            Some(records) => all.push((name.clone(), records)),
-            None => return Ok(None),
+            if stop.load(Ordering::SeqCst) {
+                return Ok(None);
+            }
+            let episode = |number| seeds::derive(seed, "episode", number);
+            let batch = schedule.play(&mut *env, &mut *agent, played, episode, &mut ())?;
+            for record in batch.unwrap_or_default() {
+                if admitted(&*env, &record) {
+                    greatest = greatest.max(record.episodic_return);
+                }
+                if let Some(output) = &mut output {
+                    let line = Line { policy: (*name).to_owned(), episode: record.clone() };
+                    let line =
+                        serde_json::to_string(&line).map_err(|error| Error::Input(error.to_string()))?;
+                    writeln!(output, "{line}").map_err(refuse)?;
+                }
+                records.push(record);
+                progress.set(records.len() as u64, &format!("best {greatest:.4}"));
+            }
         }
+        all.push(((*name).to_owned(), records));
     }
     Ok(Some(all))
 }
 
-/// Fills the rows of `summary`: the teacher, then every policy with its best candidate. Where
-/// all is played, each is run on the test split: the one place where it is touched.
+/// Fills the rows of `summary`: the teacher, then every policy with its best candidate. In a
+/// finished summary each is run on the test split: the one place where that split is read.
 ///
 /// # Errors
 /// When a network gives no number.
 pub fn compare(world: &World, summary: &mut Summary, policies: &[Played]) -> Result<(), Error> {
+    let env = world.env();
     let mut rows = vec![Row::teacher(world)];
     let mut outcomes = Vec::new();
     for (name, records) in policies {
-        let outcome = play::best(&*world.env, records).and_then(|best| records[best].outcome.as_ref());
+        let outcome = best(&*env, records).and_then(|best| records[best].outcome.as_ref());
         let evaluations = records.iter().filter(|record| record.outcome.is_some()).count();
         outcomes.extend(outcome.map(|outcome| (rows.len(), outcome)));
         rows.push(Row::new(name, outcome, evaluations as u64));

@@ -18,7 +18,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{Error, files};
+use cgym_worlds::files;
+
+use crate::Error;
 
 const LOCK: &str = ".lock";
 /// The folder of the agent that a run started from.

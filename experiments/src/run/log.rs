@@ -8,7 +8,9 @@ use std::{
 
 use cgym_env::EpisodeRecord;
 
-use crate::{Error, files::sha256};
+use cgym_worlds::files::sha256;
+
+use crate::Error;
 
 /// The episodes of a run, in memory and in a file.
 pub struct EpisodeLog {
@@ -123,10 +125,19 @@ fn line(record: &EpisodeRecord) -> serde_json::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cgym_env::{Action, ResetOptions};
+    use cgym_env::{Action, EnvSpec, Layout, ResetOptions};
 
     fn record(seed: u64) -> EpisodeRecord {
-        let mut record = EpisodeRecord::new("env", seed, ResetOptions::default());
+        let spec = EnvSpec {
+            id: "env".to_owned(),
+            decisions: Vec::new(),
+            reward: "err".to_owned(),
+            unit: "macs".to_owned(),
+            budget: None,
+            layout: Layout::Vector,
+            settings: String::new(),
+        };
+        let mut record = EpisodeRecord::new(&spec, seed, ResetOptions::default());
         record.actions.push(Action::scalar(0.1 + seed as f32));
         record
     }

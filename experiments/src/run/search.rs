@@ -1,95 +1,141 @@
 //! The search loop: play, record, save; the same bytes however often it was stopped and resumed.
 //!
-//! After a stop the agent is taken from a checkpoint, and the episodes recorded since are played
-//! again: the agent acts and learns as it did, and the evaluator answers from memory. An episode
-//! that comes out unlike its record ends the search.
+//! After a stop the agent is restored from a checkpoint, and the episodes recorded since are played
+//! again: the agent acts and learns as before, and the scorer answers from memory. An episode that
+//! comes out unlike its record ends the search.
 
 use std::{
     collections::BTreeMap,
+    path::Path,
     sync::atomic::{AtomicBool, Ordering},
     time::Instant,
 };
 
-use cgym_agents::{Agent, AgentContext, Mode, make};
-use cgym_env::{Action, Env, EnvSpec, EpisodeRecord, Layout};
-use serde_json::Value;
+use cgym_agents::{Agent, AgentContext, Mode, Schedule, make, rollout};
+use cgym_env::{Action, Env, EnvSpec, EpisodeRecord, Outcome as EpisodeOutcome};
+use cgym_worlds::{World, files};
+use serde_json::{Map, Value};
 
-use super::{EpisodeLog, RunDirectory, best, checkpoint, compare, directory::PRETRAINED};
+use super::{
+    EpisodeLog, Run, RunDirectory,
+    best::{self, admitted},
+    checkpoint, compare, directory, newest_agent, remember_teacher,
+};
 use crate::{
-    Error, play,
+    Error,
+    config::Config,
     profile::Profile,
     progress::Progress,
     report::{self, Summary},
+    seeds,
     tensorboard::{HParam, Outcome, TensorBoard},
-    world::World,
 };
 
 /// Policies that a search is compared with.
 const BASELINES: [&str; 4] = ["uniform", "shallow", "deep", "random"];
 
-/// What a search is played with.
-pub struct Setup<'a> {
-    /// Teacher, data, environment.
-    pub world: &'a World,
-    /// Where everything goes.
-    pub directory: &'a RunDirectory,
-    /// Set from outside to stop after the running episodes: one, or as many as are learned from at once.
-    pub stop: &'a AtomicBool,
-    /// When the command was started.
-    pub started: Instant,
-    /// Whether other policies are played at the end to compare with.
-    pub compare: bool,
-    /// Whether the summary tells where the time of episodes went.
-    pub profile: bool,
-}
-
-/// Plays the search in `setup.directory` from where `log` and the checkpoints leave off.
+/// Searches with `agent`, which is new, in the run directory of `run`: a new one, or an unfinished
+/// run with the same configuration, which is resumed. A finished one only returns its summary.
 ///
 /// # Errors
-/// A failed evaluation, an episode that replays unlike its record, or a full disk; what was saved
-/// before stays valid.
-pub fn search(setup: &Setup<'_>, log: EpisodeLog) -> Result<Summary, Error> {
-    let mut search = Search::start(setup, log)?;
-    let done = search.play()?;
+/// A directory that holds another run; a failed score, an episode that replays unlike its record, or
+/// a full disk. What was saved before stays valid.
+pub fn search(world: &World, mut agent: Box<dyn Agent>, run: &Run) -> Result<Summary, Error> {
+    static NEVER: AtomicBool = AtomicBool::new(false);
+    let started = Instant::now();
+    let config = configuration(world, &*agent, run);
+    let existing = run.out.as_deref().filter(|out| out.symlink_metadata().is_ok());
+    let directory = match existing {
+        Some(out) => {
+            let directory = RunDirectory::open(out)?;
+            refuse_other(&config, out)?;
+            let result = directory.join("summary.json");
+            if result.is_file() {
+                return Ok(Summary { run: Some(out.to_owned()), ..files::read_json(&result)? });
+            }
+            directory
+        }
+        None => {
+            let stem = format!("{}-{}-seed{}", config.env.id(), config.agent, config.run.seed);
+            let pretrained = config.run.pretrained.as_deref().map(newest_agent).transpose()?;
+            RunDirectory::create(run.out.as_deref(), &stem, &config.to_toml()?, pretrained.as_deref())?
+        }
+    };
+    remember_teacher(world, directory.path())?;
+    eprintln!("saving to {}", directory.path().display());
+    let log = EpisodeLog::open(&directory.join("episodes.jsonl"))?;
+    let mut known: Vec<EpisodeOutcome> =
+        log.records().iter().filter_map(|record| record.outcome.clone()).collect();
+    known.extend(compare::recorded(&directory.join("baselines.jsonl")));
+    world.remember(&known)?;
+    let warn = &mut |warning| eprintln!("warning: {warning}");
+    let played = checkpoint::restore(&directory.join("checkpoints"), &mut *agent, &log, warn)?;
+    let stop = run.stop.unwrap_or(&NEVER);
+    let mut search = Search::start(world, agent, &config, &directory, log, played)?;
+    let done = search.play(stop)?;
     search.save()?;
-    let Setup { world, directory, stop, started, compare: compares, profile } = *setup;
-    let config = &world.config;
-    let mut summary = Summary::new(world);
-    summary.agent = Some(config.agent.clone());
-    summary.played = search.log.records().len() as u64;
-    summary.best_episode = search.best.map(|best| best as u64);
-    summary.run = Some(directory.path().to_owned());
-    summary.profile = profile.then_some(search.profile);
-
-    let mut policies = Vec::new();
-    if done {
-        let names = if compares { baselines(world) } else { Vec::new() };
-        let file = directory.join("baselines.jsonl");
-        let played = compare::baselines(world, &names, summary.played, false, Some(&file), stop)?;
-        summary.finished = played.is_some();
-        policies = played.unwrap_or_default();
-    }
-    policies.push((config.agent.clone(), search.log.records().to_vec()));
-    compare::compare(world, &mut summary, &policies)?;
-    summary.evaluated = world.game.evaluations();
-    summary.seconds = started.elapsed().as_secs_f64();
-    if summary.finished {
-        crate::files::write_json(&directory.join("summary.json"), &summary)?;
-        search.board.finish(Outcome::Success);
-    }
-    Ok(summary)
+    search.conclude(done, run, stop, started)
 }
 
-/// The baselines that play this environment, but for the agent itself.
-fn baselines(world: &World) -> Vec<String> {
-    let context = AgentContext { env: &*world.env, episodes: world.config.episodes, seed: 0 };
+/// The configuration that the arguments of [`search`] amount to.
+fn configuration(world: &World, agent: &dyn Agent, run: &Run) -> Config {
+    let agent_settings = match agent.settings() {
+        Value::Object(settings) => settings.into_iter().filter(|(_, value)| !value.is_null()).collect(),
+        _ => Map::new(),
+    };
+    let mut config = Config {
+        env: world.settings().clone(),
+        agent: agent.name().to_owned(),
+        agent_settings,
+        run: run.settings.clone(),
+    };
+    config.run.episodes = Some(config.episodes());
+    config
+}
+
+/// Refuses to resume a run with another configuration. The number of threads changes no result.
+fn refuse_other(config: &Config, out: &Path) -> Result<(), Error> {
+    directory::check(out)?;
+    let saved = Config::resolve(cgym_env::settings::Layer::default(), Some(&out.join("config.toml")))?;
+    let comparable = |config: &Config| {
+        let mut layer = config.to_layer();
+        for key in ["threads", "pretrained"] {
+            layer.tables.get_mut("run").map(|run| run.remove(key));
+        }
+        layer
+    };
+    let (now, then) = (comparable(config), comparable(&saved));
+    if now == then {
+        return Ok(());
+    }
+    let differs = now.tables.iter().flat_map(|(table, values)| {
+        let other = then.tables.get(table);
+        values
+            .iter()
+            .filter(move |(key, value)| other.and_then(|other| other.get(*key)) != Some(value))
+            .map(move |(key, _)| format!("{table}.{key}"))
+    });
+    let differs: Vec<String> = differs.collect();
+    Err(Error::file(
+        out,
+        format!("holds a run with other settings ({}); give another folder", differs.join(", ")),
+    ))
+}
+
+/// The baselines that play this world, except the agent itself.
+fn baselines(world: &World, config: &Config) -> Vec<(&'static str, Value)> {
+    let env = world.env();
+    let context = AgentContext { env: &*env, episodes: config.episodes(), seed: 0 };
     let plays = |name: &&str| make(name, &Value::Null, &context).is_ok();
-    let others = BASELINES.into_iter().filter(|name| *name != world.config.agent);
-    others.filter(plays).map(ToOwned::to_owned).collect()
+    let others = BASELINES.into_iter().filter(|name| *name != config.agent);
+    others.filter(plays).map(|name| (name, Value::Null)).collect()
 }
 
 struct Search<'a> {
-    setup: &'a Setup<'a>,
+    world: &'a World,
+    config: &'a Config,
+    directory: &'a RunDirectory,
+    schedule: Schedule,
     env: Box<dyn Env>,
     agent: Box<dyn Agent>,
     log: EpisodeLog,
@@ -104,43 +150,52 @@ struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    fn start(setup: &'a Setup<'a>, log: EpisodeLog) -> Result<Self, Error> {
-        let (world, config) = (setup.world, &setup.world.config);
-        let env = world.env.fork();
-        let pretrained = config.pretrained.is_some().then(|| setup.directory.join(PRETRAINED));
-        let mut agent = super::agent(config, &*env, pretrained.as_deref())?;
-        let folder = setup.directory.join("checkpoints");
-        let warn = &mut |warning| eprintln!("warning: {warning}");
-        let played = checkpoint::restore(&folder, &mut *agent, &log, warn);
-        if played.is_none() {
-            agent = super::agent(config, &*env, pretrained.as_deref())?;
-        }
-        let played = played.unwrap_or(0);
+    fn start(
+        world: &'a World,
+        agent: Box<dyn Agent>,
+        config: &'a Config,
+        directory: &'a RunDirectory,
+        log: EpisodeLog,
+        played: usize,
+    ) -> Result<Self, Error> {
+        let env = world.env();
         if !log.records().is_empty() {
             eprintln!("resuming after episode {played}, {} recorded", log.records().len());
         }
-        let mut board = TensorBoard::create_from(setup.directory.path(), played);
-        describe(&mut board, world)?;
-        let best = play::best(&*world.env, &log.records()[..played]);
-        let progress = Progress::new(&config.agent, config.episodes, played as u64);
-        let profile = Profile::default();
-        Ok(Self { setup, env, agent, log, board, progress, profile, played, best, saved_best: None })
+        let mut board = TensorBoard::create_from(directory.path(), played);
+        describe(&mut board, config)?;
+        let best = best::best(&*env, &log.records()[..played]);
+        let progress = Progress::new(&config.agent, config.episodes(), played as u64);
+        Ok(Self {
+            world,
+            config,
+            directory,
+            schedule: Schedule { episodes: config.episodes(), exploit: true },
+            env,
+            agent,
+            log,
+            board,
+            progress,
+            profile: Profile::default(),
+            played,
+            best,
+            saved_best: None,
+        })
     }
 
     /// Plays to the end; false where it was stopped before.
-    fn play(&mut self) -> Result<bool, Error> {
-        let config = &self.setup.world.config;
+    fn play(&mut self, stop: &AtomicBool) -> Result<bool, Error> {
         let replayed = self.log.records().len();
-        while let Some(mode) = play::next_mode(&*self.agent, self.played as u64, config.episodes) {
-            // What is recorded already is played in any case: it costs little.
-            if self.played >= self.log.records().len() && self.setup.stop.load(Ordering::SeqCst) {
+        while let Some((mode, count)) = self.schedule.next(&*self.agent, self.played as u64) {
+            // Recorded episodes are played again in any case: that costs little.
+            if self.played >= self.log.records().len() && stop.load(Ordering::SeqCst) {
                 return Ok(false);
             }
             let before = self.played;
-            self.batch(mode)?;
-            // Once all that was recorded is replayed, so that even a run that is stopped all the
-            // time gets on; from then on at every so many episodes.
-            let periods = |episodes: usize| episodes as u64 / config.checkpoint_every;
+            self.batch(mode, count)?;
+            // Once when all recorded episodes are replayed, so that a run that is stopped often
+            // still makes progress; from then on after every so many episodes.
+            let periods = |episodes: usize| episodes as u64 / self.config.run.checkpoint_every;
             let due = (before..=self.played).contains(&replayed) && before < replayed
                 || periods(self.played) > periods(before);
             if due && self.played == self.log.records().len() {
@@ -157,14 +212,15 @@ impl<'a> Search<'a> {
         Ok(true)
     }
 
-    /// Plays as many episodes as the agent decides about before it learns from them.
-    fn batch(&mut self, mode: Mode) -> Result<(), Error> {
-        let world = self.setup.world;
-        let (env, first, config) = (&mut *self.env, self.played as u64, &world.config);
-        let count = play::batch(&*self.agent, first, config.episodes, mode);
+    /// Plays as many episodes as the agent decides before it learns from them.
+    fn batch(&mut self, mode: Mode, count: u64) -> Result<(), Error> {
+        let (world, first, seed) = (self.world, self.played as u64, self.config.run.seed);
+        let (env, agent) = (&mut *self.env, &mut *self.agent);
+        let seeds: Vec<u64> =
+            (first..first + count).map(|index| seeds::derive(seed, "episode", index)).collect();
         let started = Instant::now();
-        let records = self.profile.episodes(&mut *self.agent, &|| world.game.times(), |agent| {
-            play::episodes(env, agent, config.seed, first..first + count, mode)
+        let records = self.profile.episodes(&|| world.times(), |observer| {
+            Ok(rollout(env, agent, &seeds, mode, observer)?)
         })?;
         let ended = Instant::now();
         let steps: usize = records.iter().map(|record| record.actions.len()).sum();
@@ -173,7 +229,9 @@ impl<'a> Search<'a> {
             self.record(record)?;
             self.tell(self.played - 1, speed);
         }
-        self.histograms();
+        for (tag, values) in self.agent.distributions() {
+            self.board.histogram(&tag, &values, self.played.saturating_sub(1));
+        }
         self.board.flush();
         self.profile.recorded(ended);
         Ok(())
@@ -195,13 +253,13 @@ impl<'a> Search<'a> {
         self.played += 1;
         let records = self.log.records();
         let better = |best: usize| records[index].episodic_return > records[best].episodic_return;
-        if play::admitted(&*self.env, &records[index]) && self.best.is_none_or(better) {
+        if admitted(&*self.env, &records[index]) && self.best.is_none_or(better) {
             self.best = Some(index);
         }
         Ok(())
     }
 
-    /// Shows an episode to whoever watches.
+    /// Shows an episode in the progress line and TensorBoard.
     fn tell(&mut self, index: usize, steps_per_second: f64) {
         let records = self.log.records();
         let remark = match self.best.and_then(|best| Some((best, records[best].outcome.as_ref()?))) {
@@ -209,9 +267,9 @@ impl<'a> Search<'a> {
                 "best {:.2} % at {:.1} % of the {} (episode {best})",
                 100.0 * outcome.top1,
                 100.0 * outcome.preserve_ratio,
-                report::unit_name(&self.env.spec().budget)
+                report::unit_title(&self.env.spec().unit)
             ),
-            None => "no candidate keeps to the rules yet".to_owned(),
+            None => "no admissible candidate yet".to_owned(),
         };
         self.progress.set(self.played as u64, &remark);
         let record = &records[index];
@@ -228,42 +286,70 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Shows what the agent's choices are drawn from.
-    fn histograms(&mut self) {
-        for (tag, values) in self.agent.distributions() {
-            self.board.histogram(&tag, &values, self.played.saturating_sub(1));
-        }
-    }
-
     fn save(&mut self) -> Result<(), Error> {
-        let (directory, started) = (self.setup.directory, Instant::now());
-        checkpoint::save(&directory.join("checkpoints"), &*self.agent, &self.log)?;
+        let started = Instant::now();
+        checkpoint::save(&self.directory.join("checkpoints"), &*self.agent, &self.log)?;
         if let Some(index) = self.best.filter(|_| self.best != self.saved_best) {
-            best::save(directory, self.setup.world, index, &self.log.records()[index])?;
+            best::save(self.directory, self.world, index, &self.log.records()[index])?;
             self.saved_best = Some(index);
         }
         self.board.flush();
         self.profile.recorded(started);
         Ok(())
     }
+
+    /// Plays the baselines of a search that is done, and writes its summary.
+    fn conclude(
+        mut self,
+        done: bool,
+        run: &Run,
+        stop: &AtomicBool,
+        started: Instant,
+    ) -> Result<Summary, Error> {
+        let (world, config) = (self.world, self.config);
+        let mut summary = Summary::new(world, &config.run);
+        summary.agent = Some(config.agent.clone());
+        summary.played = self.log.records().len() as u64;
+        summary.best_episode = self.best.map(|best| best as u64);
+        summary.run = Some(self.directory.path().to_owned());
+        summary.profile = run.profile.then_some(self.profile);
+        let mut policies = Vec::new();
+        if done {
+            let others = if run.baselines { baselines(world, config) } else { Vec::new() };
+            let file = self.directory.join("baselines.jsonl");
+            let schedule = Schedule { episodes: summary.played, exploit: false };
+            let played = compare::baselines(world, &others, schedule, config.run.seed, Some(&file), stop)?;
+            summary.finished = played.is_some();
+            policies = played.unwrap_or_default();
+        }
+        policies.push((config.agent.clone(), self.log.records().to_vec()));
+        compare::compare(world, &mut summary, &policies)?;
+        summary.evaluated = world.evaluations();
+        summary.seconds = started.elapsed().as_secs_f64();
+        if summary.finished {
+            files::write_json(&self.directory.join("summary.json"), &summary)?;
+            self.board.finish(Outcome::Success);
+        }
+        Ok(summary)
+    }
 }
 
 /// What TensorBoard shows of an episode beside its return.
 fn figures(record: &EpisodeRecord, spec: &EnvSpec) -> Vec<(String, f64)> {
     let mut figures = Vec::new();
-    // What is trained before it is scored is a student, and its reward speaks of compression.
-    let students = matches!(spec.layout, Layout::Table { .. });
     if let Some(outcome) = &record.outcome {
         figures.extend([
             ("info/accuracy".to_owned(), outcome.top1),
             ("info/macs".to_owned(), outcome.macs as f64),
             ("info/parameters".to_owned(), outcome.parameters as f64),
+            ("info/bytes".to_owned(), outcome.bytes as f64),
             ("info/preserve_ratio".to_owned(), outcome.preserve_ratio),
             ("info/compression".to_owned(), 1.0 - outcome.preserve_ratio),
         ]);
         figures.extend(outcome.loss.map(|loss| ("losses/distillation".to_owned(), loss)));
     }
-    if students {
+    // Candidates that are built from decisions can fail to be networks.
+    if record.outcome.as_ref().is_none_or(|outcome| outcome.architecture.is_some()) {
         figures.push(("info/degenerate".to_owned(), f64::from(u8::from(record.outcome.is_none()))));
     }
     for (decision, action) in spec.decisions.iter().zip(&record.executed) {
@@ -279,17 +365,17 @@ fn figures(record: &EpisodeRecord, spec: &EnvSpec) -> Vec<(String, f64)> {
 }
 
 /// Configuration and hyper-parameters, for TensorBoard.
-fn describe(board: &mut TensorBoard, world: &World) -> Result<(), Error> {
-    let config = &world.config;
+fn describe(board: &mut TensorBoard, config: &Config) -> Result<(), Error> {
     board.text("config", &format!("```toml\n{}```\n", config.to_toml()?));
     let mut hparams: BTreeMap<String, HParam> = BTreeMap::new();
-    for (key, value) in config.agent_settings.as_object().into_iter().flatten() {
+    for (key, value) in &config.agent_settings {
         hparams.insert(key.clone(), value.into());
     }
     hparams.insert("agent".to_owned(), HParam::Text(config.agent.clone()));
-    hparams.insert("env".to_owned(), HParam::Text(config.environment.id()));
-    hparams.insert("seed".to_owned(), HParam::Number(config.seed as f64));
-    hparams.insert("episodes".to_owned(), HParam::Number(config.episodes as f64));
+    hparams.insert("env".to_owned(), HParam::Text(config.env.id()));
+    hparams.insert("settings".to_owned(), HParam::Text(config.env.hash()));
+    hparams.insert("seed".to_owned(), HParam::Number(config.run.seed as f64));
+    hparams.insert("episodes".to_owned(), HParam::Number(config.episodes() as f64));
     board.hparams(&hparams, &["charts/best_return", "charts/episodic_return"]);
     Ok(())
 }

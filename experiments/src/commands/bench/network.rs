@@ -1,9 +1,15 @@
-//! `bench --model`: random images through a network with fresh weights, forward or for training.
+//! `bench network`: random images through a network with new weights, forward or for training.
 
-use std::{hint::black_box, sync::Arc};
+use std::hint::black_box;
 
 use burn::tensor::{Tensor, TensorData};
-use cgym_env::{AmcEnv, AmcSettings, Surrogate};
+use cgym_env::{
+    method::{
+        Method,
+        channels::{ChannelMethod, ChannelSettings},
+    },
+    settings::Network,
+};
 use cgym_teachers::{
     engine::{Engine, Images},
     graph::Graph,
@@ -11,18 +17,71 @@ use cgym_teachers::{
     train::{Interpreter, Learner, TrainOptions},
     weights::Weights,
 };
+use clap::ValueEnum;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{in_megabytes, median, peak_memory, repeat};
+use super::{in_megabytes, median, parse_seconds, peak_memory, repeat};
 use crate::{
     Error,
-    cli::{BenchArgs, BenchEngine},
-    device, report,
-    settings::Settings,
-    teacher,
+    commands::teacher::{network_tables, parse_shape},
+    device::{self, Device},
+    flags::parse_setting,
+    report,
 };
+
+/// Arguments of `bench network`.
+#[derive(Debug, clap::Args)]
+pub struct NetworkArgs {
+    /// Model of the zoo
+    #[arg(long, value_name = "NAME")]
+    model: String,
+    /// A setting of the model, like network.width=0.5 [repeatable]
+    #[arg(long = "set", value_name = "TABLE.KEY=VALUE", value_parser = parse_setting)]
+    sets: Vec<(String, Value)>,
+    /// Channels, height and width of an image
+    #[arg(long, value_name = "CxHxW", default_value = "3x32x32", value_parser = parse_shape)]
+    input: [usize; 3],
+    /// Classes
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    classes: usize,
+    /// Images per repeat
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    batch: usize,
+    /// Where `burn` computes
+    #[arg(long, value_enum, value_name = "NAME")]
+    device: Option<Device>,
+    /// What computes
+    #[arg(long, value_enum, default_value_t)]
+    engine: BenchEngine,
+    /// Measure steps of training, on random labels, instead of evaluation
+    #[arg(long)]
+    training: bool,
+    /// Share of the channels to keep in every group that no residual sum passes through, in (0, 1]
+    #[arg(long, value_name = "RATIO")]
+    prune: Option<f64>,
+    /// Seconds to repeat for; at least three repeats are made
+    #[arg(long, value_name = "S", default_value = "3", value_parser = parse_seconds)]
+    seconds: f64,
+    /// Seed of weights and images
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Threads [default: one per core]
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+}
+
+/// What computes a network.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+enum BenchEngine {
+    /// Our kernels: the engine that evaluates candidates, the steps that train teachers
+    #[default]
+    Fused,
+    /// The graph interpreted on Burn with Burn's own kernels
+    Burn,
+}
 
 /// Values of a batch at most: 4 GiB.
 const MOST_VALUES: usize = 1 << 30;
@@ -33,16 +92,14 @@ struct Measured {
     instructions: Option<String>,
 }
 
-pub(super) fn bench(args: BenchArgs, json: bool) -> Result<(), Error> {
-    let BenchArgs { network, seconds, settings, .. } = args;
-    let model = own_settings(&settings)?;
-    let input = network.input.unwrap_or([3, 32, 32]);
-    let (classes, batch) = (network.classes.unwrap_or(10), network.batch.unwrap_or(64));
-    let (engine, threads) = (network.engine.unwrap_or_default(), settings.threads);
-    if engine == BenchEngine::Fused && network.device.is_some() {
+pub(super) fn bench(args: &NetworkArgs, json: bool) -> Result<(), Error> {
+    let NetworkArgs { input, classes, batch, engine, seed, seconds, .. } = *args;
+    let (network, _) = network_tables(&args.model, None, None, &args.sets)?;
+    let model = network.model.as_str();
+    if engine == BenchEngine::Fused && args.device.is_some() {
         return Err(Error::Input("device: the fused engine computes on the processor; leave it out".into()));
     }
-    let device = device::resolve(network.device.unwrap_or_default())?;
+    let device = device::resolve(args.device.unwrap_or_default())?;
     let count = [batch, input[0], input[1], input[2]].into_iter().try_fold(1, usize::checked_mul);
     let count = count.filter(|count| (1..=MOST_VALUES).contains(count)).ok_or_else(|| {
         Error::Input(format!(
@@ -50,13 +107,12 @@ pub(super) fn bench(args: BenchArgs, json: bool) -> Result<(), Error> {
             input[0], input[1], input[2]
         ))
     })?;
-    let whole = teacher::build(model, settings.variant(), (input, classes))?;
-    super::super::use_threads(threads)?;
-    let seed = settings.seed.unwrap_or(1);
+    let whole = build(&network, input, classes)?;
+    crate::commands::use_threads(args.threads)?;
     let weights = Weights::initialise(&whole, seed);
     let (teacher_cost, (graph, weights)) = (
         whole.cost()?,
-        match network.prune {
+        match args.prune {
             Some(preserve_ratio) => pruned(whole, weights, preserve_ratio)?,
             None => (whole, weights),
         },
@@ -64,7 +120,7 @@ pub(super) fn bench(args: BenchArgs, json: bool) -> Result<(), Error> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let values: Vec<f32> = (0..count).map(|_| 2.0 * rng.random::<f32>() - 1.0).collect();
     let Measured { times, instructions } = match engine {
-        _ if network.training => {
+        _ if args.training => {
             let labels: Vec<usize> = (0..batch).map(|_| rng.random_range(0..classes)).collect();
             let stock = engine == BenchEngine::Burn;
             training((&graph, weights), values, &labels, (&device, stock), seconds)?
@@ -84,12 +140,12 @@ pub(super) fn bench(args: BenchArgs, json: bool) -> Result<(), Error> {
         "input": input,
         "classes": classes,
         "engine": engine,
-        "training": network.training,
-        "device": network.device.unwrap_or_default(),
+        "training": args.training,
+        "device": args.device.unwrap_or_default(),
         "instructions": instructions,
         "threads": threads,
         "batch": batch,
-        "prune": network.prune,
+        "prune": args.prune,
         "teacher_macs": teacher_cost.macs,
         "teacher_parameters": teacher_cost.parameters,
         "macs": cost.macs,
@@ -115,18 +171,8 @@ pub(super) fn bench(args: BenchArgs, json: bool) -> Result<(), Error> {
     })
 }
 
-/// The model asked for, where nothing is asked for that only an environment has.
-fn own_settings(settings: &Settings) -> Result<&str, Error> {
-    let Settings { model, width, stem, shortcut, threads, seed, .. } = settings.clone();
-    if *settings != (Settings { model, width, stem, shortcut, threads, seed, ..Settings::default() }) {
-        return Err(Error::Input(
-            "settings of an environment or an agent say nothing about a network's speed: give --env ID too, or \
-             leave them out"
-                .into(),
-        ));
-    }
-    let missing = || Error::Input("nothing to measure: give --model NAME or --env ID".into());
-    settings.model.as_deref().ok_or_else(missing)
+fn build(network: &Network, input: [usize; 3], classes: usize) -> Result<Graph, Error> {
+    Ok(cgym_worlds::network::build(network, (input, classes))?)
 }
 
 /// The network with the share `preserve_ratio` of the channels of every group that an environment
@@ -136,13 +182,10 @@ fn pruned(graph: Graph, weights: Weights, preserve_ratio: f64) -> Result<(Graph,
         return Err(Error::Input(format!("prune: {preserve_ratio} is not a share in (0, 1]")));
     }
     let pruner = Pruner::new(graph, weights)?;
-    let (graph, coupling) = (pruner.graph(), pruner.coupling());
-    let settings = AmcSettings { target: 1.0, ..AmcSettings::default() };
-    let env =
-        AmcEnv::new(&graph.name, graph, coupling, &settings, Arc::new(Surrogate::new(graph, coupling)?))?;
-    let count = |atoms: usize| ((atoms as f64 * preserve_ratio).round() as usize).max(1);
-    let kept: Vec<(usize, usize)> =
-        env.decisions().iter().map(|decision| (decision.group, count(decision.atoms))).collect();
+    let method = ChannelMethod::new(pruner.graph(), &ChannelSettings::default())?;
+    let count = |atoms: u64| ((atoms as f64 * preserve_ratio).round() as usize).max(1);
+    let atoms = method.sites().iter().map(|site| count(site.ladder.whole()));
+    let kept: Vec<(usize, usize)> = method.cost_model().groups().iter().copied().zip(atoms).collect();
     Ok(pruner.prune(&kept)?)
 }
 

@@ -1,6 +1,11 @@
 //! `teacher train`.
 
-use std::{fs, io::ErrorKind, path::Path, time::Instant};
+use std::{
+    fs,
+    io::ErrorKind,
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 use cgym_teachers::{
     data::Splits,
@@ -8,21 +13,64 @@ use cgym_teachers::{
     train::{TrainOptions, Training, train as fit},
     weights::Weights,
 };
+use cgym_worlds::{files, network};
 use serde_json::json;
 
+use super::{NetworkArgs, load_data, split_sizes};
 use crate::{
-    Error, cli::TrainArgs, commands::use_threads, device, files, interrupt, progress::Progress, report,
-    run::write_network, teacher,
+    Error,
+    commands::use_threads,
+    device::{self, Device},
+    interrupt,
+    progress::Progress,
+    report,
 };
+
+/// Arguments of `teacher train`; what is absent is the dataset's own.
+#[derive(Debug, Clone, clap::Args)]
+pub struct TrainArgs {
+    #[command(flatten)]
+    pub(in crate::commands) network: NetworkArgs,
+    /// Folder for weights.safetensors, graph.json and train.json; a stopped training continues in it
+    #[arg(long, value_name = "DIR")]
+    pub(in crate::commands) out: PathBuf,
+    /// Passes over the training images [default: the dataset's own]
+    #[arg(long, value_name = "N")]
+    pub(in crate::commands) epochs: Option<usize>,
+    /// Images per step
+    #[arg(long, value_name = "N")]
+    pub(in crate::commands) batch: Option<usize>,
+    /// Learning rate at the start
+    #[arg(long, value_name = "RATE")]
+    pub(in crate::commands) learning_rate: Option<f64>,
+    /// Weight decay
+    #[arg(long, value_name = "DECAY")]
+    pub(in crate::commands) weight_decay: Option<f64>,
+    /// Seed of initial weights, order and augmentation
+    #[arg(long, value_name = "N")]
+    pub(in crate::commands) seed: Option<u64>,
+    /// Images held out for rewards
+    #[arg(long, value_name = "N")]
+    pub(in crate::commands) reward_images: Option<usize>,
+    /// Threads [default: one per core]
+    #[arg(long, value_name = "N")]
+    pub(in crate::commands) threads: Option<usize>,
+    /// Compute with Burn's kernels instead of ours, as the shipped teacher was trained
+    #[arg(long)]
+    pub(in crate::commands) stock_kernels: bool,
+    /// Where to compute
+    #[arg(long, value_enum, value_name = "NAME", default_value_t)]
+    pub(in crate::commands) device: Device,
+}
 
 /// Folder of a training that is not finished; its files are those of [`cgym_teachers::train`].
 const CHECKPOINT: &str = "checkpoint";
 
-/// What a training came to.
+/// The result of a training.
 pub(in crate::commands) struct Report {
     /// The object of `train.json`.
     value: serde_json::Value,
-    /// Share of the test split classified right; `None` where it was stopped.
+    /// Share of the test split classified correctly; `None` where it was stopped.
     pub(in crate::commands) test_top1: Option<f64>,
     epochs: usize,
     of: usize,
@@ -31,12 +79,12 @@ pub(in crate::commands) struct Report {
 pub(super) fn train(args: &TrainArgs, json: bool) -> Result<(), Error> {
     use_threads(args.threads)?;
     let trained = train_network(args)?;
-    let TrainArgs { teacher, out, .. } = args;
+    let TrainArgs { network, out, .. } = args;
     report::print(json, &trained.value, || match trained.test_top1 {
         Some(top1) => format!(
             "{} on {}: {:.2} % of the test images; saved to {}",
-            teacher.model,
-            teacher.dataset,
+            network.model,
+            network.dataset,
             100.0 * top1,
             out.display()
         ),
@@ -49,19 +97,19 @@ pub(super) fn train(args: &TrainArgs, json: bool) -> Result<(), Error> {
 /// Trains a network, or goes on with its training, until it is done or interrupted.
 pub(in crate::commands) fn train_network(request: &TrainArgs) -> Result<Report, Error> {
     let started = Instant::now();
-    let (args, out) = (&request.teacher, &request.out);
+    let out = &request.out;
+    let (network, data) = request.network.tables()?;
     let device = device::resolve(request.device)?;
     refuse_used(out)?;
-    let variant = args.variant;
-    if let Some(images) = teacher::known_shape(args.dataset) {
-        teacher::build(&args.model, variant, images)?;
+    if let Some(images) = data.dataset.known_shape() {
+        network::build(&network, images)?;
     }
-    let source = teacher::load_data(args.dataset, &super::load_options(args))?;
+    let source = load_data(&data)?;
     let (shape, classes) = (source.train.shape(), source.train.classes());
-    let graph = teacher::build(&args.model, variant, (shape, classes))?;
-    let sizes = teacher::split_sizes(args.dataset, &source, None, request.reward_images);
+    let graph = network::build(&network, (shape, classes))?;
+    let sizes = split_sizes(&data, &source, None, request.reward_images);
     let splits = Splits::new(&source, &sizes)?;
-    let defaults = TrainOptions::for_dataset(args.dataset.as_str());
+    let defaults = TrainOptions::for_dataset(data.dataset.as_str());
     let options = TrainOptions {
         epochs: request.epochs.unwrap_or(defaults.epochs),
         batch: request.batch.unwrap_or(defaults.batch),
@@ -75,10 +123,11 @@ pub(in crate::commands) fn train_network(request: &TrainArgs) -> Result<Report, 
     let validation = Images::new(&source.train, &splits.reward)?;
     let [channels, height, width] = shape;
     let task = format!(
-        "{}{variant} on {}, {classes} classes of {channels}x{height}x{width}, {} of {} images, {} held out, \
+        "{}{} on {}, {classes} classes of {channels}x{height}x{width}, {} of {} images, {} held out, \
          split seed {}",
-        args.model,
-        args.dataset,
+        network.model,
+        network.flags(),
+        data.dataset,
         splits.training.len(),
         source.train.len(),
         splits.reward.len(),
@@ -105,12 +154,12 @@ pub(in crate::commands) fn train_network(request: &TrainArgs) -> Result<Report, 
         test_top1 = Some(engine.top1(&Images::new(&source.test, &splits.test)?)?);
     }
     let value = json!({
-        "model": args.model,
-        "dataset": args.dataset,
+        "model": network.model,
+        "dataset": data.dataset,
         "options": options,
-        "width": variant.width,
-        "stem": variant.stem,
-        "shortcut": variant.shortcut,
+        "width": network.width,
+        "stem": network.stem,
+        "shortcut": network.shortcut,
         "split_seed": sizes.seed,
         "training_images": splits.training.len(),
         "reward_images": splits.reward.len(),
@@ -127,7 +176,7 @@ pub(in crate::commands) fn train_network(request: &TrainArgs) -> Result<Report, 
     if trained.finished {
         files::write_json(&out.join("train.json"), &value)?;
         // The weights come last: a folder that has them is whole.
-        write_network(out, &graph, &trained.weights)?;
+        network::save(out, &graph, &trained.weights, None)?;
         remove_checkpoint(&out.join(CHECKPOINT));
     }
     Ok(Report { value, test_top1, epochs: trained.epochs.len(), of: options.epochs })

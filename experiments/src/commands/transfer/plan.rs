@@ -5,19 +5,23 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use cgym_env::settings::Layer;
+use cgym_worlds::{SettingsFile, files, network};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use super::TransferArgs;
 use crate::{
     Error,
-    cli::{TeacherArgs, TrainArgs, TransferArgs},
-    config::Config,
-    files,
-    settings::{Device, GameName, ImageSize, Settings},
-    teacher,
+    commands::teacher::{NetworkArgs, TrainArgs},
+    config::{Config, tables},
+    device::Device,
 };
 
 const PLAN: &str = "plan.json";
 const WEIGHTS: &str = "weights.safetensors";
+/// The game by default.
+const GAME: &str = "n2n-removal";
 /// Most runs of each kind.
 const MOST_SEEDS: u64 = 1000;
 
@@ -42,24 +46,20 @@ impl Run {
 
 /// Everything that decides what is played.
 pub(super) struct Plan {
-    pub(super) game: GameName,
     networks: Vec<String>,
     pairs: Vec<(String, String)>,
     seeds: Vec<u64>,
     teachers: Vec<(String, PathBuf)>,
     teacher_epochs: Option<usize>,
-    /// Those of the flags and, behind them, of the file.
-    settings: Settings,
+    /// Of the flags over the file.
+    settings: Layer,
 }
 
 /// What the folder remembers, to refuse another transfer.
 #[derive(PartialEq, Serialize, Deserialize)]
 struct Claim {
-    game: GameName,
     pairs: Vec<(String, String)>,
-    settings: Settings,
-    /// Hyper-parameters given as flags, which settings do not spell.
-    agent_set: Vec<(String, toml::Value)>,
+    settings: Layer,
     teachers: Vec<(String, PathBuf)>,
     teacher_epochs: Option<usize>,
 }
@@ -70,22 +70,22 @@ impl Plan {
     /// # Errors
     /// Settings that each network has its own of; too few networks or seeds.
     pub(super) fn new(args: &TransferArgs) -> Result<Self, Error> {
-        let settings = match &args.config {
-            Some(path) => args.settings.clone().over(Settings::read(path)?),
-            None => args.settings.clone(),
+        let flags = args.settings.layer()?;
+        let mut settings = match &args.settings.config {
+            Some(path) => flags.over(SettingsFile::read(path, &tables())?.layer),
+            None => flags,
         };
-        let own = [
-            ("env", settings.env.is_some()),
-            ("model", settings.model.is_some()),
-            ("weights", settings.weights.is_some()),
-            ("pretrained", settings.pretrained.is_some()),
-            ("parent", settings.parent.is_some()),
-        ];
-        if let Some((name, _)) = own.iter().find(|(_, given)| *given) {
+        let own = [("network", "model"), ("network", "weights"), ("network", "from"), ("run", "pretrained")];
+        let given = own.iter().find(|(table, key)| settings.get(table, key).is_some());
+        let given = given.map(|(table, key)| format!("{table}.{key}"));
+        if let Some(name) = given.or_else(|| settings.env.as_ref().map(|_| "env".to_owned())) {
             return Err(Error::Input(format!(
                 "{name}: every run of a transfer has its own; networks are named by --from, --to or --networks, \
                  their weights by --teacher MODEL=FILE"
             )));
+        }
+        if settings.get("game", "name").is_none() {
+            settings.set("game", "name", GAME);
         }
         let pairs: Vec<(String, String)> = match (&args.from, &args.to) {
             (Some(from), Some(to)) => {
@@ -107,7 +107,7 @@ impl Plan {
             }
         }
         if networks.len() < 2 {
-            return Err(Error::Input("a policy is carried from one network to another: name two".to_owned()));
+            return Err(Error::Input("a policy is transferred from one network to another: name two".to_owned()));
         }
         if let Some((name, _)) = args.teachers.iter().find(|(name, _)| !networks.contains(name)) {
             return Err(Error::Input(format!("teacher: `{name}` is none of {}", networks.join(", "))));
@@ -115,7 +115,12 @@ impl Plan {
         if args.first == 0 {
             return Err(Error::Input("first: 0 is too few, give at least 1".to_owned()));
         }
-        let first = settings.seed.unwrap_or(1);
+        let first = match settings.get("run", "seed") {
+            None => 1,
+            Some(seed) => seed
+                .as_u64()
+                .ok_or_else(|| Error::Input(format!("run.seed: {seed} is not a whole number from 0")))?,
+        };
         let last = first.checked_add(args.seeds).filter(|_| (1..=MOST_SEEDS).contains(&args.seeds));
         let Some(last) = last else {
             return Err(Error::Input(format!("seeds: give 1 to {MOST_SEEDS}, the last of them below 2^64")));
@@ -123,7 +128,6 @@ impl Plan {
         let absolute = |path: &PathBuf| std::path::absolute(path).map_err(|error| Error::file(path, error));
         let teachers = args.teachers.iter().map(|(name, path)| Ok((name.clone(), absolute(path)?)));
         Ok(Self {
-            game: settings.game.unwrap_or(GameName::N2nRemoval),
             networks,
             pairs,
             seeds: (first..last).collect(),
@@ -138,12 +142,12 @@ impl Plan {
     /// # Errors
     /// A folder that holds anything else.
     pub(super) fn claim(&self, out: &Path) -> Result<(), Error> {
-        // How many threads play changes nothing of what is played.
-        let settings = Settings { agent_set: Vec::new(), threads: None, ..self.settings.clone() };
+        // The number of threads changes no result.
+        let mut settings = self.settings.clone();
+        settings.tables.get_mut("run").map(|run| run.remove("threads"));
+        settings.tables.retain(|_, values| !values.is_empty());
         let mine = Claim {
-            game: self.game,
             pairs: self.pairs.clone(),
-            agent_set: self.settings.agent_set.clone(),
             settings,
             teachers: self.teachers.clone(),
             teacher_epochs: self.teacher_epochs,
@@ -159,7 +163,7 @@ impl Plan {
         if fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_some()) {
             return Err(Error::file(
                 out,
-                "holds other files and no transfer to go on with; give another --out",
+                "holds other files and no transfer to continue; give another --out",
             ));
         }
         fs::create_dir_all(out.join("runs"))
@@ -168,7 +172,12 @@ impl Plan {
     }
 
     pub(super) fn threads(&self) -> Option<usize> {
-        self.settings.threads
+        self.settings.get("run", "threads").and_then(Value::as_u64).map(|threads| threads as usize)
+    }
+
+    /// `game.name`.
+    pub(super) fn game(&self) -> &str {
+        self.settings.get("game", "name").and_then(Value::as_str).unwrap_or(GAME)
     }
 
     pub(super) fn networks(&self) -> &[String] {
@@ -202,18 +211,22 @@ impl Plan {
     /// As [`Config::resolve`].
     pub(super) fn training(&self, model: &str, out: &Path) -> Result<Option<TrainArgs>, Error> {
         let config = self.base(model)?;
-        let dataset = config.environment.dataset();
+        let (network, data) = (&config.env.network, &config.env.data);
         let out = trained(out, model);
         let ready = self.weights(model).is_some()
             || out.join(WEIGHTS).is_file()
-            || teacher::is_shipped(model, config.variant, dataset);
+            || network::is_shipped(network, data);
+        let sets = [("network", &["width", "stem", "shortcut"][..]), ("data", &["image_size"][..])];
+        let sets = sets.iter().flat_map(|(table, keys)| keys.iter().map(move |key| (*table, *key)));
+        let set = |(table, key): (&str, &str)| {
+            Some((format!("{table}.{key}"), self.settings.get(table, key)?.clone()))
+        };
         Ok((!ready).then(|| TrainArgs {
-            teacher: TeacherArgs {
+            network: NetworkArgs {
                 model: model.to_owned(),
-                variant: config.variant,
-                dataset,
-                data: config.data.clone(),
-                image_size: config.image_size.map(ImageSize),
+                dataset: data.dataset.to_string(),
+                data: data.path.clone(),
+                sets: sets.filter_map(set).collect(),
             },
             out,
             epochs: self.teacher_epochs,
@@ -221,7 +234,7 @@ impl Plan {
             learning_rate: None,
             weight_decay: None,
             seed: None,
-            reward_images: config.environment.reward_size(),
+            reward_images: data.reward_images,
             threads: None,
             stock_kernels: false,
             device: Device::default(),
@@ -229,8 +242,7 @@ impl Plan {
     }
 
     fn base(&self, model: &str) -> Result<Config, Error> {
-        let settings = self.settings.clone();
-        Config::from_settings(Settings { model: Some(model.to_owned()), game: Some(self.game), ..settings })
+        Ok(Config::from_layer(self.settings.clone().with("network", "model", model))?)
     }
 
     /// The configuration of `run`.
@@ -239,16 +251,15 @@ impl Plan {
     /// As [`Config::resolve`].
     pub(super) fn config(&self, run: &Run, seed: u64, out: &Path) -> Result<Config, Error> {
         let mut config = self.base(&run.to)?;
-        config.seed = seed;
+        config.run.seed = seed;
+        let absolute = |path: &Path| std::path::absolute(path).map_err(|error| Error::file(path, error));
         let own = trained(out, &run.to).join(WEIGHTS);
-        config.weights = self.weights(&run.to).map(Path::to_owned).or_else(|| own.is_file().then_some(own));
-        config.weights =
-            config.weights.map(std::path::absolute).transpose().map_err(|error| Error::file(out, error))?;
+        let weights = self.weights(&run.to).or_else(|| own.is_file().then_some(own.as_path()));
+        config.env.network.weights = weights.map(absolute).transpose()?;
         if let Some(from) = &run.from {
             let source = Run { to: from.clone(), from: None };
             let folder = out.join("runs").join(source.name(seed));
-            config.pretrained =
-                Some(std::path::absolute(&folder).map_err(|error| Error::file(&folder, error))?);
+            config.run.pretrained = Some(absolute(&folder)?);
         }
         Ok(config)
     }

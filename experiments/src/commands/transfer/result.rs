@@ -8,9 +8,7 @@ use super::plan::{Plan, Run};
 use crate::{
     Error,
     curves::{Curves, Series},
-    files,
     plot::{self, Curve, Panel},
-    settings::GameName,
     statistics::Estimate,
 };
 
@@ -45,7 +43,7 @@ pub(super) struct Row {
 /// All of a transfer.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Transferred {
-    game: GameName,
+    game: String,
     seeds: Vec<u64>,
     /// Iterations that `pretrained` and `scratch` are means over.
     first_iterations: usize,
@@ -70,14 +68,14 @@ impl Transferred {
             }
         });
         let rows = rows.collect();
-        Self { game: plan.game, seeds: plan.seeds().to_vec(), first_iterations: first, rows }
+        Self { game: plan.game().to_owned(), seeds: plan.seeds().to_vec(), first_iterations: first, rows }
     }
 
     /// Writes `transfer.json` and `curves.svg` into `out`.
     pub(super) fn save(&self, out: &Path) -> Result<(), Error> {
         let panels: Vec<Vec<Panel>> = self.rows.iter().map(panels).collect();
         plot::draw(&out.join("curves.svg"), &panels)?;
-        files::write_json(&out.join("transfer.json"), self)
+        Ok(cgym_worlds::files::write_json(&out.join("transfer.json"), self)?)
     }
 
     /// A line a pair and kind of start.

@@ -1,0 +1,144 @@
+//! Settings as flags: a path and a value, and short forms of the common ones.
+
+use std::path::PathBuf;
+
+use cgym_env::{parse_budget, settings::Layer};
+use cgym_worlds::parse_value;
+use serde_json::Value;
+
+use crate::{Error, config::Config};
+
+/// Flags that settings are given with; they win over the file, the file over the id.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct SettingFlags {
+    /// Id of the environment, as `cgym envs` lists them
+    #[arg(long, value_name = "ID")]
+    pub env: Option<String>,
+    /// TOML file with settings
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Any setting; `cgym describe ID --settings` lists them [repeatable]
+    #[arg(long = "set", value_name = "TABLE.KEY=VALUE", value_parser = parse_setting)]
+    pub sets: Vec<(String, Value)>,
+    /// Model of the zoo
+    #[arg(long, value_name = "NAME")]
+    pub model: Option<String>,
+    /// Weights of the model: .th, .pt, .pth or .safetensors [default: the shipped ones]
+    #[arg(long, value_name = "FILE")]
+    pub weights: Option<PathBuf>,
+    /// Run, or folder with graph.json and weights.safetensors, whose network is compressed
+    #[arg(long, value_name = "DIR")]
+    pub network: Option<PathBuf>,
+    /// digits, mnist, fashion-mnist, cifar10, cifar100 or folder
+    #[arg(long, value_name = "NAME")]
+    pub dataset: Option<String>,
+    /// Folder with the files of the dataset [default: downloaded once]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// channels, n2n-removal, n2n-shrinkage, …: the game, if no id names it
+    #[arg(long, value_name = "NAME")]
+    pub game: Option<String>,
+    /// Share of the cost that may be kept: macs=0.5, params=0.6, bytes=0.1 or none
+    #[arg(long, value_name = "UNIT=SHARE", value_parser = parse_budget_flag)]
+    pub budget: Option<BudgetFlag>,
+    /// Reward of the game, like err or err-log-macs
+    #[arg(long, value_name = "NAME")]
+    pub reward: Option<String>,
+    /// Agent, as `cgym agents` lists them
+    #[arg(long, value_name = "NAME")]
+    pub agent: Option<String>,
+    /// Exploring episodes
+    #[arg(long, value_name = "N")]
+    pub episodes: Option<u64>,
+    /// Seed of all randomness
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Threads [default: one per core]; results do not depend on it
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+    /// Run, on any network, whose policy the agent starts from
+    #[arg(long, value_name = "RUN")]
+    pub pretrained: Option<PathBuf>,
+}
+
+/// A budget as a flag.
+pub type BudgetFlag = Option<(cgym_env::BudgetUnit, f64)>;
+
+fn parse_budget_flag(text: &str) -> Result<BudgetFlag, String> {
+    parse_budget(text)
+}
+
+/// `table.key=value`, the value as in TOML; a bare word is a string.
+pub fn parse_setting(text: &str) -> Result<(String, Value), String> {
+    let (path, value) = text.split_once('=').ok_or_else(|| format!("`{text}` is not TABLE.KEY=VALUE"))?;
+    Ok((path.trim().to_owned(), parse_value(value.trim())))
+}
+
+impl SettingFlags {
+    /// The flags as a layer.
+    ///
+    /// # Errors
+    /// A path that is not `table.key`.
+    pub fn layer(&self) -> Result<Layer, Error> {
+        let path = |path: &PathBuf| path.display().to_string();
+        let mut layer = Layer { env: self.env.clone(), ..Layer::default() };
+        let mut set = |table: &str, key: &str, value: Option<Value>| {
+            if let Some(value) = value {
+                layer.set(table, key, value);
+            }
+        };
+        set("network", "model", self.model.clone().map(Value::from));
+        set("network", "weights", self.weights.as_ref().map(path).map(Value::from));
+        set("network", "from", self.network.as_ref().map(path).map(Value::from));
+        set("data", "dataset", self.dataset.clone().map(Value::from));
+        set("data", "path", self.data.as_ref().map(path).map(Value::from));
+        set("game", "name", self.game.clone().map(Value::from));
+        set("reward", "name", self.reward.clone().map(Value::from));
+        set("agent", "name", self.agent.clone().map(Value::from));
+        set("run", "episodes", self.episodes.map(Value::from));
+        set("run", "seed", self.seed.map(Value::from));
+        set("run", "threads", self.threads.map(Value::from));
+        set("run", "pretrained", self.pretrained.as_ref().map(path).map(Value::from));
+        match self.budget {
+            Some(Some((unit, share))) => {
+                set("budget", "unit", Some(unit.as_str().into()));
+                set("budget", "share", Some(share.into()));
+            }
+            Some(None) => set("budget", "share", Some("none".into())),
+            None => {}
+        }
+        for (path, value) in &self.sets {
+            layer.set_path(path, value.clone())?;
+        }
+        Ok(layer)
+    }
+
+    /// The configuration of these flags over their file over their id.
+    ///
+    /// # Errors
+    /// As [`Config::resolve`].
+    pub fn resolve(&self) -> Result<Config, Error> {
+        Config::resolve(self.layer()?, self.config.as_deref())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_forms_and_paths_say_the_same() {
+        let short = SettingFlags { budget: Some(None), seed: Some(3), ..SettingFlags::default() };
+        let sets = ["budget.share=none", "run.seed=3"].map(|text| parse_setting(text).expect("a setting"));
+        let long = SettingFlags { sets: sets.to_vec(), ..SettingFlags::default() };
+        assert_eq!(short.layer().expect("a layer"), long.layer().expect("a layer"));
+        assert!(parse_setting("run.seed").is_err());
+    }
+
+    #[test]
+    fn a_path_without_a_table_is_refused() {
+        let sets = vec![parse_setting("seed=3").expect("a setting")];
+        let refusal = SettingFlags { sets, ..SettingFlags::default() }.layer().expect_err("no table");
+        assert!(refusal.to_string().contains("write table.key"), "{refusal}");
+    }
+}
