@@ -80,7 +80,9 @@ fn difference(saved: &Shape, own: &Shape) -> Option<String> {
     };
     let size = |what: &str, saved: usize, own: usize| {
         (saved != own).then(|| {
-            format!("its policy has {saved} {what}, this agent's {own}: it was trained on another kind of environment")
+            format!(
+                "its policy has {saved} {what}, this agent's {own}: trained on another kind of environment"
+            )
         })
     };
     setting("policy", saved.kind.name().to_owned(), own.kind.name().to_owned())
