@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use super::{Reinforce, objective::Step, policy::Shape};
 use crate::{
     AgentError,
-    adam::Adam,
     checkpoint::{self, Checkpoint},
 };
 
@@ -47,7 +46,7 @@ impl Reinforce {
         let (mut read, policy) = self.read_policy(directory)?;
         let moments = [read.array("first_moment", policy.len())?, read.array("second_moment", policy.len())?];
         self.adopt(&policy);
-        self.adam = Adam { moments, time: read.state.adam_time };
+        (self.adam.moments, self.adam.time) = (moments, read.state.adam_time);
         self.state = read.state;
         self.figures.clear();
         self.distributions.clear();
