@@ -25,6 +25,7 @@ use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use cgym_env::{Action, Ending, Env, ResetOptions};
+use cgym_kernels::adam::Adam;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -32,7 +33,6 @@ use serde_json::Value;
 
 use crate::{
     Agent, AgentContext, AgentError, Mode, Transition,
-    adam::Adam,
     bounds::Bounds,
     budget::{fits_unclipped, lacks_look_ahead, largest, look_ahead},
     reading::Reader,

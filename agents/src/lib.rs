@@ -7,7 +7,6 @@
 //! Every random draw comes from a ChaCha8 generator that the agent owns and saves: the same seed
 //! gives the same actions, bit for bit, at any number of threads on one machine.
 
-mod adam;
 mod bounds;
 mod budget;
 mod cem;

@@ -27,12 +27,13 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use cgym_env::{Action, ResetOptions};
+use cgym_kernels::adam::Adam;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 
 use crate::{
-    Agent, AgentContext, AgentError, Mode, Transition, adam::Adam, parameters::numbers, reading::Reader,
+    Agent, AgentContext, AgentError, Mode, Transition, parameters::numbers, reading::Reader,
     settings::recorded,
 };
 use cells::State as Memory;

@@ -17,7 +17,7 @@ const ARROWS: [(&str, &[&str]); 6] = [
     ("teachers/kernels", &[]),
     ("teachers", &["cgym-kernels"]),
     ("env", &["cgym-teachers"]),
-    ("agents", &["cgym-env"]),
+    ("agents", &["cgym-env", "cgym-kernels"]),
     ("experiments", &["cgym-agents", "cgym-env", "cgym-teachers"]),
     ("tests", &["cgym", "cgym-agents", "cgym-env", "cgym-kernels", "cgym-teachers"]),
 ];
@@ -104,9 +104,13 @@ fn a_room_uses_only_the_rooms_before_it() {
 #[test]
 fn agents_do_not_know_the_teachers_behind_an_environment() {
     let files = rust_files("agents/src").into_iter().filter(|(_, text)| {
-        ["cgym_teachers", "cgym_kernels", "teachers"].iter().any(|word| has_word(&code_only(text), word))
+        // The optimiser is the only part of the kernels that has nothing to do with an environment.
+        let code = code_only(text).replace("cgym_kernels::adam::Adam", "");
+        ["cgym_teachers", "cgym_kernels", "teachers"].iter().any(|word| has_word(&code, word))
     });
-    none(files.map(|(name, _)| format!("{name} reaches for the teachers: an agent sees observations only")));
+    none(files.map(|(name, _)| {
+        format!("{name} uses the teachers or kernels other than Adam: an agent sees observations only")
+    }));
 }
 
 #[test]

@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use super::{Ddpg, NAME, Plan, replay::Row};
 use crate::{
     AgentError,
-    adam::Adam,
     checkpoint::{self, Checkpoint},
 };
 
@@ -100,8 +99,8 @@ impl Ddpg {
         }
         self.actor.change(|parameters| parameters.copy_from_slice(&actor));
         self.critic.change(|parameters| parameters.copy_from_slice(&critic));
-        self.actor_adam = Adam { moments: actor_moments, time: read.state.actor_time };
-        self.critic_adam = Adam { moments: critic_moments, time: read.state.critic_time };
+        (self.actor_adam.moments, self.actor_adam.time) = (actor_moments, read.state.actor_time);
+        (self.critic_adam.moments, self.critic_adam.time) = (critic_moments, read.state.critic_time);
         (self.replay.rows, self.replay.next) = (rows, read.state.replay_next);
         self.history.restore(played, std::mem::take(&mut read.state.returns));
         let widths = std::mem::take(&mut self.state.widths);

@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use super::{Reinforce, objective::Step, policy::Shape};
 use crate::{
     AgentError,
-    adam::Adam,
     checkpoint::{self, Checkpoint},
 };
 
@@ -47,7 +46,7 @@ impl Reinforce {
         let (mut read, policy) = self.read_policy(directory)?;
         let moments = [read.array("first_moment", policy.len())?, read.array("second_moment", policy.len())?];
         self.adopt(&policy);
-        self.adam = Adam { moments, time: read.state.adam_time };
+        (self.adam.moments, self.adam.time) = (moments, read.state.adam_time);
         self.state = read.state;
         self.figures.clear();
         self.distributions.clear();
@@ -80,7 +79,9 @@ fn difference(saved: &Shape, own: &Shape) -> Option<String> {
     };
     let size = |what: &str, saved: usize, own: usize| {
         (saved != own).then(|| {
-            format!("its policy has {saved} {what}, this agent's {own}: it was trained on another kind of environment")
+            format!(
+                "its policy has {saved} {what}, this agent's {own}: trained on another kind of environment"
+            )
         })
     };
     setting("policy", saved.kind.name().to_owned(), own.kind.name().to_owned())
