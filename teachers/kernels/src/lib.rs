@@ -1,5 +1,5 @@
 //! Compute kernels of a fused inference engine for small images, in single precision, and of
-//! training ([`train`]).
+//! training ([`train`], [`adam`]).
 //!
 //! # Layout
 //! An activation holds as many images as the vector unit is wide ([`Isa::lanes`]), the image index
@@ -30,6 +30,7 @@
 //! # }
 //! ```
 
+pub mod adam;
 mod buffer;
 mod conv;
 mod dense;

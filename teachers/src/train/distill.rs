@@ -3,19 +3,19 @@
 //! Differences from N2N's released code: the student is in training mode in every epoch (there,
 //! batch-norms are frozen after the first), and no test image is looked at.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
-use burn::tensor::{Tensor, TensorData, activation::log_softmax};
+use burn::tensor::{Device, Tensor, TensorData, activation::log_softmax};
+use cgym_kernels::adam::{Adam, Correction};
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};
 
-use burn::tensor::Device;
-
 use super::{
-    Epoch, Interpreter, Trained,
-    adam::Adam,
-    cross_entropy,
+    Epoch, Interpreter, Trained, cross_entropy,
     learner::{at_rest, blend, cosine, descend},
     options::{DistillLoss, DistillOptions, Optimiser},
 };
@@ -96,7 +96,7 @@ pub fn distill(
         classes,
         device: device.clone().autodiff(),
         weights: initial,
-        adam: Adam::default(),
+        adam: BTreeMap::new(),
         velocity: at_rest(graph),
     };
     let mut epochs: Vec<Epoch> = Vec::new();
@@ -146,7 +146,8 @@ struct Student<'a> {
     classes: usize,
     device: Device,
     weights: Weights,
-    adam: Adam,
+    /// The state of Adam for each tensor, by its name.
+    adam: BTreeMap<String, Adam>,
     /// Momentum of plain gradient descent.
     velocity: Weights,
 }
@@ -193,12 +194,16 @@ impl Student<'_> {
             ));
         }
         let decay = self.options.weight_decay as f32;
-        self.adam.begin_step();
         for (name, gradient) in network.gradients(&loss) {
             match self.options.optimiser {
                 Optimiser::Adam => {
                     let Some(weight) = self.weights.get_mut(name) else { continue };
-                    self.adam.descend(name, &mut weight.data, &gradient, rate, decay);
+                    if !self.adam.contains_key(name) {
+                        let adam = Adam::new(gradient.len()).with_correction(Correction::Moments);
+                        self.adam.insert(name.to_owned(), adam.with_weight_decay(decay));
+                    }
+                    let Some(adam) = self.adam.get_mut(name) else { continue };
+                    adam.step(&mut weight.data, &gradient, f64::from(rate));
                 }
                 Optimiser::Sgd => {
                     descend(&mut self.weights, &mut self.velocity, name, &gradient, rate, [MOMENTUM, decay]);

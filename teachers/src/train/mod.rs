@@ -1,7 +1,6 @@
 //! Training a teacher (SGD with momentum, a cosine schedule, augmentation, checkpoints) and its
 //! students ([`distill`]).
 
-mod adam;
 mod augment;
 mod distill;
 mod fusion;
@@ -15,7 +14,6 @@ use std::{path::PathBuf, sync::atomic::AtomicBool};
 pub use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
-pub use adam::Adam;
 pub use augment::Augmentation;
 pub use distill::{Distillation, distill, fresh_weights, teacher_logits};
 pub use interpreter::{BatchStatistics, Interpreter};

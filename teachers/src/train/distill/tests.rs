@@ -25,7 +25,7 @@ fn loss_of(options: DistillOptions, student: [f32; 4], teacher: [f32; 4]) -> f32
         classes: 2,
         device: Device::flex().autodiff(),
         weights: Weights::initialise(&graph, 0),
-        adam: Adam::default(),
+        adam: BTreeMap::new(),
         velocity: Weights::default(),
     };
     let logits = Tensor::from_data(TensorData::new(student.to_vec(), [2, 2]), &student_of.device);
