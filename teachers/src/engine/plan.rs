@@ -1,18 +1,14 @@
-//! From a graph to steps: what is fused into what, and which buffer holds which value.
+//! Compiles a graph: its steps in order, and the buffer that holds each value.
 
 use std::sync::Mutex;
 
-use cgym_kernels::{Activation, Isa};
+use cgym_kernels::Isa;
 
 use super::{
     Engine,
-    step::{Kernel, Step},
+    step::{Planner, Step},
 };
-use crate::{
-    Error,
-    graph::{Graph, NodeIndex, Op, Role, Shape, TensorFacts},
-    weights::Weights,
-};
+use crate::{Error, graph::Graph, weights::Weights};
 
 /// Compiles a graph for the instruction set `isa`.
 pub fn compile(graph: &Graph, weights: &Weights, isa: Isa) -> Result<Engine, Error> {
@@ -47,76 +43,6 @@ pub fn compile(graph: &Graph, weights: &Weights, isa: Isa) -> Result<Engine, Err
         classes: output.iter().product(),
         workspaces: Mutex::new(Vec::new()),
     })
-}
-
-/// What follows a kernel and is fused into it.
-pub(super) struct Tail {
-    pub(super) end: NodeIndex,
-    pub(super) activation: Activation,
-}
-
-/// The steps so far, while a graph is compiled.
-pub(super) struct Planner<'a> {
-    pub(super) graph: &'a Graph,
-    pub(super) weights: &'a Weights,
-    pub(super) isa: Isa,
-    pub(super) users: Vec<Vec<NodeIndex>>,
-    pub(super) shapes: Vec<Shape>,
-    /// For each node, the value that holds its result: 0 is the input, n the result of step n - 1.
-    pub(super) value: Vec<Option<usize>>,
-    pub(super) steps: Vec<Step>,
-}
-
-impl Planner<'_> {
-    /// Adds a step that computes nodes `first` to `end`.
-    pub(super) fn push(
-        &mut self,
-        first: NodeIndex,
-        end: NodeIndex,
-        kernel: Kernel,
-        residual: Option<usize>,
-    ) -> Result<(), Error> {
-        let node = &self.graph.nodes()[first];
-        let reads = node.inputs.iter().map(|&input| self.value[input].unwrap_or_default()).collect();
-        let value = self.steps.len() + 1;
-        let length = self.shapes[end].iter().product::<usize>() * self.isa.lanes();
-        let multiplied = |tensor: TensorFacts| tensor.role == Role::Multiplied;
-        self.steps.push(Step {
-            node: first,
-            observed: node.op.facts().tensors.into_iter().any(multiplied),
-            name: node.name.clone(),
-            kernel,
-            reads,
-            residual,
-            writes: value,
-            length,
-        });
-        // Nodes inside the chain have no other reader; marking them keeps them from being added.
-        let mut at = first;
-        self.value[at] = Some(value);
-        while at != end {
-            at = self.users[at][0];
-            self.value[at] = Some(value);
-        }
-        Ok(())
-    }
-
-    /// The only node that reads node `index`, where that is one of the wanted operations.
-    pub(super) fn sole_user(&self, index: NodeIndex, wanted: impl Fn(&Op) -> bool) -> Option<NodeIndex> {
-        match self.users[index][..] {
-            [user] if wanted(&self.graph.nodes()[user].op) => Some(user),
-            _ => None,
-        }
-    }
-
-    /// The activation that alone reads node `index`, which its kernel then computes too.
-    pub(super) fn activation_after(&self, index: NodeIndex) -> Tail {
-        let user = self.sole_user(index, |op| matches!(op, Op::Activation { .. }));
-        match user.map(|user| (user, &self.graph.nodes()[user].op)) {
-            Some((end, Op::Activation { kind })) => Tail { end, activation: (*kind).into() },
-            _ => Tail { end: index, activation: Activation::Identity },
-        }
-    }
 }
 
 struct Slots {

@@ -1,13 +1,14 @@
-//! The steps of the engine: which kernel computes each kind of layer, and how it is run.
+//! The steps of the engine: which kernel computes each kind of layer, what is fused into it, and how
+//! it is run.
 
 use cgym_kernels::{
     Activation, ChannelGather, Conv2d, ConvShape, Isa, KernelError, Linear, Pool, PoolShape, add, affine,
 };
 
-use super::plan::Planner;
 use crate::{
     Error,
-    graph::{ActivationKind, Conv, NodeIndex, Op, PoolKind},
+    graph::{ActivationKind, Conv, Graph, NodeIndex, Op, PoolKind, Role, Shape, TensorFacts},
+    weights::Weights,
 };
 
 /// What computes a step.
@@ -76,6 +77,24 @@ impl Step {
             }
         }
     }
+}
+
+/// What follows a kernel and is fused into it.
+struct Tail {
+    end: NodeIndex,
+    activation: Activation,
+}
+
+/// The steps so far, while a graph is compiled.
+pub(super) struct Planner<'a> {
+    pub(super) graph: &'a Graph,
+    pub(super) weights: &'a Weights,
+    pub(super) isa: Isa,
+    pub(super) users: Vec<Vec<NodeIndex>>,
+    pub(super) shapes: Vec<Shape>,
+    /// For each node, the value that holds its result: 0 is the input, n the result of step n - 1.
+    pub(super) value: Vec<Option<usize>>,
+    pub(super) steps: Vec<Step>,
 }
 
 impl Planner<'_> {
@@ -237,6 +256,55 @@ impl Planner<'_> {
             shift[channel] = (f64::from(bias.data[channel]) - f64::from(mean.data[channel]) * factor) as f32;
         }
         Ok((scale, shift))
+    }
+    /// Adds a step that computes nodes `first` to `end`.
+    fn push(
+        &mut self,
+        first: NodeIndex,
+        end: NodeIndex,
+        kernel: Kernel,
+        residual: Option<usize>,
+    ) -> Result<(), Error> {
+        let node = &self.graph.nodes()[first];
+        let reads = node.inputs.iter().map(|&input| self.value[input].unwrap_or_default()).collect();
+        let value = self.steps.len() + 1;
+        let length = self.shapes[end].iter().product::<usize>() * self.isa.lanes();
+        let multiplied = |tensor: TensorFacts| tensor.role == Role::Multiplied;
+        self.steps.push(Step {
+            node: first,
+            observed: node.op.facts().tensors.into_iter().any(multiplied),
+            name: node.name.clone(),
+            kernel,
+            reads,
+            residual,
+            writes: value,
+            length,
+        });
+        // Nodes inside the chain have no other reader; marking them keeps them from being added.
+        let mut at = first;
+        self.value[at] = Some(value);
+        while at != end {
+            at = self.users[at][0];
+            self.value[at] = Some(value);
+        }
+        Ok(())
+    }
+
+    /// The only node that reads node `index`, where that is one of the wanted operations.
+    fn sole_user(&self, index: NodeIndex, wanted: impl Fn(&Op) -> bool) -> Option<NodeIndex> {
+        match self.users[index][..] {
+            [user] if wanted(&self.graph.nodes()[user].op) => Some(user),
+            _ => None,
+        }
+    }
+
+    /// The activation that alone reads node `index`, which its kernel then computes too.
+    fn activation_after(&self, index: NodeIndex) -> Tail {
+        let user = self.sole_user(index, |op| matches!(op, Op::Activation { .. }));
+        match user.map(|user| (user, &self.graph.nodes()[user].op)) {
+            Some((end, Op::Activation { kind })) => Tail { end, activation: (*kind).into() },
+            _ => Tail { end: index, activation: Activation::Identity },
+        }
     }
 }
 
