@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use sha2::{Digest, Sha256};
 
-use crate::graph::{Graph, NodeIndex, Op};
+use crate::graph::{Flow, Graph, NodeIndex, Op};
 
 /// SHA-256 of what `graph` computes with which layers, in hexadecimal: 64 characters.
 ///
@@ -49,7 +49,7 @@ fn ordered_inputs(graph: &Graph, labels: &[String]) -> Vec<Vec<NodeIndex>> {
     let mut ordered = Vec::with_capacity(labels.len());
     for (node, label) in graph.nodes().iter().zip(labels) {
         let mut inputs = node.inputs.clone();
-        if node.op == Op::Add {
+        if node.op.facts().flow == Flow::Sum {
             inputs.sort_by_key(|&input| below[input]);
         }
         let mut digest = Sha256::new();

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Error,
-    graph::{Graph, Node, Op, Shape},
+    graph::{Graph, Node, Shape},
 };
 
 /// Costs of a node or a network.
@@ -40,16 +40,12 @@ impl Node {
     /// This node's cost, given the shape of its output.
     pub fn cost(&self, output: Shape) -> Cost {
         let pixels = (output[1] * output[2]) as u64;
-        let macs = match &self.op {
-            Op::Conv(conv) => conv.macs_per_pixel() as u64 * pixels,
-            Op::Linear { inputs, outputs, .. } => (inputs * outputs) as u64,
-            _ => 0,
-        };
-        let mut cost = Cost { macs, activation_bytes: output[0] as u64 * pixels * 4, ..Cost::default() };
-        for parameter in self.parameters() {
-            let count = parameter.shape.iter().product::<usize>() as u64;
+        let mut cost = Cost { activation_bytes: output[0] as u64 * pixels * 4, ..Cost::default() };
+        for tensor in self.op.facts().tensors {
+            let count = tensor.values() as u64;
+            cost.macs += tensor.macs(output);
             cost.weight_bytes += 4 * count;
-            if parameter.trainable {
+            if tensor.trainable() {
                 cost.parameters += count;
             }
         }

@@ -8,7 +8,7 @@
 
 use crate::{
     Error,
-    graph::{Graph, NodeIndex, Op},
+    graph::{Flow, Graph, NodeIndex},
 };
 
 /// Index of an atom.
@@ -58,32 +58,29 @@ impl Coupling {
         let mut channels: Vec<Vec<usize>> = Vec::with_capacity(shapes.len());
         for (index, node) in graph.nodes().iter().enumerate() {
             let first = node.inputs.first().map(|&input| channels[input].clone()).unwrap_or_default();
-            let own = match &node.op {
-                Op::Input { .. } | Op::PadChannels { .. } | Op::Linear { .. } => sets.fresh(shapes[index][0]),
-                Op::Conv(conv) if conv.groups == 1 => sets.fresh(conv.outputs),
-                Op::Conv(conv) => {
-                    let (per_input, per_output) = (conv.inputs / conv.groups, conv.outputs / conv.groups);
+            let own = match node.op.facts().flow {
+                Flow::Source(_) | Flow::Dense(_) | Flow::Mapped(_) => sets.fresh(shapes[index][0]),
+                Flow::Grouped { groups, inputs, outputs } => {
+                    let (per_input, per_output) = (inputs / groups, outputs / groups);
                     for block in first.chunks(per_input) {
                         block.iter().for_each(|&channel| sets.join(block[0], channel));
                     }
-                    (0..conv.outputs).map(|channel| first[channel / per_output * per_input]).collect()
+                    (0..outputs).map(|channel| first[channel / per_output * per_input]).collect()
                 }
-                Op::BatchNorm { .. }
-                | Op::Activation { .. }
-                | Op::Pool { .. }
-                | Op::AdaptivePool { .. }
-                | Op::Dropout { .. } => first,
-                Op::Flatten => {
+                Flow::PerChannel => first,
+                Flow::Flatten => {
                     let pixels = shapes[node.inputs[0]][1] * shapes[node.inputs[0]][2];
                     first.iter().flat_map(|&channel| std::iter::repeat_n(channel, pixels)).collect()
                 }
-                Op::Add => {
+                Flow::Sum => {
                     for &other in &node.inputs[1..] {
                         first.iter().zip(&channels[other]).for_each(|(&a, &b)| sets.join(a, b));
                     }
                     first
                 }
-                Op::Concat => node.inputs.iter().flat_map(|&input| channels[input].clone()).collect(),
+                Flow::Concatenation => {
+                    node.inputs.iter().flat_map(|&input| channels[input].clone()).collect()
+                }
             };
             channels.push(own);
         }
@@ -95,8 +92,9 @@ impl Coupling {
 
 fn groups(graph: &Graph, channels: &[Vec<Atom>], atoms: usize) -> Vec<Group> {
     let nodes = graph.nodes();
-    let is_source = |index: usize| {
-        nodes[index].is_dense() || matches!(nodes[index].op, Op::Input { .. } | Op::PadChannels { .. })
+    let is_source = |index: usize| match nodes[index].op.facts().flow {
+        Flow::Source(_) | Flow::Dense(_) | Flow::Mapped(_) => true,
+        Flow::Grouped { .. } | Flow::PerChannel | Flow::Sum | Flow::Concatenation | Flow::Flatten => false,
     };
     // Atoms of one source belong to one group.
     let mut sets = DisjointSets::default();

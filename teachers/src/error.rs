@@ -93,30 +93,3 @@ impl Error {
         Self::File { path: path.to_owned(), reason: reason.to_string() }
     }
 }
-
-/// The nearest of `candidates` to `word`, as a hint for an error message, else the whole list.
-pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str> + Clone) -> String {
-    let best = candidates.clone().into_iter().map(|c| (edit_distance(word, c), c)).min();
-    match best {
-        Some((distance, candidate)) if distance <= word.len().max(4) / 2 => {
-            format!("; did you mean `{candidate}`?")
-        }
-        _ => format!("; known: {}", candidates.into_iter().collect::<Vec<_>>().join(", ")),
-    }
-}
-
-/// Levenshtein distance, letter case ignored.
-fn edit_distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.to_lowercase().chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, ca) in a.to_lowercase().chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, cb) in b.iter().enumerate() {
-            let substitution = diagonal + usize::from(ca != *cb);
-            diagonal = row[j + 1];
-            row[j + 1] = substitution.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
-}

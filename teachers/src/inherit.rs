@@ -1,8 +1,10 @@
 //! Handing a network's weights to a smaller one that was cut out of it.
 
+use std::mem::discriminant;
+
 use crate::{
     Error,
-    graph::{Graph, Op},
+    graph::{Axis, Graph},
     weights::{Tensor, Weights},
 };
 
@@ -17,30 +19,33 @@ pub fn inherit(parent: &Graph, weights: &Weights, child: &Graph, seed: u64) -> R
     let mut inherited = Weights::initialise(child, seed);
     for node in child.nodes() {
         let Some(index) = parent.find(&node.name) else { continue };
-        let windowed = match (&node.op, &parent.nodes()[index].op) {
-            (Op::Conv(_), Op::Conv(_)) => true,
-            (Op::Linear { .. }, Op::Linear { .. }) | (Op::BatchNorm { .. }, Op::BatchNorm { .. }) => false,
-            _ => continue,
-        };
-        for parameter in node.parameters() {
-            if let Ok(tensor) = weights.get(&parameter.name)
-                && let Some(part) = part(tensor, &parameter.shape, windowed)
+        if discriminant(&node.op) != discriminant(&parent.nodes()[index].op) {
+            continue;
+        }
+        for facts in node.op.facts().tensors {
+            let name = format!("{}.{}", node.name, facts.kind);
+            if let Ok(tensor) = weights.get(&name)
+                && let Some(part) = part(tensor, &facts.axes)
             {
-                inherited.insert(parameter.name, part);
+                inherited.insert(name, part);
             }
         }
     }
     Ok(inherited)
 }
 
-/// The part of `tensor` of this shape: leading rows and columns, the middle of axes 2 and 3 of a
-/// window. `None` where it is too small.
-fn part(tensor: &Tensor, shape: &[usize], windowed: bool) -> Option<Tensor> {
+/// The part of `tensor` with axes of these lengths: the leading channels, and the middle of a window.
+/// `None` where the tensor is too small.
+fn part(tensor: &Tensor, axes: &[Axis]) -> Option<Tensor> {
+    let shape: Vec<usize> = axes.iter().map(|axis| axis.length()).collect();
     let fits = tensor.shape.len() == shape.len() && shape.iter().zip(&tensor.shape).all(|(a, b)| a <= b);
     if !fits {
         return None;
     }
-    let start = |axis: usize| if windowed && axis >= 2 { (tensor.shape[axis] - shape[axis]) / 2 } else { 0 };
+    let start = |axis: usize| match axes[axis] {
+        Axis::Taps(taps) => (tensor.shape[axis] - taps) / 2,
+        Axis::Outputs(_) | Axis::Inputs(_) | Axis::Block(_) => 0,
+    };
     let starts: Vec<usize> = (0..shape.len()).map(start).collect();
     let count: usize = shape.iter().product();
     let value = |flat: usize| {
@@ -52,5 +57,6 @@ fn part(tensor: &Tensor, shape: &[usize], windowed: bool) -> Option<Tensor> {
         }
         tensor.data[source]
     };
-    Some(Tensor { shape: shape.to_vec(), data: (0..count).map(value).collect() })
+    let data = (0..count).map(value).collect();
+    Some(Tensor { shape, data })
 }

@@ -11,6 +11,7 @@ pub mod engine;
 mod error;
 pub mod graph;
 pub mod inherit;
+mod names;
 pub mod pruner;
 pub mod reconstruct;
 pub mod remove;
@@ -22,4 +23,5 @@ pub mod train;
 pub mod weights;
 pub mod zoo;
 
-pub use error::{Error, nearest};
+pub use error::Error;
+pub use names::{UnknownName, nearest};

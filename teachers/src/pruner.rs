@@ -6,7 +6,7 @@ use crate::{
     Error,
     coupling::{Atom, Coupling},
     engine::Images,
-    graph::{Graph, NodeIndex, Op},
+    graph::{Graph, NodeIndex, Window},
     reconstruct::{Sampling, Statistics},
     surgery::{Keep, slice},
     weights::Weights,
@@ -133,10 +133,7 @@ fn rank(graph: &Graph, weights: &Weights, coupling: &Coupling) -> Result<Vec<Vec
         let node = &graph.nodes()[index];
         let weight = weights.get(&format!("{}.weight", node.name))?;
         let read = &coupling.channels[node.inputs[0]];
-        let cell = match &node.op {
-            Op::Conv(conv) => conv.kernel[0] * conv.kernel[1],
-            _ => 1,
-        };
+        let cell = node.op.facts().window.unwrap_or(Window::POINT).area();
         for row in weight.data.chunks_exact(read.len() * cell) {
             for (values, &atom) in row.chunks_exact(cell).zip(read) {
                 magnitude[atom] += values.iter().map(|value| f64::from(value.abs())).sum::<f64>();

@@ -17,7 +17,7 @@ use rayon::prelude::*;
 use crate::{
     Error,
     engine::{Engine, Images},
-    graph::{Graph, NodeIndex, Op, Shape},
+    graph::{Flow, Graph, NodeIndex, Shape, Window},
     weights::{Tensor, Weights},
 };
 
@@ -51,32 +51,16 @@ struct Patch {
     node: NodeIndex,
     input: Shape,
     output: [usize; 2],
-    kernel: [usize; 2],
-    stride: [usize; 2],
-    padding: [usize; 2],
-    dilation: [usize; 2],
+    window: Window,
 }
 
 impl Patch {
     fn of(graph: &Graph, shapes: &[Shape], node: NodeIndex) -> Option<Self> {
         let input = shapes[*graph.nodes()[node].inputs.first()?];
         let output = [shapes[node][1], shapes[node][2]];
-        match &graph.nodes()[node].op {
-            Op::Conv(conv) if conv.groups == 1 => Some(Self {
-                node,
-                input,
-                output,
-                kernel: conv.kernel,
-                stride: conv.stride,
-                padding: conv.padding,
-                dilation: conv.dilation,
-            }),
-            Op::Linear { .. } => {
-                let one = [1; 2];
-                Some(Self { node, input, output, kernel: one, stride: one, padding: [0; 2], dilation: one })
-            }
-            _ => None,
-        }
+        let facts = graph.nodes()[node].op.facts();
+        let window = facts.window.unwrap_or(Window::POINT);
+        matches!(facts.flow, Flow::Dense(_)).then_some(Self { node, input, output, window })
     }
 
     fn pixels(&self) -> usize {
@@ -84,7 +68,7 @@ impl Patch {
     }
 
     fn features(&self) -> usize {
-        self.input[0] * self.kernel[0] * self.kernel[1]
+        self.input[0] * self.window.area()
     }
 
     /// One row: what the window over output pixel (`row`, `column`) sees of image `lane`.
@@ -96,11 +80,12 @@ impl Patch {
         target: &mut Vec<f32>,
     ) {
         let [channels, height, width] = self.input;
+        let Window { kernel, stride, padding, dilation } = self.window;
         for channel in 0..channels {
-            for ky in 0..self.kernel[0] {
-                let y = (row * self.stride[0] + ky * self.dilation[0]).wrapping_sub(self.padding[0]);
-                for kx in 0..self.kernel[1] {
-                    let x = (column * self.stride[1] + kx * self.dilation[1]).wrapping_sub(self.padding[1]);
+            for ky in 0..kernel[0] {
+                let y = (row * stride[0] + ky * dilation[0]).wrapping_sub(padding[0]);
+                for kx in 0..kernel[1] {
+                    let x = (column * stride[1] + kx * dilation[1]).wrapping_sub(padding[1]);
                     let inside = y < height && x < width;
                     let at = || ((channel * height + y) * width + x) * lanes + lane;
                     target.push(if inside { values[at()] } else { 0.0 });

@@ -9,7 +9,7 @@
 
 use crate::{
     Error,
-    graph::{Graph, Node, NodeIndex, Op, Shape},
+    graph::{Class, Facts, Flow, Graph, Node, NodeIndex, Shape},
     repair::{Repair, channels_read},
 };
 
@@ -31,13 +31,9 @@ pub fn removable(graph: &Graph) -> Result<Vec<NodeIndex>, Error> {
     let may_go = |index: NodeIndex| {
         let node = &graph.nodes()[index];
         let keeps_size = |input: Shape| input[1..] == shapes[index][1..];
-        let plain = match &node.op {
-            Op::Conv(conv) => conv.stride == [1; 2],
-            Op::Pool { stride, .. } => *stride == [1; 2],
-            Op::BatchNorm { .. } | Op::Activation { .. } | Op::Dropout { .. } => true,
-            _ => false,
-        };
-        plain && keeps_size(shapes[node.inputs[0]]) && !shortcut[index]
+        let facts = node.op.facts();
+        let steps_by_one = facts.window.is_none_or(|window| window.stride == [1; 2]);
+        facts.optional && steps_by_one && keeps_size(shapes[node.inputs[0]]) && !shortcut[index]
     };
     // Node 0 is the image, node 1 the first layer.
     Ok((2..graph.output()).filter(|&index| may_go(index)).collect())
@@ -69,14 +65,14 @@ pub fn remove(graph: &Graph, drop: &[NodeIndex]) -> Result<Graph, Error> {
     for index in 1..nodes.len() {
         let node = &nodes[index];
         let first = stand_in[node.inputs[0]];
-        let gone = match &node.op {
-            Op::Add => {
-                let fork = emptied[index].map(|fork| stand_in[fork]);
-                let alike = node.inputs.iter().all(|&input| stand_in[input] == first);
-                fork.or(alike.then_some(first))
-            }
-            Op::Activation { .. } if nodes[first].op == node.op => Some(first),
-            _ => dropped[index].then_some(first),
+        let facts = node.op.facts();
+        let gone = if facts.flow == Flow::Sum {
+            let fork = emptied[index].map(|fork| stand_in[fork]);
+            let alike = node.inputs.iter().all(|&input| stand_in[input] == first);
+            fork.or(alike.then_some(first))
+        } else {
+            let repeats = facts.idempotent && nodes[first].op == node.op;
+            (repeats || dropped[index]).then_some(first)
         };
         stand_in[index] = gone.unwrap_or(index);
     }
@@ -111,8 +107,7 @@ fn rebuild(graph: &Graph, stand_in: &[NodeIndex]) -> Result<Graph, Error> {
 fn emptied_sums(graph: &Graph, dropped: &[bool]) -> Vec<Option<NodeIndex>> {
     let mut emptied = vec![None; graph.nodes().len()];
     for block in blocks(graph) {
-        let is_left =
-            |&&index: &&NodeIndex| matches!(graph.nodes()[index].op, Op::Conv(_)) && !dropped[index];
+        let is_left = |&&index: &&NodeIndex| graph.nodes()[index].op.is_convolution() && !dropped[index];
         if block.shortcut.is_empty() && block.main.iter().find(is_left).is_none() {
             emptied[block.sum] = Some(block.fork);
         }
@@ -146,12 +141,13 @@ pub fn blocks(graph: &Graph) -> Vec<Block> {
         }
         (path, end)
     };
-    let window = |&index: &NodeIndex| match &nodes[index].op {
-        Op::Conv(conv) => conv.kernel[0] * conv.kernel[1],
+    let window = |&index: &NodeIndex| match nodes[index].op.facts() {
+        Facts { class: Class::Convolution, window: Some(window), .. } => window.area(),
         _ => 0,
     };
     let weight = |path: &[NodeIndex]| (path.iter().map(window).max().unwrap_or(0), path.len());
-    let sums = (0..nodes.len()).filter(|&index| nodes[index].op == Op::Add && nodes[index].inputs.len() == 2);
+    let is_sum = |node: &Node| node.op.facts().flow == Flow::Sum && node.inputs.len() == 2;
+    let sums = (0..nodes.len()).filter(|&index| is_sum(&nodes[index]));
     sums.filter_map(|sum| {
         let [(first, fork), (second, other)] = [0, 1].map(|place| walk(nodes[sum].inputs[place]));
         let (main, shortcut) =

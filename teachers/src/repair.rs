@@ -2,7 +2,7 @@
 
 use crate::{
     Error,
-    graph::{Conv, Graph, Node, NodeIndex, Op},
+    graph::{Flow, Graph, Node, NodeIndex},
 };
 
 /// A network under repair: its nodes in topological order.
@@ -23,7 +23,7 @@ pub(crate) struct Repair {
 impl Repair {
     /// Of `nodes` which formerly read so many channels each.
     pub(crate) fn new(nodes: Vec<Node>, formerly: Vec<usize>) -> Self {
-        let depthwise = nodes.iter().map(|node| matches!(&node.op, Op::Conv(c) if is_depthwise(c))).collect();
+        let depthwise = nodes.iter().map(|node| node.op.facts().flow.is_depthwise()).collect();
         let mut users = vec![0; nodes.len()];
         nodes.iter().flat_map(|node| &node.inputs).for_each(|&input| users[input] += 1);
         Self { nodes, formerly, depthwise, users }
@@ -50,7 +50,9 @@ impl Repair {
         let mut channels = vec![0; self.nodes.len()];
         for index in 0..self.nodes.len() {
             let inputs: Vec<usize> = self.nodes[index].inputs.iter().map(|&input| channels[input]).collect();
-            if self.nodes[index].op == Op::Add && inputs.iter().any(|&width| width != inputs[0]) {
+            if self.nodes[index].op.facts().flow == Flow::Sum
+                && inputs.iter().any(|&width| width != inputs[0])
+            {
                 return self.mend(index, &channels).map(Some);
             }
             self.read(index, inputs.first().copied().unwrap_or_default())?;
@@ -61,41 +63,39 @@ impl Repair {
 
     /// Channels that node `index` gives, all before it being repaired.
     fn width(&self, index: NodeIndex, inputs: &[usize]) -> Result<usize, Error> {
-        Ok(match &self.nodes[index].op {
-            Op::Input { shape } => shape[0],
-            Op::Conv(conv) => conv.outputs,
-            Op::Linear { outputs, .. } => *outputs,
-            Op::PadChannels { sources, .. } => sources.len(),
-            Op::Concat => inputs.iter().sum(),
-            Op::Flatten => {
+        Ok(match self.nodes[index].op.facts().flow {
+            Flow::Source(channels) => channels,
+            Flow::Dense(outputs) | Flow::Grouped { outputs, .. } => outputs,
+            Flow::Mapped(sources) => sources.len(),
+            Flow::Concatenation => inputs.iter().sum(),
+            Flow::PerChannel | Flow::Sum => inputs.first().copied().unwrap_or_default(),
+            Flow::Flatten => {
                 let so_far = Graph::from_nodes("", self.nodes[..=index].to_vec()).map_err(degenerate)?;
                 so_far.shapes().map_err(degenerate)?[index][0]
             }
-            _ => inputs.first().copied().unwrap_or_default(),
         })
     }
 
     /// Draws node `index` up for the number of channels that it reads.
     fn read(&mut self, index: NodeIndex, channels: usize) -> Result<(), Error> {
         let node = &mut self.nodes[index];
-        match &mut node.op {
-            Op::Conv(conv) if self.depthwise[index] => {
-                (conv.inputs, conv.outputs, conv.groups) = (channels, channels, channels);
+        let settings = node.op.settings();
+        if let Some(inputs) = settings.inputs {
+            *inputs = channels;
+        }
+        if let (Some(outputs), Some(groups)) = (settings.outputs, settings.groups) {
+            if self.depthwise[index] {
+                (*outputs, *groups) = (channels, channels);
             }
-            Op::Conv(conv) => {
-                conv.inputs = channels;
-                if !conv.inputs.is_multiple_of(conv.groups) || !conv.outputs.is_multiple_of(conv.groups) {
-                    let Conv { inputs, outputs, groups, .. } = conv;
-                    let reason = format!("{groups} groups do not divide {inputs} and {outputs} channels");
-                    return Err(Error::Degenerate { node: node.name.clone(), reason });
-                }
+            if !channels.is_multiple_of(*groups) || !outputs.is_multiple_of(*groups) {
+                let reason = format!("{groups} groups do not divide {channels} and {outputs} channels");
+                return Err(Error::Degenerate { node: node.name.clone(), reason });
             }
-            Op::BatchNorm { channels: own, .. } => *own = channels,
-            Op::Linear { inputs, .. } => *inputs = channels,
-            Op::PadChannels { sources, .. } if self.formerly[index] != channels => {
-                *sources = centred(channels, sources.len());
-            }
-            _ => (),
+        }
+        if let Some(sources) = settings.sources
+            && self.formerly[index] != channels
+        {
+            *sources = centred(channels, sources.len());
         }
         self.formerly[index] = channels;
         Ok(())
@@ -103,10 +103,12 @@ impl Repair {
 
     /// Sets the channels that a layer gives.
     fn widen(&mut self, index: NodeIndex, channels: usize) {
-        match &mut self.nodes[index].op {
-            Op::Conv(conv) => conv.outputs = channels,
-            Op::PadChannels { sources, .. } => *sources = centred(self.formerly[index], channels),
-            _ => (),
+        let settings = self.nodes[index].op.settings();
+        if let Some(outputs) = settings.outputs {
+            *outputs = channels;
+        }
+        if let Some(sources) = settings.sources {
+            *sources = centred(self.formerly[index], channels);
         }
     }
 
@@ -115,7 +117,8 @@ impl Repair {
         let inputs = &self.nodes[add].inputs;
         let sources: Vec<Option<NodeIndex>> = inputs.iter().map(|&input| self.adjustable(input)).collect();
         let is_padding = |place: usize| {
-            sources[place].is_some_and(|source| matches!(self.nodes[source].op, Op::PadChannels { .. }))
+            let is_mapped = |source: NodeIndex| matches!(self.nodes[source].op.facts().flow, Flow::Mapped(_));
+            sources[place].is_some_and(is_mapped)
         };
         // What cannot change is the measure, else the first convolution.
         let measure = (0..inputs.len())
@@ -140,16 +143,19 @@ impl Repair {
             if self.users[at] != 1 {
                 return None;
             }
-            match &self.nodes[at].op {
-                Op::Conv(_) if self.depthwise[at] => (),
-                Op::Conv(conv) if conv.groups == 1 => return Some(at),
-                Op::PadChannels { .. } => return Some(at),
-                Op::BatchNorm { .. }
-                | Op::Activation { .. }
-                | Op::Pool { .. }
-                | Op::AdaptivePool { .. }
-                | Op::Dropout { .. } => (),
-                _ => return None,
+            let facts = self.nodes[at].op.facts();
+            match facts.flow {
+                _ if self.depthwise[at] => (),
+                // Linear layers, which have no window, keep their width.
+                Flow::Dense(_) if facts.window.is_some() => return Some(at),
+                Flow::Mapped(_) => return Some(at),
+                Flow::PerChannel => (),
+                Flow::Source(_)
+                | Flow::Dense(_)
+                | Flow::Grouped { .. }
+                | Flow::Sum
+                | Flow::Concatenation
+                | Flow::Flatten => return None,
             }
             at = self.nodes[at].inputs[0];
         }
@@ -164,11 +170,6 @@ pub(crate) fn channels_read(graph: &Graph) -> Result<Vec<usize>, Error> {
     let shapes = graph.shapes()?;
     let read = |node: &Node| node.inputs.first().map_or(0, |&input| shapes[input][0]);
     Ok(graph.nodes().iter().map(read).collect())
-}
-
-/// One filter a channel.
-pub(crate) fn is_depthwise(conv: &Conv) -> bool {
-    conv.groups > 1 && conv.groups == conv.inputs && conv.groups == conv.outputs
 }
 
 /// What does not fit any more is the fault of what was asked for.

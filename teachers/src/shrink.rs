@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Error,
     coupling::Coupling,
-    graph::{Graph, Node, NodeIndex, Op},
+    graph::{Class, Facts, Graph, Node, NodeIndex},
     repair::{Repair, channels_read},
 };
 
@@ -51,20 +51,21 @@ pub fn configurable(graph: &Graph) -> Result<Vec<(NodeIndex, Value)>, Error> {
     let trunk = trunk(graph);
     let mut values = Vec::new();
     for (index, node) in graph.nodes().iter().enumerate() {
-        if let Op::Conv(conv) = &node.op
-            && conv.stride == [1; 2]
+        let facts = node.op.facts();
+        if let Facts { class: Class::Convolution, window: Some(window), .. } = facts
+            && window.stride == [1; 2]
             && trunk[index]
         {
-            if conv.kernel != [1; 2] {
+            if window.kernel != [1; 2] {
                 values.push((index, Value::Kernel));
             }
-            if conv.padding != [0; 2] {
+            if window.padding != [0; 2] {
                 values.push((index, Value::Padding));
             }
         }
         if first.contains(&index) {
-            let linear = matches!(node.op, Op::Linear { .. });
-            values.push((index, if linear { Value::Units } else { Value::Filters }));
+            let value = if facts.window.is_some() { Value::Filters } else { Value::Units };
+            values.push((index, value));
         }
     }
     Ok(values)
@@ -98,15 +99,22 @@ pub fn shrink(graph: &Graph, factors: &[(NodeIndex, Value, f64)]) -> Result<Grap
         if !(factor > 0.0 && factor <= 1.0) {
             return refuse(format!("{factor} is not a factor in (0, 1]"));
         }
-        match (value, &mut nodes[index].op) {
-            (Value::Kernel, Op::Conv(conv)) => {
-                conv.kernel = conv.kernel.map(|side| down(side, factor).max(1));
-            }
-            (Value::Padding, Op::Conv(conv)) => conv.padding = conv.padding.map(|side| down(side, factor)),
-            _ => {
+        let settings = nodes[index].op.settings();
+        match value {
+            Value::Kernel => settings
+                .kernel
+                .into_iter()
+                .for_each(|kernel| *kernel = kernel.map(|side| down(side, factor).max(1))),
+            Value::Padding => settings
+                .padding
+                .into_iter()
+                .for_each(|padding| *padding = padding.map(|side| down(side, factor))),
+            Value::Filters | Value::Units => {
                 let group = coupling.groups.iter().find(|group| group.producers.first() == Some(&index));
                 for &producer in group.iter().flat_map(|group| &group.producers) {
-                    narrow(&mut nodes[producer].op, factor);
+                    if let Some(outputs) = nodes[producer].op.settings().outputs {
+                        *outputs = nearest(*outputs, factor);
+                    }
                 }
             }
         }
@@ -124,15 +132,17 @@ fn fit_windows(graph: &Graph, mut nodes: Vec<Node>) -> Result<Graph, Error> {
             other => return other,
         };
         let misfit = nodes.iter_mut().find(|other| other.name == node);
-        let window = misfit.and_then(|node| match &mut node.op {
-            Op::Conv(conv) => Some(&mut conv.kernel),
-            Op::Pool { kernel, padding, .. } => {
+        let kernel = misfit.and_then(|node| {
+            let is_pooling = node.op.facts().class == Class::Pooling;
+            let settings = node.op.settings();
+            if let Some(padding) = settings.padding
+                && is_pooling
+            {
                 *padding = [0; 2];
-                Some(kernel)
             }
-            _ => None,
+            settings.kernel
         });
-        match window {
+        match kernel {
             Some(kernel) if *kernel != [1; 2] => *kernel = kernel.map(|side| side.saturating_sub(1).max(1)),
             _ => return Err(Error::Degenerate { node, reason }),
         }
@@ -144,13 +154,9 @@ fn down(side: usize, factor: f64) -> usize {
     (side as f64 * factor + 1e-9) as usize
 }
 
-fn narrow(op: &mut Op, factor: f64) {
-    let nearest = |count: usize| ((count as f64 * factor + 1e-9).round() as usize).max(1);
-    match op {
-        Op::Conv(conv) => conv.outputs = nearest(conv.outputs),
-        Op::Linear { outputs, .. } => *outputs = nearest(*outputs),
-        _ => (),
-    }
+/// `count · factor` rounded to the nearest, at least 1.
+fn nearest(count: usize, factor: f64) -> usize {
+    ((count as f64 * factor + 1e-9).round() as usize).max(1)
 }
 
 /// For each node, whether every path from the image to the output leads through it.

@@ -1,9 +1,11 @@
 //! Surgery: a graph and its weights in, a smaller graph and its weights out.
 
+use std::borrow::Cow;
+
 use crate::{
     Error,
     coupling::{Atom, Coupling},
-    graph::{Conv, Graph, Node, Op},
+    graph::{Axis, Flow, Graph, Node, Op},
     weights::{Tensor, Weights},
 };
 
@@ -79,57 +81,57 @@ pub fn slice(
         let outputs = &kept[index];
         let inputs = node.inputs.first().map(|&input| kept[input].as_slice()).unwrap_or_default();
         let op = slice_op(&node.op, inputs, outputs);
-        for parameter in node.parameters() {
-            let tensor = weights.get(&parameter.name)?;
-            let mixes_inputs = tensor.shape.len() > 1 && node.is_dense();
-            let small = take(tensor, outputs, mixes_inputs.then_some(inputs));
-            sliced.insert(parameter.name, small);
+        for facts in node.op.facts().tensors {
+            let name = format!("{}.{}", node.name, facts.kind);
+            let small = take(weights.get(&name)?, &facts.axes, inputs, outputs);
+            sliced.insert(name, small);
         }
         nodes.push(Node { name: node.name.clone(), op, inputs: node.inputs.clone() });
     }
     Ok((Graph::from_nodes(graph.name.clone(), nodes)?, sliced))
 }
 
+/// The operation with the input channels `inputs` and the output channels `outputs` alone.
 fn slice_op(op: &Op, inputs: &[usize], outputs: &[usize]) -> Op {
-    match op {
-        Op::Conv(conv) => {
-            let per_group = conv.inputs / conv.groups;
-            let groups = if conv.groups == 1 { 1 } else { inputs.len() / per_group };
-            Op::Conv(Conv { inputs: inputs.len(), outputs: outputs.len(), groups, ..conv.clone() })
-        }
-        Op::BatchNorm { epsilon, .. } => Op::BatchNorm { channels: outputs.len(), epsilon: *epsilon },
-        Op::Linear { bias, .. } => Op::Linear { inputs: inputs.len(), outputs: outputs.len(), bias: *bias },
-        Op::PadChannels { stride, sources } => {
-            let moved = |source: usize| inputs.binary_search(&source).ok();
-            let sources = outputs.iter().map(|&channel| sources[channel].and_then(moved)).collect();
-            Op::PadChannels { stride: *stride, sources }
-        }
-        other => other.clone(),
+    let mut small = op.clone();
+    let settings = small.settings();
+    if let Some(count) = settings.inputs {
+        *count = inputs.len();
     }
+    if let Some(count) = settings.outputs {
+        *count = outputs.len();
+    }
+    if let (Some(count), Flow::Grouped { groups, inputs: before, .. }) = (settings.groups, op.facts().flow) {
+        *count = inputs.len() / (before / groups);
+    }
+    if let Some(sources) = settings.sources {
+        let moved = |source: usize| inputs.binary_search(&source).ok();
+        *sources = outputs.iter().map(|&channel| sources[channel].and_then(moved)).collect();
+    }
+    small
 }
 
-/// Rows `rows` of the first axis and, where given, `columns` of the second.
-fn take(tensor: &Tensor, rows: &[usize], columns: Option<&[usize]>) -> Tensor {
-    let row_length: usize = tensor.shape[1..].iter().product();
+/// The part of a tensor that belongs to these input and output channels.
+fn take(tensor: &Tensor, axes: &[Axis], inputs: &[usize], outputs: &[usize]) -> Tensor {
+    let mut data = Cow::Borrowed(&tensor.data);
     let mut shape = tensor.shape.clone();
-    shape[0] = rows.len();
-    let mut data = Vec::new();
-    match columns {
-        None => {
-            rows.iter().for_each(|&row| data.extend(&tensor.data[row * row_length..(row + 1) * row_length]))
+    // Values behind one position along the axis, and behind all of them.
+    let mut inner: usize = shape.iter().product();
+    for (axis, length) in axes.iter().zip(&mut shape) {
+        let outer = inner;
+        inner /= (*length).max(1);
+        let kept = match axis {
+            Axis::Outputs(_) => outputs,
+            Axis::Inputs(_) => inputs,
+            Axis::Block(_) | Axis::Taps(_) => continue,
+        };
+        let mut part = Vec::with_capacity(data.len() / (*length).max(1) * kept.len());
+        for row in data.chunks_exact(outer.max(1)) {
+            kept.iter().for_each(|&at| part.extend_from_slice(&row[at * inner..(at + 1) * inner]));
         }
-        Some(columns) => {
-            shape[1] = columns.len();
-            let cell: usize = tensor.shape[2..].iter().product();
-            for &row in rows {
-                for &column in columns {
-                    let start = row * row_length + column * cell;
-                    data.extend(&tensor.data[start..start + cell]);
-                }
-            }
-        }
+        (*length, data) = (kept.len(), Cow::Owned(part));
     }
-    Tensor { shape, data }
+    Tensor { shape, data: data.into_owned() }
 }
 
 /// Silences channels in place of removing them: same shapes, removed channels are exactly zero.
@@ -146,8 +148,8 @@ pub fn mask(
     let mut nodes = graph.nodes().to_vec();
     for (index, node) in nodes.iter_mut().enumerate() {
         let removed = coupling.channels[index].iter().map(|&atom| !keep.keeps(atom));
-        // A padding shortcut has no weights: what it hands to a removed channel is cut here.
-        if let Op::PadChannels { sources, .. } = &mut node.op {
+        // A padding shortcut has no weights: removed channels read nothing instead.
+        if let Some(sources) = node.op.settings().sources {
             sources
                 .iter_mut()
                 .zip(removed.clone())

@@ -11,7 +11,7 @@ use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
 use crate::{
     Error,
-    graph::{Graph, Op},
+    graph::{Graph, Initial},
 };
 
 /// A dense fp32 array in row-major order.
@@ -93,23 +93,22 @@ impl Weights {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut weights = Self::default();
         for node in graph.nodes() {
-            for parameter in node.parameters() {
-                let count: usize = parameter.shape.iter().product();
-                let bounded = |bound: f32, rng: &mut ChaCha8Rng| -> Vec<f32> {
-                    (0..count).map(|_| bound * (2.0 * rng.random::<f32>() - 1.0)).collect()
-                };
-                let is_bias = parameter.name.ends_with(".bias");
-                let data = match &node.op {
-                    Op::Conv(conv) if !is_bias => {
-                        let fan_out = conv.outputs / conv.groups * conv.kernel[0] * conv.kernel[1];
+            for facts in node.op.facts().tensors {
+                let count = facts.values();
+                let data = match facts.initial {
+                    Initial::Zeros => vec![0.0; count],
+                    Initial::Ones => vec![1.0; count],
+                    Initial::HeNormal { fan_out } => {
                         let deviation = (2.0 / fan_out.max(1) as f32).sqrt();
                         (0..count).map(|_| deviation * normal(&mut rng)).collect()
                     }
-                    Op::Linear { inputs, .. } => bounded(1.0 / (*inputs as f32).sqrt(), &mut rng),
-                    Op::BatchNorm { .. } if !is_bias && !parameter.name.ends_with("mean") => vec![1.0; count],
-                    _ => vec![0.0; count],
+                    Initial::Uniform { fan_in } => {
+                        let bound = 1.0 / (fan_in as f32).sqrt();
+                        (0..count).map(|_| bound * (2.0 * rng.random::<f32>() - 1.0)).collect()
+                    }
                 };
-                weights.insert(parameter.name, Tensor { shape: parameter.shape, data });
+                let name = format!("{}.{}", node.name, facts.kind);
+                weights.insert(name, Tensor { shape: facts.shape(), data });
             }
         }
         weights

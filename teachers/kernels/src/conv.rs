@@ -1,6 +1,7 @@
-//! Convolution: what every kind of kernel shares.
+//! Convolution, computed by whichever of the two kinds of kernel suits its shape.
 #![expect(unsafe_code, reason = "hands checked slices to the kernels as pointers")]
 
+use crate::call::{Epilogue, Tensors};
 use crate::dense::Dense;
 use crate::depthwise::Depthwise;
 use crate::error::check_length;
@@ -54,40 +55,6 @@ impl Method {
                 Self::Dense(dense) => dense.run(tensors),
                 Self::Depthwise(depthwise) => depthwise.run(tensors),
             }
-        }
-    }
-}
-
-/// What follows the sum of products.
-#[derive(Debug, Clone)]
-pub(crate) struct Epilogue {
-    /// One number for each output channel.
-    pub bias: Vec<f32>,
-    /// The activation's least and greatest value.
-    pub range: [f32; 2],
-}
-
-/// Pointers to what a run reads and writes.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Tensors {
-    pub input: *const f32,
-    /// As `output`, or null.
-    pub residual: *const f32,
-    pub output: *mut f32,
-}
-
-impl Tensors {
-    /// The residual that goes with an output, or null.
-    ///
-    /// # Safety
-    /// `offset` lies in the output.
-    #[inline(always)]
-    pub unsafe fn residual_at(&self, offset: usize) -> *const f32 {
-        if self.residual.is_null() {
-            self.residual
-        } else {
-            // SAFETY: a residual is as long as the output.
-            unsafe { self.residual.add(offset) }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Dense and grouped convolution: packed weights, and the walk over the outputs in register tiles.
 #![expect(unsafe_code, reason = "calls the register tiles with pointers into checked slices")]
 
-use crate::conv::{Epilogue, Tensors};
+use crate::call::{Epilogue, Tensors};
 use crate::geometry::{Axis, Span, parts};
 use crate::tile::{Tap, TileCall, Tiles, tiles};
 use crate::{Activation, Buffer, ConvShape, Isa};

@@ -1,7 +1,7 @@
 //! Depth-wise convolution: each output channel sees one input channel, row by row.
 #![expect(unsafe_code, reason = "the innermost loop reads and writes through pointers")]
 
-use crate::conv::{Epilogue, Tensors};
+use crate::call::{Epilogue, Tensors};
 use crate::geometry::{Segment, segments};
 use crate::vector::{Portable, Vector};
 use crate::{Buffer, ConvShape, Isa};

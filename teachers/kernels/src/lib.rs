@@ -32,6 +32,7 @@
 
 pub mod adam;
 mod buffer;
+mod call;
 mod conv;
 mod dense;
 mod depthwise;

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use super::facts::TrainingDefaults;
 use super::{DataError, DatasetName};
+use crate::names::edit_distance;
 
 /// Declares [`DatasetName`] from one row per dataset: a variant and the constant in the dataset's own
 /// module that describes it.
@@ -96,29 +97,9 @@ impl TryFrom<String> for DatasetName {
 /// The name that begins like `given`, else the one with the fewest edits between.
 fn nearest(given: &str) -> DatasetName {
     let given = given.to_lowercase().replace('_', "-");
-    let mut best = (true, usize::MAX, DatasetName::Digits);
-    for name in DatasetName::ALL {
+    let distance = |name: &DatasetName| {
         let unlike = given.is_empty() || !name.as_str().starts_with(&given);
-        let edits = edit_distance(&given, name.as_str());
-        if (unlike, edits) < (best.0, best.1) {
-            best = (unlike, edits, name);
-        }
-    }
-    best.2
-}
-
-/// Levenshtein's distance, in characters.
-fn edit_distance(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (i, a) in from.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in to.iter().enumerate() {
-            let substituted = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[to.len()]
+        (unlike, edit_distance(&given, name.as_str()))
+    };
+    DatasetName::ALL.into_iter().min_by_key(distance).unwrap_or(DatasetName::Digits)
 }

@@ -7,10 +7,11 @@
 
 mod images;
 mod plan;
+mod step;
 
 use std::sync::Mutex;
 
-use cgym_kernels::{Activation, Buffer, ChannelGather, Conv2d, Isa, KernelError, Linear, Pool, add, affine};
+use cgym_kernels::{Buffer, Isa};
 use rayon::prelude::*;
 
 use crate::{
@@ -19,33 +20,7 @@ use crate::{
     weights::Weights,
 };
 pub use images::Images;
-
-enum Kernel {
-    Conv(Conv2d),
-    Linear(Linear),
-    Pool(Pool),
-    Gather(ChannelGather),
-    Affine {
-        scale: Vec<f32>,
-        shift: Vec<f32>,
-        activation: Activation,
-    },
-    Add(Activation),
-    /// Lengths of the inputs, lanes included.
-    Concat(Vec<usize>),
-}
-
-struct Step {
-    /// The node that a kernel's refusal is blamed on and an observer is told: the first fused one.
-    node: NodeIndex,
-    name: String,
-    kernel: Kernel,
-    reads: Vec<usize>,
-    residual: Option<usize>,
-    writes: usize,
-    /// Elements written, lanes included.
-    length: usize,
-}
+use step::Step;
 
 /// A network ready to run.
 pub struct Engine {
@@ -193,7 +168,7 @@ impl Engine {
         for step in &self.steps {
             let mut target = std::mem::take(&mut slots[step.writes]);
             let slot = |slot: usize| if slot == 0 { input } else { &slots[slot] };
-            if matches!(step.kernel, Kernel::Conv(_) | Kernel::Linear(_)) {
+            if step.observed {
                 observe(step.node, slot(step.reads[0]));
             }
             let done = step.run(self.isa, slot, &mut target[..step.length]);
@@ -211,42 +186,6 @@ impl Engine {
     fn put_back(&self, workspace: Vec<Buffer>) {
         if let Ok(mut pool) = self.workspaces.lock() {
             pool.push(workspace);
-        }
-    }
-}
-
-impl Step {
-    fn run<'a>(
-        &self,
-        isa: Isa,
-        slot: impl Fn(usize) -> &'a [f32],
-        output: &mut [f32],
-    ) -> Result<(), KernelError> {
-        let full = slot(self.reads[0]);
-        let fitting = |length: usize| &full[..length.min(full.len())];
-        match &self.kernel {
-            Kernel::Conv(conv) => {
-                let residual = self.residual.map(|residual| &slot(residual)[..output.len()]);
-                conv.run(fitting(conv.input_len()), residual, output)
-            }
-            Kernel::Linear(linear) => linear.run(fitting(linear.input_len()), None, output),
-            Kernel::Pool(pool) => pool.run(fitting(pool.input_len()), output),
-            Kernel::Gather(gather) => gather.run(fitting(gather.input_len()), output),
-            Kernel::Affine { scale, shift, activation } => {
-                affine(isa, fitting(output.len()), scale, shift, *activation, output)
-            }
-            Kernel::Add(activation) => {
-                let right = &slot(self.reads[1])[..output.len()];
-                add(isa, fitting(output.len()), right, *activation, output)
-            }
-            Kernel::Concat(lengths) => {
-                let mut start = 0;
-                for (&read, &length) in self.reads.iter().zip(lengths) {
-                    output[start..start + length].copy_from_slice(&slot(read)[..length]);
-                    start += length;
-                }
-                Ok(())
-            }
         }
     }
 }

@@ -3,160 +3,21 @@
 //! A graph is a list of nodes in topological order; the last one is the output. Node names are
 //! PyTorch's module paths, so a state dict's tensors are found as `<node>.weight` and alike.
 
+mod facts;
 mod file;
+mod op;
 mod shape;
 
-use serde::{Deserialize, Serialize};
-
 use crate::Error;
+
+pub use facts::{Axis, Class, Facts, Flow, Initial, Role, Settings, TensorFacts, Window};
+pub use op::{ActivationKind, Conv, Op, PoolKind};
 
 /// Position of a node in [`Graph::nodes`].
 pub type NodeIndex = usize;
 
 /// Channels, height, width. A vector of n features is `[n, 1, 1]`.
 pub type Shape = [usize; 3];
-
-/// A convolution's hyper-parameters; two-element arrays are height, width.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Conv {
-    /// Input channels.
-    pub inputs: usize,
-    /// Output channels.
-    pub outputs: usize,
-    /// Window.
-    pub kernel: [usize; 2],
-    /// Step of the window.
-    pub stride: [usize; 2],
-    /// Zeros added on each side.
-    pub padding: [usize; 2],
-    /// Distance between taps.
-    pub dilation: [usize; 2],
-    /// Independent blocks of channels.
-    pub groups: usize,
-    /// Whether a bias is added.
-    pub bias: bool,
-}
-
-impl Conv {
-    /// A dense square convolution without bias that keeps the size at stride 1.
-    pub fn square(inputs: usize, outputs: usize, kernel: usize, stride: usize) -> Self {
-        Self {
-            inputs,
-            outputs,
-            kernel: [kernel; 2],
-            stride: [stride; 2],
-            padding: [kernel / 2; 2],
-            dilation: [1; 2],
-            groups: 1,
-            bias: false,
-        }
-    }
-
-    /// A depth-wise convolution: one filter a channel.
-    pub fn depthwise(channels: usize, kernel: usize, stride: usize) -> Self {
-        Self { groups: channels, ..Self::square(channels, channels, kernel, stride) }
-    }
-
-    /// The same with a bias.
-    pub fn with_bias(mut self) -> Self {
-        self.bias = true;
-        self
-    }
-
-    /// Multiply-accumulates of one output pixel.
-    pub fn macs_per_pixel(&self) -> usize {
-        self.outputs * (self.inputs / self.groups) * self.kernel[0] * self.kernel[1]
-    }
-}
-
-/// An element-wise non-linearity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ActivationKind {
-    /// max(x, 0)
-    Relu,
-    /// min(max(x, 0), 6)
-    Relu6,
-}
-
-/// How a pooling window is summed up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum PoolKind {
-    /// The greatest value.
-    Max,
-    /// The mean, padding counted.
-    Average,
-}
-
-/// What a node computes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "op", rename_all = "kebab-case")]
-pub enum Op {
-    /// The image.
-    Input {
-        /// Channels, height, width.
-        shape: Shape,
-    },
-    /// A convolution.
-    Conv(Conv),
-    /// Batch normalisation over channels.
-    BatchNorm {
-        /// Channels.
-        channels: usize,
-        /// Added to the variance.
-        epsilon: f64,
-    },
-    /// A non-linearity.
-    Activation {
-        /// Which.
-        kind: ActivationKind,
-    },
-    /// A pooling window.
-    Pool {
-        /// Maximum or average.
-        kind: PoolKind,
-        /// Window.
-        kernel: [usize; 2],
-        /// Step.
-        stride: [usize; 2],
-        /// Zeros (average) or nothing (maximum) on each side.
-        padding: [usize; 2],
-    },
-    /// Average over a fixed grid of bins; `[1, 1]` is global average pooling.
-    AdaptivePool {
-        /// Height and width of the result.
-        output: [usize; 2],
-    },
-    /// Channels, rows and columns as one vector, in this order.
-    Flatten,
-    /// A fully connected layer.
-    Linear {
-        /// Input features.
-        inputs: usize,
-        /// Output units.
-        outputs: usize,
-        /// Whether a bias is added.
-        bias: bool,
-    },
-    /// Sum of two or more equal shapes.
-    Add,
-    /// Channels of all inputs, one after the other.
-    Concat,
-    /// The parameter-free "option A" shortcut: every `stride`-th pixel, channels moved and padded.
-    PadChannels {
-        /// Step over rows and columns.
-        stride: usize,
-        /// The input channel behind each output channel; `None` is a channel of zeros.
-        sources: Vec<Option<usize>>,
-    },
-    /// Random zeroing while training; nothing at evaluation.
-    Dropout {
-        /// Share of values zeroed.
-        probability: f64,
-    },
-}
 
 /// A named operation and where its inputs come from.
 #[derive(Debug, Clone, PartialEq)]
@@ -178,46 +39,6 @@ pub struct Parameter {
     pub shape: Vec<usize>,
     /// False for running statistics.
     pub trainable: bool,
-}
-
-impl Node {
-    /// The tensors this node needs, in a fixed order: weight, bias, running mean, running variance.
-    pub fn parameters(&self) -> Vec<Parameter> {
-        let parameter = |kind: &str, shape: Vec<usize>, trainable| Parameter {
-            name: format!("{}.{kind}", self.name),
-            shape,
-            trainable,
-        };
-        match &self.op {
-            Op::Conv(conv) => {
-                let weight = vec![conv.outputs, conv.inputs / conv.groups, conv.kernel[0], conv.kernel[1]];
-                let mut all = vec![parameter("weight", weight, true)];
-                if conv.bias {
-                    all.push(parameter("bias", vec![conv.outputs], true));
-                }
-                all
-            }
-            Op::Linear { inputs, outputs, bias } => {
-                let mut all = vec![parameter("weight", vec![*outputs, *inputs], true)];
-                if *bias {
-                    all.push(parameter("bias", vec![*outputs], true));
-                }
-                all
-            }
-            Op::BatchNorm { channels, .. } => vec![
-                parameter("weight", vec![*channels], true),
-                parameter("bias", vec![*channels], true),
-                parameter("running_mean", vec![*channels], false),
-                parameter("running_var", vec![*channels], false),
-            ],
-            _ => Vec::new(),
-        }
-    }
-
-    /// Whether the node mixes channels and so can lose input channels and be refitted.
-    pub fn is_dense(&self) -> bool {
-        matches!(&self.op, Op::Conv(conv) if conv.groups == 1) || matches!(self.op, Op::Linear { .. })
-    }
 }
 
 /// A network: nodes in topological order, the last one the output.

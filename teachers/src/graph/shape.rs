@@ -21,12 +21,7 @@ impl Graph {
         let node = &self.nodes()[index];
         let refuse = |reason: String| Err(Error::node(&node.name, reason));
         let inputs: Vec<Shape> = node.inputs.iter().map(|&input| shapes[input]).collect();
-        let expected = match &node.op {
-            Op::Input { .. } => 0..=0,
-            Op::Add | Op::Concat => 2..=usize::MAX,
-            _ => 1..=1,
-        };
-        if !expected.contains(&inputs.len()) {
+        if !node.op.facts().arity.contains(&inputs.len()) {
             return refuse(format!("has {} inputs", inputs.len()));
         }
         let channels_fit = |channels: usize| {

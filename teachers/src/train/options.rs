@@ -1,17 +1,15 @@
 //! How a student is trained.
 
-use std::{fmt, str::FromStr};
-
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, nearest};
+use crate::{Error, named};
 
 /// Most passes that can be asked for.
 const MOST_EPOCHS: usize = 1_000_000;
 
 /// What a student is trained to bring down, batch by batch.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(into = "String", try_from = "String")]
 pub enum DistillLoss {
     /// Mean squared difference to the teacher's logits (Ba & Caruana 2014), as N2N searches with.
     #[default]
@@ -33,7 +31,7 @@ impl DistillLoss {
 
 /// What moves the weights.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(into = "String", try_from = "String")]
 pub enum Optimiser {
     /// Adam.
     #[default]
@@ -42,40 +40,8 @@ pub enum Optimiser {
     Sgd,
 }
 
-macro_rules! spelled {
-    ($type:ident, $key:literal, [$($variant:ident => $name:literal),+]) => {
-        impl $type {
-            /// Every value with its name.
-            pub const NAMES: &'static [(Self, &'static str)] = &[$((Self::$variant, $name)),+];
-        }
-
-        impl fmt::Display for $type {
-            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.pad(match self {
-                    $(Self::$variant => $name),+
-                })
-            }
-        }
-
-        impl FromStr for $type {
-            type Err = Error;
-
-            fn from_str(given: &str) -> Result<Self, Error> {
-                let found = Self::NAMES.iter().find(|(_, name)| *name == given);
-                found.map(|(value, _)| *value).ok_or_else(|| Error::Setting {
-                    key: $key.to_owned(),
-                    reason: format!(
-                        "unknown name `{given}`{}",
-                        nearest(given, Self::NAMES.iter().map(|(_, name)| *name))
-                    ),
-                })
-            }
-        }
-    };
-}
-
-spelled!(DistillLoss, "loss", [L2Logits => "l2-logits", Kd => "kd", CeL2 => "ce-l2", Ce => "ce"]);
-spelled!(Optimiser, "optimiser", [Adam => "adam", Sgd => "sgd"]);
+named!(DistillLoss, "loss", [L2Logits => "l2-logits", Kd => "kd", CeL2 => "ce-l2", Ce => "ce"]);
+named!(Optimiser, "optimiser", [Adam => "adam", Sgd => "sgd"]);
 
 /// How to train a student. Images are not augmented, so that the teacher's logits hold.
 ///

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Error,
-    error::nearest,
     graph::{Graph, Shape},
+    named, nearest,
 };
 
 /// Names of all models, as users type them.
@@ -37,7 +37,7 @@ pub const MODELS: &[&str] = &[
 
 /// How a residual block's shortcut changes resolution (He et al. 2016, section 3.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(into = "String", try_from = "String")]
 pub enum Shortcut {
     /// Parameter-free: every second pixel, zero channels added on both sides.
     A,
@@ -45,15 +45,19 @@ pub enum Shortcut {
     B,
 }
 
+named!(Shortcut, "shortcut", [A => "a", B => "b"]);
+
 /// First layers of an ImageNet-style network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(into = "String", try_from = "String")]
 pub enum Stem {
     /// 7×7 stride 2 and max-pooling, or stride 2 at the first convolution.
     Imagenet,
     /// 3×3 stride 1, for images of 64 pixels or less.
     Cifar,
 }
+
+named!(Stem, "stem", [Imagenet => "imagenet", Cifar => "cifar"]);
 
 /// Which network to build.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

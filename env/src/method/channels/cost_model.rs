@@ -9,7 +9,7 @@ use cgym_teachers::{
     Error,
     cost::Cost,
     coupling::{Coupling, Group},
-    graph::{Graph, Node, Op, Shape},
+    graph::{Axis, Graph, Node, Shape},
 };
 
 use crate::{BudgetUnit, method::CostFunction};
@@ -159,42 +159,30 @@ impl CostModel {
         Ok(model)
     }
 
+    /// Adds the costs of a node, as [`Node::cost`] counts them, as functions of the channels that it
+    /// reads and gives.
     fn add(&mut self, node: &Node, shape: Shape, input: &Affine, output: &Affine) {
         let pixels = (shape[1] * shape[2]) as u64;
         let mut touching = Vec::new();
         self.activation_bytes.add_linear(4 * pixels, output);
-        let mut weights = |pixels: u64, window: u64, dense: bool, bias: bool| {
-            for (form, factor) in
-                [(&mut self.macs, pixels), (&mut self.parameters, 1), (&mut self.weight_bytes, 4)]
-            {
-                if dense {
-                    form.add_product(factor * window, input, output);
+        for tensor in node.op.facts().tensors {
+            let fixed = |axis: &Axis| if axis.is_channels() { 1 } else { axis.length() as u64 };
+            let cell: u64 = tensor.axes.iter().map(fixed).product();
+            let mixes = tensor.axes.iter().any(|axis| matches!(axis, Axis::Inputs(_)));
+            let forms = [
+                (&mut self.macs, tensor.uses(shape)),
+                (&mut self.parameters, u64::from(tensor.trainable())),
+                (&mut self.weight_bytes, 4),
+            ];
+            for (form, factor) in forms.into_iter().filter(|(_, factor)| *factor > 0) {
+                if mixes {
+                    form.add_product(factor * cell, input, output);
                 } else {
-                    form.add_linear(factor * window, output);
+                    form.add_linear(factor * cell, output);
                 }
             }
-            if bias {
-                self.parameters.add_linear(1, output);
-                self.weight_bytes.add_linear(4, output);
-            }
-            let sides = [output, input];
-            touching.extend(sides.iter().take(1 + usize::from(dense)).flat_map(|side| &side.slopes));
-        };
-        match &node.op {
-            Op::Conv(conv) => {
-                let dense = conv.groups == 1;
-                let inputs = if dense { 1 } else { conv.inputs / conv.groups };
-                let window = (conv.kernel[0] * conv.kernel[1] * inputs) as u64;
-                weights(pixels, window, dense, conv.bias);
-            }
-            Op::Linear { bias, .. } => weights(1, 1, true, *bias),
-            Op::BatchNorm { .. } => {
-                // Scale and shift are trained; the running statistics only weigh.
-                self.parameters.add_linear(2, output);
-                self.weight_bytes.add_linear(16, output);
-                touching.extend(&output.slopes);
-            }
-            _ => (),
+            touching.extend(&output.slopes);
+            touching.extend(input.slopes.iter().filter(|_| mixes));
         }
         let mut touching: Vec<usize> = touching.into_iter().map(|&(variable, _)| variable).collect();
         touching.sort_unstable();

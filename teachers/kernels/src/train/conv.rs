@@ -4,7 +4,8 @@
 use super::memory::{Output, with_scratch};
 use super::transpose::{deinterleave, interleave};
 use super::weight::WeightGradient;
-use crate::conv::{Epilogue, Method, Tensors};
+use crate::call::{Epilogue, Tensors};
+use crate::conv::Method;
 use crate::error::check_length;
 use crate::geometry::parts;
 use crate::{Activation, ConvShape, Isa, KernelError};
