@@ -59,7 +59,7 @@ pub fn draw(path: &Path, rows: &[Vec<Panel>]) -> Result<(), Error> {
         }
         area.present().map_err(|error| refuse(error.to_string()))?;
     }
-    crate::files::write_atomically(path, text.as_bytes())
+    Ok(cgym_worlds::files::write_atomically(path, text.as_bytes())?)
 }
 
 fn draw_panel(area: &DrawingArea<SVGBackend<'_>, Shift>, panel: &Panel) -> Result<(), String> {

@@ -180,7 +180,7 @@ fn share(value: Option<f64>) -> String {
 
 /// A unit of costs in a sentence.
 pub fn unit_title(unit: &str) -> &str {
-    unit.parse().map_or(unit, BudgetUnit::title)
+    unit.parse::<BudgetUnit>().map_or(unit, |unit| unit.title())
 }
 
 fn percent(value: f64) -> f64 {

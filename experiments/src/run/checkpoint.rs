@@ -83,7 +83,7 @@ fn write(temporary: &Path, agent: &dyn Agent, log: &EpisodeLog) -> Result<(), Er
         episodes_sha256: log.digest(episodes).unwrap_or_default(),
         files: hashes,
     };
-    files::write_json(&temporary.join(MANIFEST), &manifest)
+    Ok(files::write_json(&temporary.join(MANIFEST), &manifest)?)
 }
 
 /// Restores `agent`, which is new, from its newest intact checkpoint that fits `log`, and returns

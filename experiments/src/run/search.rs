@@ -300,7 +300,7 @@ impl<'a> Search<'a> {
 
     /// Plays the baselines of a search that is done, and writes its summary.
     fn conclude(
-        mut self,
+        self,
         done: bool,
         run: &Run,
         stop: &AtomicBool,

@@ -168,7 +168,7 @@ impl Plan {
         }
         fs::create_dir_all(out.join("runs"))
             .map_err(|error| Error::file(out, format!("cannot be made: {error}")))?;
-        files::write_json(&path, &mine)
+        Ok(files::write_json(&path, &mine)?)
     }
 
     pub(super) fn threads(&self) -> Option<usize> {
