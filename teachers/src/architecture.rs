@@ -1,4 +1,4 @@
-//! Which networks are the same one: a hash of operations and topology.
+//! A hash of a network's operations and topology.
 
 use std::collections::HashMap;
 
@@ -6,18 +6,18 @@ use sha2::{Digest, Sha256};
 
 use crate::graph::{Flow, Graph, NodeIndex, Op};
 
-/// SHA-256 of what `graph` computes with which layers, in hexadecimal: 64 characters.
+/// SHA-256 of the architecture of `graph`, in hexadecimal: 64 characters.
 ///
-/// It depends on every operation with its settings and on who reads whom, but neither on names nor
-/// on the order of nodes that do not read each other, nor on the order of an addition's inputs.
-/// Nodes that the output does not depend on do not count.
+/// It depends on every operation with its settings and on the edges between nodes. It does not depend
+/// on names, on the order of independent nodes, on the order of an addition's inputs, or on nodes
+/// that the output does not depend on.
 pub fn hash(graph: &Graph) -> String {
     let nodes = graph.nodes();
     let labels: Vec<String> = nodes.iter().map(|node| label(&node.op)).collect();
     let ordered = ordered_inputs(graph, &labels);
     let mut digest = Sha256::new();
     let mut numbers: HashMap<NodeIndex, usize> = HashMap::new();
-    // Depth first from the output: a node is numbered and hashed after all that it reads.
+    // Depth first from the output: a node is numbered and hashed after all its inputs.
     let mut stack = vec![(graph.output(), false)];
     while let Some((index, inputs_done)) = stack.pop() {
         if numbers.contains_key(&index) {

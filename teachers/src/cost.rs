@@ -1,4 +1,4 @@
-//! What a network costs, counted from its graph alone.
+//! The cost of a network, computed from its graph.
 //!
 //! MACs are the multiply-accumulates of convolutions and linear layers for one image, biases not
 //! counted; parameters are the trainable ones.
@@ -37,7 +37,7 @@ impl std::ops::Add for Cost {
 }
 
 impl Node {
-    /// This node's cost, given the shape of its output.
+    /// The cost of this node, given the shape of its output.
     pub fn cost(&self, output: Shape) -> Cost {
         let pixels = (output[1] * output[2]) as u64;
         let mut cost = Cost { activation_bytes: output[0] as u64 * pixels * 4, ..Cost::default() };

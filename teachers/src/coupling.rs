@@ -1,10 +1,11 @@
-//! Which channels stand or fall together, found by walking the graph.
+//! Which channels can only be removed together, found by walking the graph.
 //!
 //! Every channel of every node belongs to one *atom*: the smallest set of channels that can be
-//! removed together. Element-wise nodes and depth-wise convolutions hand atoms on, an addition
-//! joins the atoms of its inputs, a grouped convolution joins all channels of one of its groups,
-//! flattening joins the pixels of a channel. Atoms that come from the same dense layers form a
-//! *group*: what an agent decides about. No class names, no lists by hand: any graph works.
+//! removed together. Element-wise nodes and depth-wise convolutions keep the atoms of their input,
+//! an addition joins the atoms of its inputs, a grouped convolution joins all channels of one of its
+//! groups, flattening joins the pixels of a channel. Atoms that come from the same dense layers form
+//! a *group*, about which an agent decides. This reads only [`Op::facts`](crate::graph::Op::facts),
+//! so that it covers any graph.
 
 use crate::{
     Error,
@@ -25,12 +26,13 @@ pub struct Group {
     pub consumers: Vec<NodeIndex>,
     /// Nodes that the atoms come from: the producers, and shortcuts that pad channels.
     pub sources: usize,
-    /// False where image channels, class scores or channels without a layer are among them.
+    /// Whether channels may be removed: false where image channels, class scores or channels that no
+    /// layer produces are among them.
     pub removable: bool,
 }
 
 impl Group {
-    /// Whether one layer alone is the source of the group, so that no residual sum passes through it.
+    /// Whether a single layer is the source of the group, so that no residual sum is involved.
     pub fn is_inner(&self) -> bool {
         self.sources == 1 && self.producers.len() == 1
     }
@@ -48,7 +50,7 @@ pub struct Coupling {
 }
 
 impl Coupling {
-    /// Walks `graph`.
+    /// Finds the coupling of `graph`.
     ///
     /// # Errors
     /// When shapes do not fit.

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use crate::data::DataError;
 
-/// A refusal that names the file, node or tensor and what would mend it.
+/// An error of this crate. Its message names the file, node or tensor and says what would fix it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A node whose inputs do not fit it.
+    /// A node whose inputs have the wrong number or shape.
     #[error("node `{node}`: {reason}")]
     Node {
         /// Name of the node.
@@ -15,7 +15,7 @@ pub enum Error {
         /// What does not fit.
         reason: String,
     },
-    /// Surgery that leaves no network: what was asked for does not fit together at this node.
+    /// Surgery whose result is not a valid network: shapes do not fit at this node.
     #[error("node `{node}`: {reason}")]
     Degenerate {
         /// Name of the node.
@@ -23,10 +23,10 @@ pub enum Error {
         /// What does not fit.
         reason: String,
     },
-    /// A graph that is not one: no input, a name twice, an unknown input.
+    /// A list of nodes that is not a graph: no input node, a name used twice, an unknown input.
     #[error("graph: {0}")]
     Graph(String),
-    /// No such model, or one that cannot be built as asked.
+    /// A model that does not exist or cannot be built with these options.
     #[error("model `{model}`: {reason}")]
     Model {
         /// The name asked for.
@@ -49,7 +49,7 @@ pub enum Error {
     File {
         /// The file.
         path: PathBuf,
-        /// What is wrong and what would mend it.
+        /// What is wrong and what would fix it.
         reason: String,
     },
     /// A choice of channels that the graph does not allow.
@@ -65,21 +65,21 @@ pub enum Error {
     Setting {
         /// Name of the setting.
         key: String,
-        /// What is wrong and what would mend it.
+        /// What is wrong and what would fix it.
         reason: String,
     },
-    /// A computation that gave no number.
+    /// A computation that gave NaN or infinity.
     #[error("{0} is not finite")]
     NotFinite(String),
-    /// A dataset problem.
+    /// A problem with a dataset.
     #[error(transparent)]
     Data(#[from] DataError),
-    /// A kernel's refusal.
+    /// An error of a compute kernel.
     #[error("node `{node}`: {source}")]
     Kernel {
         /// Name of the node.
         node: String,
-        /// The kernel's reason.
+        /// The kernel's error.
         source: cgym_kernels::KernelError,
     },
 }

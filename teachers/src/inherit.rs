@@ -1,4 +1,4 @@
-//! Handing a network's weights to a smaller one that was cut out of it.
+//! Copies a network's weights to a smaller network that was derived from it.
 
 use std::mem::discriminant;
 
@@ -8,9 +8,9 @@ use crate::{
     weights::{Tensor, Weights},
 };
 
-/// Weights for `child`: of each tensor the leading channels of its parent's tensor of the same name,
-/// the middle of a window; fresh ones, drawn from `seed`, where the parent has no such layer or a
-/// smaller one.
+/// Weights for `child`, copied from its parent's tensors of the same name: the leading channels, and
+/// the middle of each window. Where the parent has no such layer, or a smaller one, weights are drawn
+/// from `seed`.
 ///
 /// # Errors
 /// When the parent's weights do not fit it.

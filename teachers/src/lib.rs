@@ -1,7 +1,7 @@
-//! Networks as data, and everything that can be computed from them: shapes, costs, coupling,
-//! surgery, training and fast evaluation.
+//! Networks as data, and what can be computed from them: shapes, costs, coupling, surgery, training
+//! and fast evaluation.
 //!
-//! Architecture Invariant: nothing here knows of reinforcement learning.
+//! Architecture Invariant: nothing in this crate depends on reinforcement learning.
 
 pub mod architecture;
 pub mod cost;

@@ -1,4 +1,4 @@
-//! Channel pruning: how many channels of which group stay, in; a smaller network, out.
+//! Channel pruning: makes a smaller network from the number of channels to keep in each group.
 
 use rayon::prelude::*;
 
@@ -12,7 +12,7 @@ use crate::{
     weights::Weights,
 };
 
-/// A teacher with everything that pruning it needs, computed once.
+/// A teacher prepared for pruning, with everything that does not depend on the choice of channels.
 pub struct Pruner {
     graph: Graph,
     weights: Weights,
@@ -64,14 +64,14 @@ impl Pruner {
         &self.weights
     }
 
-    /// Which channels go together.
+    /// The coupling of the teacher's channels.
     pub fn coupling(&self) -> &Coupling {
         &self.coupling
     }
 
-    /// Keeps the `kept` atoms of greatest magnitude of each named group, all of every other, and
-    /// refits the layers that lost inputs. `kept` pairs an index into the coupling's groups with
-    /// a number of atoms.
+    /// Prunes each listed group to its atoms of greatest magnitude and refits the layers that lost
+    /// inputs. `kept` lists indices into the coupling's groups with the number of atoms to keep; all
+    /// other groups keep every atom.
     ///
     /// # Errors
     /// [`Error::Channels`] for a choice that the graph does not allow.
@@ -124,8 +124,8 @@ impl Pruner {
     }
 }
 
-/// Ranks the atoms of every group by Σ|w| over the weights that read them, all consumers together.
-/// Ties keep the earlier channel.
+/// Ranks the atoms of every group by Σ|w| over all weights that read them. Of equal atoms the earlier
+/// one ranks higher.
 fn rank(graph: &Graph, weights: &Weights, coupling: &Coupling) -> Result<Vec<Vec<Atom>>, Error> {
     let mut magnitude = vec![0.0f64; coupling.atoms];
     let dense = |index: &NodeIndex| graph.nodes()[*index].is_dense();

@@ -21,10 +21,11 @@ use crate::{
     weights::{Tensor, Weights},
 };
 
-/// Added to the diagonal, as a share of its mean: enough to keep dead channels solvable.
+/// The ridge added to the diagonal, as a share of its mean, so that channels that are always zero
+/// leave the system solvable.
 const RIDGE: f64 = 1e-6;
 
-/// Second moments of a layer's inputs, `[features][features]`, and their mean.
+/// Sums of a layer's inputs and of their products, `[features][features]`.
 struct Moments {
     features: usize,
     gram: Vec<f64>,
@@ -32,21 +33,21 @@ struct Moments {
     samples: usize,
 }
 
-/// Statistics of the inputs of some layers over a calibration split, original network throughout.
+/// Statistics of the inputs of some layers of the unpruned network over a calibration split.
 pub struct Statistics {
     layers: BTreeMap<NodeIndex, Moments>,
 }
 
-/// What to sample for [`Statistics`].
+/// How many samples [`Statistics`] takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sampling {
-    /// Output pixels drawn from each image, without repetition; all of them where there are fewer.
+    /// Output pixels drawn from each image without replacement; all of them where there are fewer.
     pub points: usize,
-    /// Seed of the drawing: one stream an image and layer.
+    /// Seed of the draw, with one stream per image and layer.
     pub seed: u64,
 }
 
-/// Where a layer's features are found in its input.
+/// The positions of a layer's features in its input.
 struct Patch {
     node: NodeIndex,
     input: Shape,
@@ -71,7 +72,7 @@ impl Patch {
         self.input[0] * self.window.area()
     }
 
-    /// One row: what the window over output pixel (`row`, `column`) sees of image `lane`.
+    /// Appends one sample: the window of image `lane` at output pixel (`row`, `column`).
     fn gather(
         &self,
         values: &[f32],
@@ -96,10 +97,11 @@ impl Patch {
 }
 
 impl Statistics {
-    /// Runs the teacher over the calibration `images` and sums up what `layers` read.
+    /// Runs the teacher over the calibration `images` and collects the statistics of the inputs of
+    /// `layers`.
     ///
-    /// Layers that do not mix channels are passed over. The sums run in the order of the images,
-    /// so they do not depend on the number of threads.
+    /// Layers that are not dense are ignored. The sums run in the order of the images, so they do not
+    /// depend on the number of threads.
     ///
     /// # Errors
     /// When graph, weights and images do not fit each other.
@@ -193,7 +195,7 @@ fn rows(
     Ok(all)
 }
 
-/// `count` different numbers below `limit`, all of them where there are fewer (Floyd's sampling).
+/// `count` different numbers below `limit`, all of them where there are fewer (Floyd's algorithm).
 fn draw(limit: usize, count: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
     if count >= limit {
         return (0..limit).collect();
@@ -224,13 +226,13 @@ impl Moments {
         })
     }
 
-    /// Element of XᵀX, of the centred one where there is an intercept.
+    /// Element (`a`, `b`) of XᵀX; of centred samples where `centred`.
     fn moment(&self, a: usize, b: usize, centred: bool) -> f64 {
         let correction = if centred { self.sum[a] * self.sum[b] / self.samples.max(1) as f64 } else { 0.0 };
         self.gram[a * self.features + b] - correction
     }
 
-    /// `[kept][outputs]`: kept weights plus what makes up for the removed ones,
+    /// The refitted weights `[kept][outputs]`: the kept ones plus a correction for the removed ones,
     /// `W_Sᵀ + G_SS⁻¹ · G_SR · W_Rᵀ`.
     fn solve(
         &self,
@@ -250,7 +252,7 @@ impl Moments {
                 system[row * n + column] = self.moment(a, b, centred);
             }
         }
-        // What rounding leaves of a centred moment is about this share of the moment itself.
+        // Rounding errors of a centred moment are about this share of the moment itself.
         let noise = 1e-7 * kept.iter().map(|&f| self.moment(f, f, false)).sum::<f64>() / n as f64;
         factorise(&mut system, n, noise)?;
         let cross: Vec<f64> =
@@ -269,7 +271,7 @@ impl Moments {
         Ok(solution)
     }
 
-    /// The intercept that goes with a fit on centred statistics: equal means.
+    /// The bias that belongs to a fit on centred statistics: it keeps the mean output.
     fn refit_bias(
         &self,
         weight: &Tensor,
@@ -290,8 +292,8 @@ impl Moments {
     }
 }
 
-/// Cholesky factor of a Gram matrix with the ridge added. Where there are fewer samples than features
-/// rounding can leave it indefinite all the same: the ridge then grows until it is not.
+/// Cholesky factor of a Gram matrix with the ridge added. With fewer samples than features, rounding
+/// can make the matrix indefinite; the ridge is then increased until the factor exists.
 fn factorise(system: &mut Vec<f64>, n: usize, noise: f64) -> Result<(), cgym_kernels::KernelError> {
     let mean = (0..n).map(|row| system[row * n + row]).sum::<f64>() / n.max(1) as f64;
     let mean = mean.max(noise).max(f64::MIN_POSITIVE.sqrt());

@@ -1,11 +1,11 @@
 //! Removing layers from a network, N2N's first stage (Ashok et al., ICLR 2018, section 3.2).
 //!
-//! Surgery on the architecture alone: the result has no weights of its own; [`crate::inherit`] takes
-//! over what fits, a distillation trains the rest.
+//! Only the architecture changes. The result has no weights of its own: [`crate::inherit`] copies
+//! those that fit, and a distillation trains the rest.
 //!
-//! Differences from the released code: an emptied residual block is the identity there called for
-//! (the code computes ReLU(2x)), and a decision is about a node, so that the layers of a shortcut do
-//! not shift what follows them.
+//! Differences from the released code: an emptied residual block is the identity, as the paper
+//! describes (the code computes ReLU(2x)), and decisions name nodes, so that the layers of a shortcut
+//! do not shift the decisions about later layers.
 
 use crate::{
     Error,
@@ -13,12 +13,12 @@ use crate::{
     repair::{Repair, channels_read},
 };
 
-/// The layers that may be kept or dropped, in their order: convolutions, batch-norms, activations,
-/// poolings and dropouts, each on its own.
+/// The layers that may be removed, in their order: single convolutions, batch-norms, activations,
+/// poolings and dropouts.
 ///
-/// Not among them: the first and the last layer; what changes resolution (a stride, a window
-/// without the padding for it, adaptive pooling); linear layers; sums, concatenations and
-/// flattening; and all that lies on a residual block's shortcut.
+/// Excluded are the first and the last layer; layers that change the resolution (by a stride, by a
+/// window without matching padding, by adaptive pooling); linear layers; sums, concatenations and
+/// flattening; and all layers on the shortcut of a residual block.
 ///
 /// # Errors
 /// When shapes do not fit.
@@ -41,13 +41,14 @@ pub fn removable(graph: &Graph) -> Result<Vec<NodeIndex>, Error> {
 
 /// `graph` without the layers `drop`, repaired so that all shapes fit.
 ///
-/// Every layer keeps the channels it gives and takes those that now come. A residual block that has
-/// no convolution left on its main path, and whose shortcut is the identity, goes as a whole: its
-/// output is its input. An activation right after the same activation goes too, as it does nothing.
+/// Every layer keeps its output channels and is set to the input channels that remain. A residual
+/// block with no convolution left on its main path and an identity shortcut is removed as a whole:
+/// its output is its input. An activation that directly follows the same activation is removed too,
+/// because it has no effect.
 ///
 /// # Errors
-/// [`Error::Node`] for a layer that may not be dropped; [`Error::Degenerate`] where no network is
-/// left that fits together.
+/// [`Error::Node`] for a layer that may not be removed; [`Error::Degenerate`] where the remaining
+/// layers do not form a valid network.
 pub fn remove(graph: &Graph, drop: &[NodeIndex]) -> Result<Graph, Error> {
     let nodes = graph.nodes();
     let allowed = removable(graph)?;
@@ -59,7 +60,7 @@ pub fn remove(graph: &Graph, drop: &[NodeIndex]) -> Result<Graph, Error> {
         }
         dropped[index] = true;
     }
-    // What stands for each node's value.
+    // The node whose value replaces each node's value.
     let mut stand_in: Vec<NodeIndex> = (0..nodes.len()).collect();
     let emptied = emptied_sums(graph, &dropped);
     for index in 1..nodes.len() {
@@ -79,7 +80,7 @@ pub fn remove(graph: &Graph, drop: &[NodeIndex]) -> Result<Graph, Error> {
     rebuild(graph, &stand_in)
 }
 
-/// The nodes that the output still depends on, under their old names, made to fit.
+/// The nodes that the output still depends on, under their old names, with repaired channels.
 fn rebuild(graph: &Graph, stand_in: &[NodeIndex]) -> Result<Graph, Error> {
     let nodes = graph.nodes();
     let mut needed = vec![false; nodes.len()];
@@ -121,8 +122,8 @@ pub struct Block {
     pub fork: NodeIndex,
     /// The sum that both end in.
     pub sum: NodeIndex,
-    /// The path with the greater window, else the longer one: from the sum back to the fork, both
-    /// left out.
+    /// The path with the larger window, else the longer one, from the sum back to the fork, both
+    /// excluded.
     pub main: Vec<NodeIndex>,
     /// The other path; empty where it is the identity.
     pub shortcut: Vec<NodeIndex>,

@@ -1,4 +1,4 @@
-//! Making nodes fit together again after some have gone or changed their width.
+//! Repairs channel counts after nodes were removed or changed their width.
 
 use crate::{
     Error,
@@ -7,21 +7,22 @@ use crate::{
 
 /// A network under repair: its nodes in topological order.
 ///
-/// Convolutions, batch-norms and linear layers take the channels that come, depth-wise convolutions
-/// hand them on, option-A shortcuts are drawn up anew where what they read has changed. The widths
-/// of dense layers stay as they are, but where the inputs of a sum differ: there a padding shortcut
-/// adapts, else the last layer of a path that the sum alone reads.
+/// Convolutions, batch-norms and linear layers are set to the channels that they read. Depth-wise
+/// convolutions give as many channels as they read. An option-A shortcut gets a new mapping where
+/// the channels that it reads have changed. Dense layers keep their output channels, except where
+/// the inputs of a sum differ: a padding shortcut is adapted first, else the last layer of a path
+/// that only the sum reads.
 pub(crate) struct Repair {
     nodes: Vec<Node>,
-    /// Channels that each node read when its operation was last drawn up.
+    /// Channels that each node read when its operation was last set.
     formerly: Vec<usize>,
     depthwise: Vec<bool>,
-    /// How often each node is read.
+    /// Number of readers of each node.
     users: Vec<usize>,
 }
 
 impl Repair {
-    /// Of `nodes` which formerly read so many channels each.
+    /// Starts from `nodes`, which so far read `formerly` channels each.
     pub(crate) fn new(nodes: Vec<Node>, formerly: Vec<usize>) -> Self {
         let depthwise = nodes.iter().map(|node| node.op.facts().flow.is_depthwise()).collect();
         let mut users = vec![0; nodes.len()];
@@ -32,9 +33,9 @@ impl Repair {
     /// The repaired network.
     ///
     /// # Errors
-    /// [`Error::Degenerate`] where no layer is left that could make it fit.
+    /// [`Error::Degenerate`] where no remaining layer can make the shapes fit.
     pub(crate) fn finish(mut self, name: &str) -> Result<Graph, Error> {
-        // A round mends one input of one sum, and may have to mend it again when another has moved.
+        // A round repairs one input of one sum, and later rounds may have to repair it again.
         for _ in 0..=4 * self.nodes.len() {
             let Some((node, channels)) = self.pass()? else {
                 return Graph::from_nodes(name, self.nodes).map_err(degenerate);
@@ -45,7 +46,7 @@ impl Repair {
         Err(Error::Degenerate { node: name.to_owned(), reason })
     }
 
-    /// One walk: the first layer that has to change its width, and to what.
+    /// Walks the nodes once. Gives the first layer that has to change its width, and the new width.
     fn pass(&mut self) -> Result<Option<(NodeIndex, usize)>, Error> {
         let mut channels = vec![0; self.nodes.len()];
         for index in 0..self.nodes.len() {
@@ -53,7 +54,7 @@ impl Repair {
             if self.nodes[index].op.facts().flow == Flow::Sum
                 && inputs.iter().any(|&width| width != inputs[0])
             {
-                return self.mend(index, &channels).map(Some);
+                return self.repair_sum(index, &channels).map(Some);
             }
             self.read(index, inputs.first().copied().unwrap_or_default())?;
             channels[index] = self.width(index, &inputs)?;
@@ -61,7 +62,7 @@ impl Repair {
         Ok(None)
     }
 
-    /// Channels that node `index` gives, all before it being repaired.
+    /// Output channels of node `index`, when all nodes before it are repaired.
     fn width(&self, index: NodeIndex, inputs: &[usize]) -> Result<usize, Error> {
         Ok(match self.nodes[index].op.facts().flow {
             Flow::Source(channels) => channels,
@@ -76,7 +77,7 @@ impl Repair {
         })
     }
 
-    /// Draws node `index` up for the number of channels that it reads.
+    /// Sets node `index` to the number of channels that it reads.
     fn read(&mut self, index: NodeIndex, channels: usize) -> Result<(), Error> {
         let node = &mut self.nodes[index];
         let settings = node.op.settings();
@@ -101,7 +102,7 @@ impl Repair {
         Ok(())
     }
 
-    /// Sets the channels that a layer gives.
+    /// Sets the output channels of a layer.
     fn widen(&mut self, index: NodeIndex, channels: usize) {
         let settings = self.nodes[index].op.settings();
         if let Some(outputs) = settings.outputs {
@@ -112,15 +113,15 @@ impl Repair {
         }
     }
 
-    /// The layer that mends the sum `add` whose inputs are of different widths, and its new width.
-    fn mend(&self, add: NodeIndex, channels: &[usize]) -> Result<(NodeIndex, usize), Error> {
+    /// The layer to change where the inputs of the sum `add` have different widths, and its new width.
+    fn repair_sum(&self, add: NodeIndex, channels: &[usize]) -> Result<(NodeIndex, usize), Error> {
         let inputs = &self.nodes[add].inputs;
         let sources: Vec<Option<NodeIndex>> = inputs.iter().map(|&input| self.adjustable(input)).collect();
         let is_padding = |place: usize| {
             let is_mapped = |source: NodeIndex| matches!(self.nodes[source].op.facts().flow, Flow::Mapped(_));
             sources[place].is_some_and(is_mapped)
         };
-        // What cannot change is the measure, else the first convolution.
+        // Inputs that cannot change set the width, else the first convolution does.
         let measure = (0..inputs.len())
             .find(|&place| sources[place].is_none())
             .or_else(|| (0..inputs.len()).find(|&place| !is_padding(place)))
@@ -131,13 +132,13 @@ impl Repair {
         chosen.map(|source| (source, wanted)).ok_or_else(|| Error::Degenerate {
             node: self.nodes[add].name.clone(),
             reason: format!(
-                "adds {wanted} and {} channels, and no layer is left that could change that",
+                "adds {wanted} and {} channels, and no remaining layer can change that",
                 differing().next().map_or(wanted, |place| channels[inputs[place]])
             ),
         })
     }
 
-    /// The layer that sets the width of `at` and whose width nobody else reads.
+    /// The layer that sets the width of `at`, where no other node reads that layer.
     fn adjustable(&self, mut at: NodeIndex) -> Option<NodeIndex> {
         loop {
             if self.users[at] != 1 {
@@ -162,7 +163,7 @@ impl Repair {
     }
 }
 
-/// Channels that each node of `graph` reads.
+/// Input channels of each node of `graph`.
 ///
 /// # Errors
 /// When shapes do not fit.
@@ -172,7 +173,7 @@ pub(crate) fn channels_read(graph: &Graph) -> Result<Vec<usize>, Error> {
     Ok(graph.nodes().iter().map(read).collect())
 }
 
-/// What does not fit any more is the fault of what was asked for.
+/// An error of shape inference after surgery, as one that the requested surgery caused.
 pub(crate) fn degenerate(error: Error) -> Error {
     match error {
         Error::Node { node, reason } => Error::Degenerate { node, reason },
@@ -180,7 +181,8 @@ pub(crate) fn degenerate(error: Error) -> Error {
     }
 }
 
-/// Option A for any widths: zeros on both sides, or the middle channels where there are too many.
+/// The option-A mapping for any widths: zeros on both sides, or the middle channels where the input
+/// has more.
 fn centred(inputs: usize, outputs: usize) -> Vec<Option<usize>> {
     let before = outputs.saturating_sub(inputs) / 2;
     let skipped = inputs.saturating_sub(outputs) / 2;

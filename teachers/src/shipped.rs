@@ -1,4 +1,4 @@
-//! Teachers that ship trained with the project.
+//! Trained teachers that are part of the project.
 //!
 //! ResNet-20 on the embedded digits, made by `cgym teacher train --model resnet20 --dataset digits`
 //! with its default settings (seed 0). `assets/resnet20-digits.json` records settings, accuracy and
@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{Error, graph::Graph, train::TrainOptions, weights::Weights};
 
-/// What is known of a shipped teacher.
+/// The record of a shipped teacher.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
@@ -40,7 +40,7 @@ pub fn record() -> Result<Record, Error> {
     serde_json::from_str(RECORD).map_err(|error| Error::Graph(format!("embedded record: {error}")))
 }
 
-/// The weights shipped for `model` trained on `dataset`, where there are any.
+/// The weights shipped for `model` on `dataset`; `None` where there are none.
 ///
 /// # Errors
 /// When `graph` is not the shipped network, or the embedded file is damaged.

@@ -1,7 +1,7 @@
 //! Shrinking the layers of a network, N2N's second stage (Ashok et al., ICLR 2018, section 3.3).
 //!
-//! Surgery on the architecture alone. What can be shrunk is found by walking the graph: layers
-//! whose outputs are added up share one decision, which is about the first of them.
+//! Only the architecture changes. The values that can be shrunk are found by walking the graph:
+//! layers whose outputs are added share one decision, which is listed at the first of them.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +12,7 @@ use crate::{
     repair::{Repair, channels_read},
 };
 
-/// What can be shrunk of a layer.
+/// A value of a layer that can be shrunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Value {
@@ -20,7 +20,7 @@ pub enum Value {
     Kernel,
     /// Zeros around a convolution's input.
     Padding,
-    /// Filters of a convolution, and of all that is added to it.
+    /// Filters of a convolution and of all layers that are added to it.
     Filters,
     /// Units of a linear layer.
     Units,
@@ -33,10 +33,10 @@ impl Value {
 
 /// Everything that can be shrunk, layer by layer and in the order of [`Value::ALL`].
 ///
-/// Filters: one value a coupling group, at its first layer; a depth-wise convolution has those of
-/// what it reads. Kernel and padding: convolutions of stride 1 that are on every path from the image
-/// to the output, as a change of size beside a shortcut would not add up; a window of one pixel and
-/// a padding of none cannot shrink. Classes stay.
+/// Filters: one value per coupling group, at its first layer; a depth-wise convolution has as many
+/// filters as input channels. Kernel and padding: convolutions of stride 1 that are on every path
+/// from the image to the output, because beside a shortcut the sizes would no longer agree; windows
+/// of one pixel and paddings of zero cannot shrink. The number of classes does not change.
 ///
 /// # Errors
 /// When shapes do not fit.
@@ -71,16 +71,16 @@ pub fn configurable(graph: &Graph) -> Result<Vec<(NodeIndex, Value)>, Error> {
     Ok(values)
 }
 
-/// `graph` with each listed value multiplied by its factor in (0, 1]; what is not listed stays.
+/// `graph` with each listed value multiplied by its factor in (0, 1]; all others are unchanged.
 ///
 /// Filters and units are rounded to the nearest, kernels and paddings down; all but paddings are at
-/// least 1. Convolutions and poolings whose windows are larger than what earlier layers leave of the
-/// image get the largest windows that fit: in N2N's code such a network is refused, and a deep plain
-/// one then hardly ever has a child at all.
+/// least 1. A convolution or pooling whose window is larger than its input gets the largest window
+/// that fits. N2N's code refuses such a network, which leaves a deep plain network almost no
+/// candidates.
 ///
 /// # Errors
 /// [`Error::Node`] for a value that cannot be shrunk, is listed twice, or a factor outside (0, 1];
-/// [`Error::Degenerate`] where the layers do not fit together any more.
+/// [`Error::Degenerate`] where the layers no longer fit together.
 pub fn shrink(graph: &Graph, factors: &[(NodeIndex, Value, f64)]) -> Result<Graph, Error> {
     let allowed = configurable(graph)?;
     let coupling = Coupling::of(graph)?;
@@ -122,8 +122,7 @@ pub fn shrink(graph: &Graph, factors: &[(NodeIndex, Value, f64)]) -> Result<Grap
     fit_windows(graph, nodes)
 }
 
-/// The network of these nodes, windows that are too large for what is left of the image made
-/// smaller until they fit.
+/// The network of these nodes, with windows that are larger than their input made smaller.
 fn fit_windows(graph: &Graph, mut nodes: Vec<Node>) -> Result<Graph, Error> {
     let read = channels_read(graph)?;
     loop {
@@ -149,7 +148,7 @@ fn fit_windows(graph: &Graph, mut nodes: Vec<Node>) -> Result<Graph, Error> {
     }
 }
 
-/// `side · factor` rounded down; 5 · 0.6 is 3 whatever the last bit of the product says.
+/// `side · factor` rounded down; the small summand makes 5 · 0.6 equal to 3 despite rounding.
 fn down(side: usize, factor: f64) -> usize {
     (side as f64 * factor + 1e-9) as usize
 }

@@ -1,4 +1,4 @@
-//! Surgery: a graph and its weights in, a smaller graph and its weights out.
+//! Channel surgery: makes a smaller graph and its weights from a graph and its weights.
 
 use std::borrow::Cow;
 
@@ -9,17 +9,17 @@ use crate::{
     weights::{Tensor, Weights},
 };
 
-/// Which atoms stay.
+/// The atoms that surgery keeps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Keep(Vec<bool>);
 
 impl Keep {
-    /// Everything stays.
+    /// Keeps every atom.
     pub fn all(coupling: &Coupling) -> Self {
         Self(vec![true; coupling.atoms])
     }
 
-    /// Keeps of group `group` exactly `atoms`.
+    /// Keeps exactly `atoms` of the group `group`.
     ///
     /// # Errors
     /// [`Error::Channels`] when the group cannot lose channels, none would be left, or an atom is
@@ -40,31 +40,32 @@ impl Keep {
             reason,
         };
         if atoms.is_empty() {
-            return Err(refuse("at least one channel has to stay".to_owned()));
+            return Err(refuse("at least one channel must be kept".to_owned()));
         }
         if !of.removable && atoms.len() < of.atoms.len() {
             return Err(refuse("image channels and class scores cannot be removed".to_owned()));
         }
         if let Some(atom) = atoms.iter().find(|atom| of.atoms.binary_search(atom).is_err()) {
-            return Err(refuse(format!("atom {atom} is not of this group")));
+            return Err(refuse(format!("atom {atom} is not in this group")));
         }
         of.atoms.iter().for_each(|&atom| self.0[atom] = false);
         atoms.iter().for_each(|&atom| self.0[atom] = true);
         Ok(())
     }
 
-    /// Whether `atom` stays.
+    /// Whether `atom` is kept.
     pub fn keeps(&self, atom: Atom) -> bool {
         self.0[atom]
     }
 
-    /// Positions of the channels that stay.
+    /// Positions of the channels that are kept.
     pub fn positions(&self, channels: &[Atom]) -> Vec<usize> {
         (0..channels.len()).filter(|&position| self.0[channels[position]]).collect()
     }
 }
 
-/// Removes channels physically. The result computes what [`mask`] computes, on the channels left.
+/// Removes channels physically. On the remaining channels the result computes the same as the
+/// network that [`mask`] gives.
 ///
 /// # Errors
 /// When weights and graph do not fit each other.
@@ -134,7 +135,7 @@ fn take(tensor: &Tensor, axes: &[Axis], inputs: &[usize], outputs: &[usize]) -> 
     Tensor { shape, data: data.into_owned() }
 }
 
-/// Silences channels in place of removing them: same shapes, removed channels are exactly zero.
+/// Sets removed channels to zero and keeps all shapes.
 ///
 /// # Errors
 /// When weights and graph do not fit each other.

@@ -1,4 +1,4 @@
-//! A network's tensors by name, and reading and writing them.
+//! A network's tensors by name, and their files.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -24,7 +24,7 @@ pub struct Tensor {
 }
 
 impl Tensor {
-    /// An array of one value.
+    /// An array filled with one value.
     pub fn full(shape: Vec<usize>, value: f32) -> Self {
         let data = vec![value; shape.iter().product()];
         Self { shape, data }
@@ -53,7 +53,7 @@ impl Weights {
         self.0.get(&format!("{node}.{kind}"))
     }
 
-    /// The tensor called `name`, to change.
+    /// The tensor called `name`, mutable.
     pub fn get_mut(&mut self, name: &str) -> Option<&mut Tensor> {
         self.0.get_mut(name)
     }
@@ -116,8 +116,8 @@ impl Weights {
 
     /// Reads a PyTorch state dict (`.th`, `.pt`, `.pth`) or a safetensors file for `graph`.
     ///
-    /// `module.` in front of names, as data-parallel training leaves it, is dropped. Nothing in a
-    /// PyTorch file is executed.
+    /// The prefix `module.` of data-parallel training is removed from names. Nothing in a PyTorch file
+    /// is executed.
     ///
     /// # Errors
     /// [`Error::File`] for a file that cannot be read, [`Error::Tensor`] for the first tensor that
@@ -131,7 +131,7 @@ impl Weights {
         };
         let mut weights = Self::default();
         for (name, tensor) in all {
-            // What training scripts wrap a state dict in, and data-parallel training its names.
+            // Prefixes that training scripts and data-parallel training add to names.
             let mut short = name.as_str();
             for prefix in ["state_dict.", "model_state_dict.", "model.", "net.", "module."] {
                 short = short.strip_prefix(prefix).unwrap_or(short);
@@ -181,7 +181,7 @@ impl Weights {
     }
 }
 
-/// Writes `bytes` to `path` by way of a temporary file and a rename.
+/// Writes `bytes` to `path` through a temporary file and a rename.
 ///
 /// # Errors
 /// [`Error::File`] when it cannot be written.
@@ -219,7 +219,7 @@ fn read_pytorch(path: &Path) -> Result<Vec<(String, Tensor)>, Error> {
                 .chunks_exact(8)
                 .map(|b| f64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]) as f32)
                 .collect(),
-            // Counters such as `num_batches_tracked`; a weight of this type is then missed by name.
+            // Counters such as `num_batches_tracked`. A weight of this type is then reported missing.
             _ => continue,
         };
         tensors.push((name, Tensor { shape: tensor.shape().to_vec(), data }));
@@ -243,11 +243,11 @@ fn from_safetensors(bytes: &[u8]) -> Result<Vec<(String, Tensor)>, String> {
 }
 
 impl Weights {
-    /// Reads a safetensors file that is in memory.
+    /// Reads a safetensors file from memory.
     ///
     /// # Errors
-    /// [`Error::Tensor`] for the first tensor that does not fit, [`Error::Graph`] for bytes that
-    /// are no safetensors file.
+    /// [`Error::Tensor`] for the first tensor that does not fit, [`Error::Graph`] for bytes that are
+    /// not a safetensors file.
     pub fn from_bytes(bytes: &[u8], graph: &Graph) -> Result<Self, Error> {
         let weights = Self(from_safetensors(bytes).map_err(Error::Graph)?.into_iter().collect());
         weights.check(graph)?;

@@ -1,4 +1,4 @@
-//! Memory that starts on a cache line.
+//! Memory that is aligned to a cache line.
 #![expect(unsafe_code, reason = "a vector of cache lines is read as the numbers it holds")]
 
 use std::ops::{Deref, DerefMut};
@@ -30,7 +30,7 @@ impl Buffer {
         buffer
     }
 
-    /// Changes the length; what is added is zero, and memory once taken is kept.
+    /// Changes the length. Added values are zero; the capacity never shrinks.
     pub fn resize(&mut self, len: usize) {
         let kept = self.len.min(len);
         self.lines.resize(len.div_ceil(LINE), Line([0.0; LINE]));

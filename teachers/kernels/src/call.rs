@@ -1,7 +1,7 @@
-//! The arguments of a convolution kernel: what every kind of kernel shares.
+//! The arguments that every kind of convolution kernel shares.
 #![expect(unsafe_code, reason = "a residual is found by its offset from a pointer")]
 
-/// What follows the sum of products.
+/// The operations after the sum of products.
 #[derive(Debug, Clone)]
 pub(crate) struct Epilogue {
     /// One number for each output channel.
@@ -10,7 +10,7 @@ pub(crate) struct Epilogue {
     pub range: [f32; 2],
 }
 
-/// Pointers to what a run reads and writes.
+/// Pointers to the tensors that a run reads and writes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Tensors {
     pub input: *const f32,

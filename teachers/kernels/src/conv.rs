@@ -64,7 +64,7 @@ impl Conv2d {
     /// bias `[out_channels]`.
     ///
     /// # Errors
-    /// [`KernelError::Shape`] names the field that cannot be, [`KernelError::Length`] the slice of
+    /// [`KernelError::Shape`] names the invalid field, [`KernelError::Length`] the slice of
     /// another length; [`KernelError::Unavailable`] where the processor lacks the instruction set.
     pub fn new(
         shape: ConvShape,

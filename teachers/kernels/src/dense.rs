@@ -7,8 +7,8 @@ use crate::tile::{Tap, TileCall, Tiles, tiles};
 use crate::{Activation, Buffer, ConvShape, Isa};
 use std::ops::Range;
 
-/// Bytes of weights that are used again and again before the next are read: a part of a
-/// second-level cache of 512 KiB or more.
+/// Bytes of weights that are reused before the next are read: a part of a second-level cache of
+/// 512 KiB or more.
 const WEIGHT_BYTES: usize = 256 << 10;
 /// Bytes of input that are used for all of these weights before the next are read.
 const INPUT_BYTES: usize = 128 << 10;
@@ -69,8 +69,8 @@ impl Dense {
         Self::of_axes(shape.groups, channels, axes, weight, epilogue, isa)
     }
 
-    /// What computes the gradient of the input from that of the output; `weight` is the
-    /// convolution's own.
+    /// The kernel that computes the gradient of the input from that of the output; `weight` is the
+    /// weight of the convolution.
     pub fn input_gradient(shape: ConvShape, weight: &[f32], isa: Isa) -> Self {
         let channels = [shape.out_channels / shape.groups, shape.in_channels / shape.groups];
         let flat = flatten(shape);
@@ -224,7 +224,7 @@ impl Dense {
     }
 }
 
-/// A 1x1 convolution that uses every pixel does not care where a row ends.
+/// The shape with all pixels in one row, where rows do not matter: a 1x1 convolution at every pixel.
 pub(crate) fn flatten(shape: ConvShape) -> ConvShape {
     if shape.kernel == [1, 1] && shape.stride == [1, 1] && shape.padding == [0, 0] {
         ConvShape { input: [1, shape.input[0] * shape.input[1]], ..shape }

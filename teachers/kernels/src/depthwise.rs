@@ -1,4 +1,4 @@
-//! Depth-wise convolution: each output channel sees one input channel, row by row.
+//! Depth-wise convolution: each output channel is computed from one input channel, row by row.
 #![expect(unsafe_code, reason = "the innermost loop reads and writes through pointers")]
 
 use crate::call::{Epilogue, Tensors};
@@ -25,7 +25,7 @@ pub(crate) struct Depthwise {
     function: ChannelFunction,
 }
 
-/// What is computed for one output channel; pointers are to a channel's first pixel.
+/// The arguments of computing one output channel; pointers are to the channel's first pixel.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ChannelCall {
     tensors: Tensors,

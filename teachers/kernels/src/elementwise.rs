@@ -1,4 +1,4 @@
-//! Element by element: sums, activations, and the affine map of a batch norm that is not folded.
+//! Element-wise kernels: sums, activations, and the affine map of a batch norm that is not folded.
 #![expect(unsafe_code, reason = "vector loads and stores at checked positions of slices")]
 
 use crate::error::check_length;

@@ -1,4 +1,4 @@
-//! What a kernel can refuse.
+//! The errors of the kernels.
 
 use crate::Isa;
 use std::fmt;
@@ -7,18 +7,18 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KernelError {
-    /// A field of a shape has a value that cannot be.
+    /// A field of a shape has an invalid value.
     Shape {
         /// The field's name.
         field: &'static str,
         /// What the field must be.
         reason: String,
     },
-    /// A slice is not as long as the shape asks.
+    /// A slice does not have the length that the shape requires.
     Length {
         /// The slice's name.
         slice: &'static str,
-        /// Elements that the shape asks for.
+        /// Elements that the shape requires.
         expected: usize,
         /// Elements that were given.
         found: usize,

@@ -1,9 +1,9 @@
-//! Channels picked and pixels skipped: the shortcut of a residual network without weights.
+//! Selection of channels and pixels: the weight-free shortcut of a residual network.
 
 use crate::error::check_length;
 use crate::{Isa, KernelError};
 
-/// Takes each output channel from an input channel, or makes it zero, at every `stride`-th pixel.
+/// Copies each output channel from an input channel, or zeros, at every `stride`-th pixel.
 ///
 /// This is the "option A" shortcut of He et al., "Deep Residual Learning for Image Recognition"
 /// (2016), section 4.2, also after channels have been pruned or moved.

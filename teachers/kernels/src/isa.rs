@@ -7,7 +7,7 @@ use std::str::FromStr;
 /// An instruction set that the kernels are compiled for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Isa {
-    /// What the compiler's target has at least (SSE2 on x86-64, NEON on AArch64); 8 lanes.
+    /// The baseline of the compiler's target (SSE2 on x86-64, NEON on AArch64); 8 lanes.
     Portable,
     /// AVX2 and FMA; 8 lanes.
     Avx2,
@@ -42,7 +42,7 @@ impl Isa {
         }
     }
 
-    /// Images that stand side by side in an activation.
+    /// Number of images in an activation.
     pub const fn lanes(self) -> usize {
         match self {
             Self::Portable | Self::Avx2 => 8,
@@ -59,7 +59,8 @@ impl Isa {
         }
     }
 
-    /// Refuses an instruction set that this processor does not have: what keeps the kernels sound.
+    /// Refuses an instruction set that this processor does not have. The kernels rely on this check
+    /// for soundness.
     pub(crate) fn require(self) -> Result<(), KernelError> {
         if self.is_available() { Ok(()) } else { Err(KernelError::Unavailable(self)) }
     }

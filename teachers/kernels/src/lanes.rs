@@ -1,9 +1,10 @@
-//! Between images one after the other and images side by side.
+//! Conversion between consecutive and interleaved images.
 
 use crate::KernelError;
 use crate::error::check_length;
 
-/// Numbers of an image that are moved at once, so that what is written stays in the nearest cache.
+/// Values of an image that are moved at a time, so that the written memory stays in the first-level
+/// cache.
 const BLOCK: usize = 16;
 
 fn check(len: usize, lanes: usize, images: usize, interleaved: usize) -> Result<usize, KernelError> {
@@ -17,7 +18,7 @@ fn check(len: usize, lanes: usize, images: usize, interleaved: usize) -> Result<
     Ok(count)
 }
 
-/// Puts up to `lanes` images `[count][len]` side by side as `[len][lanes]`; missing ones are zero.
+/// Interleaves up to `lanes` images `[count][len]` as `[len][lanes]`; missing images are zero.
 ///
 /// # Errors
 /// [`KernelError::Length`] unless `images` holds a whole number of images, at most `lanes`, and
@@ -39,8 +40,8 @@ pub fn interleave(images: &[f32], len: usize, lanes: usize, output: &mut [f32]) 
     Ok(())
 }
 
-/// Puts the first images of `[len][lanes]` one after the other as `[count][len]`; the length of
-/// `images` says how many.
+/// Writes the first images of `[len][lanes]` as `[count][len]`; the length of `images` gives the
+/// count.
 ///
 /// # Errors
 /// [`KernelError::Length`] unless `images` has room for a whole number of images, at most `lanes`,

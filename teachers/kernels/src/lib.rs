@@ -2,16 +2,16 @@
 //! training ([`train`], [`adam`]).
 //!
 //! # Layout
-//! An activation holds as many images as the vector unit is wide ([`Isa::lanes`]), the image index
-//! innermost: `[channels][height][width][lanes]`. Every shape then vectorises without padding or
-//! masks, and an image's result depends neither on its lane nor on its neighbours.
-//! [`interleave`] and [`deinterleave`] convert. Keep activations in a [`Buffer`]: its data starts on
-//! a cache line, without which each vector load touches two.
+//! An activation holds one image per vector lane ([`Isa::lanes`]), with the image index innermost:
+//! `[channels][height][width][lanes]`. Every shape then vectorises without padding or masks, and the
+//! result of an image depends neither on its lane nor on the other images.
+//! [`interleave`] and [`deinterleave`] convert. Keep activations in a [`Buffer`], which is aligned to
+//! a cache line; otherwise each vector load touches two lines.
 //!
 //! # Reproducibility
-//! Every output is summed in one fixed order (input channel, kernel row, kernel column), whichever
-//! register tile it falls in. Instruction sets differ from each other: the portable one rounds
-//! after each multiplication where the processor has no fused multiply-add in its baseline.
+//! Every output is summed in one fixed order (input channel, kernel row, kernel column), in every
+//! register tile. Results differ between instruction sets: the portable one rounds after each
+//! multiplication where the target's baseline has no fused multiply-add.
 //!
 //! # Example
 //! ```

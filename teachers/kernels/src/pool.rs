@@ -6,10 +6,10 @@ use crate::vector::{Kernel, Vector, dispatch};
 use crate::{Isa, KernelError};
 use std::ops::Range;
 
-/// What a window gives.
+/// The value of a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PoolKind {
-    /// The greatest value; padding never wins.
+    /// The maximum; padding does not count.
     Max,
     /// The mean.
     Average {
@@ -39,11 +39,11 @@ pub struct PoolShape {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Window {
     pixels: Range<usize>,
-    /// By how many the mean divides.
+    /// The divisor of the mean.
     divisor: usize,
 }
 
-/// A pooling of every channel by itself.
+/// A pooling of each channel.
 #[derive(Debug, Clone)]
 pub struct Pool {
     channels: usize,
@@ -55,10 +55,10 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// A pooling by a window that moves.
+    /// A pooling with a moving window.
     ///
     /// # Errors
-    /// [`KernelError::Shape`] names the field that cannot be, [`KernelError::Unavailable`] where
+    /// [`KernelError::Shape`] names the invalid field, [`KernelError::Unavailable`] where
     /// the processor lacks the instruction set.
     pub fn new(shape: PoolShape, kind: PoolKind, isa: Isa) -> Result<Self, KernelError> {
         for (field, pair) in [("kernel", shape.kernel), ("stride", shape.stride)] {
@@ -78,8 +78,8 @@ impl Pool {
         Self::of_windows(shape.channels, shape.input, windows, kind, isa)
     }
 
-    /// The mean over bins that divide the input as evenly as can be, `output` of them; bin `i`
-    /// of `n` is `floor(i * size / n)..ceil((i + 1) * size / n)`.
+    /// The mean over `output` bins that divide the input as evenly as possible; bin `i` of `n` is
+    /// `floor(i * size / n)..ceil((i + 1) * size / n)`.
     ///
     /// # Errors
     /// As [`Self::new`].

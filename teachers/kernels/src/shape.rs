@@ -1,11 +1,11 @@
-//! The shape of a convolution and what follows it.
+//! The shape of a convolution and the activation after it.
 
 use crate::KernelError;
 
 /// The function applied to a layer's result as it is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Activation {
-    /// Leaves the value.
+    /// The value itself.
     #[default]
     Identity,
     /// `max(0, x)`.
@@ -15,7 +15,7 @@ pub enum Activation {
 }
 
 impl Activation {
-    /// The least and the greatest value that it lets through.
+    /// The least and the greatest value of its result.
     pub(crate) const fn range(self) -> [f32; 2] {
         match self {
             Self::Identity => [f32::NEG_INFINITY, f32::INFINITY],
@@ -132,7 +132,7 @@ impl ConvShape {
     /// Checks every field.
     ///
     /// # Errors
-    /// [`KernelError::Shape`] names the field that cannot be.
+    /// [`KernelError::Shape`] names the invalid field.
     pub fn validate(&self) -> Result<(), KernelError> {
         let positive = [
             ("in_channels", self.in_channels),

@@ -1,10 +1,9 @@
-//! The few vector operations that every kernel is written over, and the choice among their
-//! instruction sets.
+//! The vector operations that the kernels are written in, and the dispatch to an instruction set.
 #![expect(unsafe_code, reason = "vector instructions, loads and stores through pointers")]
 
 use crate::{Isa, KernelError};
 
-/// One number of each image of a group.
+/// A vector with one value per image.
 ///
 /// # Safety
 /// Every method may be called only where the processor has the type's instruction set, and must be
@@ -41,7 +40,7 @@ pub(crate) trait Vector: Copy {
     }
 }
 
-/// Eight lanes that the compiler maps onto what its target has.
+/// Eight lanes that the compiler maps onto the vectors of its target.
 #[derive(Clone, Copy)]
 pub(crate) struct Portable([f32; 8]);
 
@@ -241,7 +240,7 @@ pub(crate) trait Kernel {
     unsafe fn run<V: Vector>(self);
 }
 
-/// Runs a kernel compiled for the instruction set, or says that the processor lacks it.
+/// Runs a kernel compiled for the instruction set, or returns an error if the processor lacks it.
 pub(crate) fn dispatch(isa: Isa, kernel: impl Kernel) -> Result<(), KernelError> {
     isa.require()?;
     match isa {

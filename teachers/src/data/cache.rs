@@ -1,11 +1,11 @@
-//! Where downloaded datasets are kept.
+//! The cache folder of downloaded datasets.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::{DataError, DatasetName};
 
-/// The folder that holds a dataset's files, which are downloaded where it is not there yet.
+/// The folder that holds a dataset's files, downloaded first if it does not exist.
 pub(super) fn obtain(dataset: DatasetName, progress: &mut dyn FnMut(u64, u64)) -> Result<PathBuf, DataError> {
     let root =
         root_from(std::env::var_os("CGYM_CACHE"), std::env::var_os("XDG_CACHE_HOME"), std::env::home_dir())
@@ -13,7 +13,7 @@ pub(super) fn obtain(dataset: DatasetName, progress: &mut dyn FnMut(u64, u64)) -
             dataset,
             problem: format!("no cache folder is known: set CGYM_CACHE, or {}", dataset.layout()),
         })?;
-    // A dataset's folder is renamed into place when it is complete.
+    // The folder is renamed into place only when it is complete.
     let directory = root.join(dataset.as_str());
     if directory.is_dir() {
         return Ok(directory);
@@ -22,8 +22,8 @@ pub(super) fn obtain(dataset: DatasetName, progress: &mut dyn FnMut(u64, u64)) -
     Ok(directory)
 }
 
-/// `CGYM_CACHE`, else `compression-gym` in the user's cache folder. Empty variables count as
-/// unset, and so does a relative `XDG_CACHE_HOME`, as its specification demands.
+/// `CGYM_CACHE`, else `compression-gym` in the user's cache folder. Empty variables count as unset,
+/// and so does a relative `XDG_CACHE_HOME`, as its specification requires.
 pub(super) fn root_from(
     own: Option<OsString>,
     xdg: Option<OsString>,

@@ -1,4 +1,4 @@
-//! One part of a dataset in memory, and how its bytes become normalised numbers.
+//! One part of a dataset in memory, and the normalisation of its bytes.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,14 +8,14 @@ use super::DataError;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Normalization {
-    /// One mean a channel.
+    /// Mean of each channel.
     pub mean: Vec<f32>,
-    /// One standard deviation a channel, above 0.
+    /// Standard deviation of each channel, above 0.
     pub deviation: Vec<f32>,
 }
 
 impl Normalization {
-    /// From slices that hold one value a channel.
+    /// From slices that hold one value per channel.
     pub fn new(mean: &[f32], deviation: &[f32]) -> Self {
         Self { mean: mean.to_vec(), deviation: deviation.to_vec() }
     }
@@ -31,27 +31,27 @@ pub struct Dataset {
     labels: Vec<u16>,
     scale: f32,
     normalization: Normalization,
-    /// What each raw value of each channel is normalised to, 256 values a channel.
+    /// The normalised value of each raw value, 256 per channel.
     table: Vec<f32>,
 }
 
 /// The two parts of a dataset's official split.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DataSource {
-    /// What may be learned from.
+    /// The official training part.
     pub train: Dataset,
-    /// What results are reported on.
+    /// The official test part, which results are reported on.
     pub test: Dataset,
 }
 
 impl Dataset {
-    /// Puts a dataset together from its parts.
+    /// Makes a dataset from its parts.
     ///
     /// `shape` is channels, height, width; `pixels` holds the images one after another in that
     /// order; `scale` is the raw value that means 1.0 (255, or 16 for the digits).
     ///
     /// # Errors
-    /// No images, lengths that do not agree, a label that is no class, or a normalisation that
+    /// No images, lengths that do not agree, a label outside the classes, or a normalisation that
     /// does not fit the channels.
     pub fn new(
         name: impl Into<String>,
@@ -92,10 +92,10 @@ impl Dataset {
         Ok(Self { name, classes, shape, pixels, labels, scale, normalization, table })
     }
 
-    /// The same images under another normalisation.
+    /// The same images with another normalisation.
     ///
     /// # Errors
-    /// A normalisation that has not one finite mean and one deviation above 0 for each channel.
+    /// A normalisation without one finite mean and one deviation above 0 for each channel.
     pub fn with_normalization(mut self, normalization: Normalization) -> Result<Self, DataError> {
         match table(self.shape[0], self.scale, &normalization) {
             Ok(table) => self.table = table,
@@ -107,7 +107,7 @@ impl Dataset {
         Ok(self)
     }
 
-    /// What the dataset is called in messages.
+    /// The name that messages use.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -117,7 +117,7 @@ impl Dataset {
         self.labels.len()
     }
 
-    /// Never true of a dataset that was put together by [`Dataset::new`].
+    /// Whether there are no images; false for every dataset that [`Dataset::new`] made.
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()
     }
@@ -132,7 +132,7 @@ impl Dataset {
         self.shape.iter().product()
     }
 
-    /// The number of classes, also of those that no image here has.
+    /// The number of classes, including those without an image.
     pub fn classes(&self) -> usize {
         self.classes
     }
@@ -142,7 +142,7 @@ impl Dataset {
         self.scale
     }
 
-    /// What images are normalised with.
+    /// The normalisation of the images.
     pub fn normalization(&self) -> &Normalization {
         &self.normalization
     }
@@ -208,7 +208,7 @@ impl Dataset {
     }
 }
 
-/// What every raw value of every channel is normalised to, or why nothing can be.
+/// The normalised value of every raw value of every channel, or why the normalisation is refused.
 fn table(channels: usize, scale: f32, normalization: &Normalization) -> Result<Vec<f32>, String> {
     let Normalization { mean, deviation } = normalization;
     if mean.len() != channels || deviation.len() != channels {

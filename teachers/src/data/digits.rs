@@ -1,7 +1,7 @@
 //! UCI handwritten digits, embedded (see the attribution in the [module's documentation](super)).
 //!
-//! The published file has one part only. Here its last 360 images are the test part: the writers
-//! come one after another in the file, so that the split is nearly by writer.
+//! The published file has one part only. Here its last 360 images are the test part. The file is
+//! ordered by writer, so the two parts share almost no writer.
 
 use std::path::Path;
 
@@ -40,7 +40,7 @@ fn load() -> Result<DataSource, DataError> {
 /// Reads lines of 64 pixels and a class; the last `test` lines become the test part.
 pub(super) fn parse(csv: &[u8], path: &Path, test: usize) -> Result<DataSource, DataError> {
     let text = std::str::from_utf8(csv)
-        .map_err(|error| DataError::malformed(path, format!("is no text: {error}")))?;
+        .map_err(|error| DataError::malformed(path, format!("is not text: {error}")))?;
     let (mut pixels, mut labels) = (Vec::new(), Vec::new());
     for (record, line) in text.lines().enumerate() {
         let fail = |problem: String| DataError::record(path, record, problem);

@@ -1,8 +1,8 @@
-//! Downloading official archives into the cache, all or nothing.
+//! Downloads of official archives into the cache, all or nothing.
 //!
-//! Everything is staged in a temporary folder beside the final one and renamed into place when it
-//! is complete and its SHA-256 is right: a dataset's folder in the cache is never half filled,
-//! also where two processes download it at once.
+//! Files are downloaded into a temporary folder beside the final one, which is renamed into place
+//! when it is complete and every SHA-256 is right. A dataset's folder in the cache is therefore
+//! complete, even when two processes download it at once.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -15,9 +15,9 @@ use sha2::{Digest, Sha256};
 use super::DataError;
 use super::recipes::{Members, Recipe, RemoteFile};
 
-/// What can open an address for reading.
+/// Opens addresses for reading.
 pub(super) trait Transfer {
-    /// The body of the answer, or why there is none.
+    /// The body of the response, or why there is none.
     fn open(&self, url: &str) -> Result<Box<dyn Read>, String>;
 }
 
@@ -25,7 +25,7 @@ pub(super) trait Transfer {
 pub(super) struct Http(ureq::Agent);
 
 impl Http {
-    /// Gives up on a server that is silent for a minute; follows the usual proxy variables.
+    /// With a timeout of one minute, and the proxy of the usual environment variables.
     pub(super) fn new() -> Self {
         Self::from_config(ureq::Agent::config_builder())
     }
@@ -84,13 +84,13 @@ pub(super) fn fetch(
 
     let directory = root.join(recipe.dataset.as_str());
     match std::fs::rename(&complete, &directory) {
-        // Another process was faster: what it has put there is complete too.
+        // Another process finished first; its folder is complete too.
         Err(_) if directory.is_dir() => Ok(()),
         result => result.map_err(DataError::io(&directory)),
     }
 }
 
-/// Tries the servers in turn until one has served the right bytes.
+/// Tries the servers in turn until one serves the right bytes.
 fn from_any_server(
     recipe: &Recipe<'_>,
     file: &RemoteFile<'_>,
@@ -117,7 +117,7 @@ fn from_any_server(
     })
 }
 
-/// Copies `body` to `path`. The outer error is this machine's, the inner one the server's.
+/// Copies `body` to `path`. The outer error is local (writing the file), the inner one remote.
 fn copy_verified(
     body: &mut dyn Read,
     file: &RemoteFile<'_>,
@@ -159,8 +159,8 @@ fn copy_verified(
     Ok(Ok(()))
 }
 
-/// Writes the wanted members of a gzipped tar archive to a folder of the same name in `target`.
-/// Nothing else of the archive is written, whatever paths it names.
+/// Writes the wanted members of a gzipped tar archive to a folder of the same name in `target`. All
+/// other members are ignored, whatever paths they have.
 fn unpack(archive: &Path, members: &Members<'_>, target: &Path) -> Result<(), DataError> {
     let damaged =
         |error: std::io::Error| DataError::malformed(archive, format!("cannot be unpacked: {error}"));

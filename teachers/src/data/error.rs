@@ -1,14 +1,14 @@
-//! What can go wrong while a dataset is found, downloaded, read or split.
+//! Errors of finding, downloading, reading and splitting a dataset.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::DatasetName;
 
-/// Everything that a user's data, options or network can do wrong.
+/// An error of finding, downloading, reading or splitting a dataset.
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
-    /// The text is no [`DatasetName`].
+    /// A text that is not a [`DatasetName`].
     #[error(
         "no dataset is called `{given}`: did you mean `{nearest}`? (there are {})",
         DatasetName::ALL.map(DatasetName::as_str).join(", ")
@@ -20,7 +20,7 @@ pub enum DataError {
         nearest: DatasetName,
     },
 
-    /// An option that this dataset cannot take, or lacks.
+    /// An option that this dataset does not accept, or that it needs and did not get.
     #[error("{dataset}: {problem}")]
     Option {
         /// The dataset that was to be loaded.
@@ -29,7 +29,7 @@ pub enum DataError {
         problem: String,
     },
 
-    /// Files that a dataset consists of are not in the folder given.
+    /// Files of the dataset are missing from the folder.
     #[error("{dataset}: {} lacks {missing}; {}", directory.display(), dataset.layout())]
     Missing {
         /// The dataset that was to be loaded.
@@ -49,27 +49,27 @@ pub enum DataError {
         source: io::Error,
     },
 
-    /// A file or folder that is not in the layout it should be in.
+    /// A file or folder that does not have the expected layout.
     #[error("{}: {problem}", path.display())]
     Malformed {
         /// The file or folder.
         path: PathBuf,
-        /// What is wrong and what would mend it.
+        /// What is wrong and what would fix it.
         problem: String,
     },
 
-    /// One record of an otherwise well-formed file.
+    /// A malformed record in an otherwise well-formed file.
     #[error("{}: record {record}: {problem}", path.display())]
     Record {
         /// The file.
         path: PathBuf,
         /// The record, counted from 0.
         record: usize,
-        /// What is wrong and what would mend it.
+        /// What is wrong and what would fix it.
         problem: String,
     },
 
-    /// Parts that do not make up a dataset.
+    /// Parts that do not form a dataset.
     #[error("dataset {name}: {problem}")]
     Dataset {
         /// The dataset's name.
@@ -78,7 +78,7 @@ pub enum DataError {
         problem: String,
     },
 
-    /// Split sizes that the dataset cannot fill.
+    /// Split sizes for which the dataset has too few images.
     #[error("splits: {problem}")]
     Split {
         /// The size and the most that fits.
@@ -96,12 +96,12 @@ pub enum DataError {
         reasons: String,
     },
 
-    /// The cached copy was complete once and no longer is.
+    /// The cached copy is damaged.
     #[error("the cached copy in {} is damaged ({problem}); delete that folder to download it again", directory.display())]
     Cache {
         /// The dataset's folder in the cache.
         directory: PathBuf,
-        /// What reading it ran into.
+        /// The error of reading it.
         problem: Box<DataError>,
     },
 }
@@ -113,12 +113,12 @@ impl DataError {
         move |source| Self::Io { path, source }
     }
 
-    /// A file that is not in its layout.
+    /// An error about the layout of a file.
     pub(super) fn malformed(path: &Path, problem: impl Into<String>) -> Self {
         Self::Malformed { path: path.to_owned(), problem: problem.into() }
     }
 
-    /// A record that is not in its layout.
+    /// An error about the layout of a record.
     pub(super) fn record(path: &Path, record: usize, problem: impl Into<String>) -> Self {
         Self::Record { path: path.to_owned(), record, problem: problem.into() }
     }

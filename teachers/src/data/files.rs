@@ -7,7 +7,7 @@ use flate2::read::GzDecoder;
 
 use super::{DataError, DatasetName};
 
-/// The first of `root` and its `folders` in which `find` finds one of `files`, with all of them.
+/// The paths of `files` in the first of `root` and its `folders` that holds any of them.
 pub(super) fn locate<const N: usize>(
     dataset: DatasetName,
     root: &Path,
@@ -33,18 +33,18 @@ pub(super) fn locate<const N: usize>(
         missing: if root.is_dir() {
             "the dataset's files".to_owned()
         } else {
-            "everything, for there is no such folder".to_owned()
+            "all files: there is no such folder".to_owned()
         },
     })
 }
 
-/// A whole file, unpacked where it begins like a gzip file.
+/// Reads a whole file and unpacks it if it is gzipped.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, DataError> {
     let bytes = std::fs::read(path).map_err(DataError::io(path))?;
     if bytes.starts_with(&[0x1f, 0x8b]) { gunzip(&bytes, path) } else { Ok(bytes) }
 }
 
-/// What gzipped bytes hold; `path` is where they come from.
+/// Unpacks gzipped bytes; `path` is the file that an error names.
 pub(super) fn gunzip(bytes: &[u8], path: &Path) -> Result<Vec<u8>, DataError> {
     let mut unpacked = Vec::new();
     GzDecoder::new(bytes).read_to_end(&mut unpacked).map_err(|error| {

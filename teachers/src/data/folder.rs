@@ -1,9 +1,9 @@
-//! A folder of images, one folder to a class.
+//! A folder of images with one subfolder per class.
 //!
-//! `DIR/train/<class>/` beside `DIR/test/<class>/` (or `val`) is taken as it is; from
-//! `DIR/<class>/` alone a fifth of each class is split off for the test, always the same one.
-//! Classes and files are in the order of their names; names that begin with a dot, and files that
-//! are neither PNG nor JPEG, are passed over. Images become RGB and are resized bilinearly.
+//! `DIR/train/<class>/` and `DIR/test/<class>/` (or `val`) are used as the two parts. From
+//! `DIR/<class>/` alone, a fixed fifth of each class is split off as the test part.
+//! Classes and files are in the order of their names. Names that begin with a dot, and files that
+//! are neither PNG nor JPEG, are ignored. Images are converted to RGB and resized bilinearly.
 
 use std::path::{Path, PathBuf};
 
@@ -29,9 +29,9 @@ pub(super) const IMAGE_FOLDER: DatasetFacts = DatasetFacts {
     source: Source::Images(load),
 };
 
-/// The split belongs to the data, not to a run: it does not follow any run's seed.
+/// The split is the same for every run, whatever the run's seed.
 const SPLIT_SEED: u64 = 0;
-/// Larger sides are refused before anything is allocated for them.
+/// Images with larger sides are refused before memory is allocated for them.
 const LARGEST_SIDE: u32 = 16_384;
 const LARGEST_TARGET: usize = 4096;
 
@@ -56,7 +56,7 @@ fn load(root: &Path, size: [usize; 2]) -> Result<DataSource, DataError> {
         return Err(DataError::Missing {
             dataset: DatasetName::ImageFolder,
             directory: root.to_owned(),
-            missing: "everything, for there is no such folder".to_owned(),
+            missing: "all files: there is no such folder".to_owned(),
         });
     }
     let train = root.join("train");
@@ -151,7 +151,7 @@ fn is_image(path: &Path) -> bool {
     path.is_file() && ["png", "jpg", "jpeg"].contains(&extension.to_lowercase().as_str())
 }
 
-/// All images of all classes; a class without a folder here has none.
+/// All images of all classes; a class without a folder here has no images.
 fn list(folder: &Path, classes: &[String]) -> Result<Listing, DataError> {
     let (mut files, mut labels) = (Vec::new(), Vec::new());
     for (label, class) in (0_u16..).zip(classes) {
@@ -186,13 +186,13 @@ fn split(all: Listing, classes: usize) -> (Listing, Listing) {
 fn decode(listing: &Listing, classes: usize, size: [usize; 2], name: &str) -> Result<Dataset, DataError> {
     let image_len = 3 * size[0] * size[1];
     let mut pixels = vec![0_u8; listing.files.len() * image_len];
-    // Collected in order, so that the first broken file is named at any number of threads.
+    // Collected in order, so that the error names the same file at any number of threads.
     let results: Vec<Result<(), DataError>> = pixels
         .par_chunks_exact_mut(image_len)
         .zip(&listing.files)
         .map(|(target, path)| {
             decode_one(path, size, target)
-                .map_err(|problem| DataError::malformed(path, format!("{problem}: mend or remove the file")))
+                .map_err(|problem| DataError::malformed(path, format!("{problem}: fix or remove the file")))
         })
         .collect();
     results.into_iter().collect::<Result<(), _>>()?;
@@ -201,7 +201,8 @@ fn decode(listing: &Listing, classes: usize, size: [usize; 2], name: &str) -> Re
     Dataset::new(name, classes, shape, pixels, labels, 255.0, IMAGE_FOLDER.normalization())
 }
 
-/// Decodes one file into `target`, channel first; its content, not its name, says what it is.
+/// Decodes one file into `target`, channel first. The format is detected from the content, not from
+/// the name.
 fn decode_one(path: &Path, size: [usize; 2], target: &mut [u8]) -> Result<(), String> {
     let open = || {
         let reader = Reader::open(path).and_then(Reader::with_guessed_format);

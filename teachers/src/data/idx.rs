@@ -79,7 +79,7 @@ fn read_idx<const N: usize>(path: &Path) -> Result<([usize; N], Vec<u8>), DataEr
         return Err(DataError::malformed(
             path,
             format!(
-                "begins with {:02x?}, not with {magic:02x?}: it is no IDX file of bytes in {N} \
+                "begins with {:02x?}, not with {magic:02x?}: it is not an IDX file of bytes in {N} \
                  dimensions",
                 &bytes[..4]
             ),

@@ -11,14 +11,14 @@
 //! | `cifar10`, `cifar100` | 50000 + 10000, 3x32x32, 10 or 100 classes | the "binary version" |
 //! | `folder` | the user's, 3 x height x width | `train/<class>/*.png` and `test/<class>/*.jpg` |
 //!
-//! A dataset is read from [`LoadOptions::directory`], or, where that is not given, from a cache
-//! folder that the official archive is downloaded to once (cargo feature `download`).
+//! A dataset is read from [`LoadOptions::directory`]. By default it is read from a cache folder, into
+//! which the official archive is downloaded once (cargo feature `download`).
 //!
 //! The digits are "Optical Recognition of Handwritten Digits" by E. Alpaydin and C. Kaynak (1998),
 //! UCI Machine Learning Repository, <https://doi.org/10.24432/C50P49>, under CC BY 4.0.
 //!
 //! Architecture Invariant: malformed files end in a [`DataError`] that names the file, never in a
-//! panic; and nothing here draws from a random generator that is not seeded by its caller.
+//! panic, and every random generator here is seeded by the caller.
 
 mod cache;
 mod cifar;
@@ -64,16 +64,16 @@ name::datasets! {
     ImageFolder => folder::IMAGE_FOLDER,
 }
 
-/// Where a dataset lies and how its images are to be read.
+/// The location of a dataset and how its images are read.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LoadOptions {
-    /// The folder that holds the files; not given, the official archive is downloaded once into
-    /// the cache. An image folder must be given; the embedded digits do not look at it.
+    /// The folder that holds the files. By default the official archive is downloaded once into the
+    /// cache. Image folders require it; the embedded digits ignore it.
     pub directory: Option<PathBuf>,
-    /// Height and width that the images of a folder are resized to (32 x 32 where not given); for
-    /// every other dataset it must be left out.
+    /// Height and width that the images of a folder are resized to, 32 x 32 by default. Every other
+    /// dataset refuses it.
     pub image_size: Option<[usize; 2]>,
-    /// Takes the place of the dataset's own per-channel mean and deviation.
+    /// Replaces the dataset's own per-channel mean and deviation.
     pub normalization: Option<Normalization>,
 }
 
@@ -83,7 +83,7 @@ pub struct LoadOptions {
 ///
 /// # Errors
 /// A missing, truncated or malformed file, a failed download, or an option that does not fit the
-/// dataset; the message names the file and says what would mend it.
+/// dataset; the message names the file and says what would fix it.
 pub fn load(
     name: DatasetName,
     options: &LoadOptions,

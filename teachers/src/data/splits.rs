@@ -1,4 +1,4 @@
-//! Which images a teacher learns from, a reward is measured on, and a layer is fitted to.
+//! The splits of a dataset: training, calibration, reward and test images.
 
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -11,11 +11,11 @@ use super::{DataError, DataSource, DatasetName};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SplitSizes {
-    /// Images that pruned layers are fitted to.
+    /// Images that pruned layers are refitted on.
     pub calibration: usize,
     /// Images that a reward is measured on; at least 1.
     pub reward: usize,
-    /// Seeds the draw.
+    /// Seed of the draw.
     pub seed: u64,
 }
 
@@ -31,20 +31,20 @@ impl SplitSizes {
 
 /// Indices of a [`DataSource`]'s images by use.
 ///
-/// The reward split is unseen by a teacher trained on `training`; the calibration split is a part
-/// of `training`. Both are drawn with the proportions of the classes, and hold their images in a
-/// drawn order, so that any prefix is a fair sample. The reward split does not depend on the size
-/// of the calibration split, nor the other way round as long as no class runs short.
+/// A teacher trained on `training` has not seen the reward split; the calibration split is a part of
+/// `training`. Both splits are stratified by class and shuffled, so that any prefix is a random
+/// sample. The reward split does not depend on the size of the calibration split, and the other way
+/// round as long as every class has enough images.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Splits {
-    /// Into the train part, ascending: everything that is not in `reward`.
+    /// Indices into the train part, ascending: everything that is not in `reward`.
     pub training: Vec<usize>,
-    /// Into the train part: a subset of `training`.
+    /// Indices into the train part: a subset of `training`.
     pub calibration: Vec<usize>,
-    /// Into the train part: nothing of `training`.
+    /// Indices into the train part: none of `training`.
     pub reward: Vec<usize>,
-    /// Into the test part: all of it, ascending.
+    /// Indices into the test part: all of it, ascending.
     pub test: Vec<usize>,
 }
 
@@ -52,14 +52,14 @@ impl Splits {
     /// Draws the splits; the same source and sizes give the same splits.
     ///
     /// # Errors
-    /// Sizes that the train part cannot fill, with the most that fits.
+    /// Sizes that exceed the train part; the message says the largest size that fits.
     pub fn new(source: &DataSource, sizes: &SplitSizes) -> Result<Self, DataError> {
         let total = source.train.len();
         check(sizes, total)?;
         let classes = by_class(source.train.labels(), source.train.classes(), sizes.seed);
 
-        // Rewards come from the front of each class and calibration from its back, so that
-        // neither moves when the other's size is changed.
+        // Reward images are taken from the front of each class and calibration images from its
+        // back, so that neither split changes with the other's size.
         let counts: Vec<usize> = classes.iter().map(Vec::len).collect();
         let of_reward = shares(&counts, &counts, sizes.reward);
         let left: Vec<usize> = counts.iter().zip(&of_reward).map(|(c, r)| c - r).collect();
@@ -124,15 +124,15 @@ pub(super) fn by_class(labels: &[u16], classes: usize, seed: u64) -> Vec<Vec<usi
     indices
 }
 
-/// One of the independent generators that a seed stands for.
+/// Generator number `number` of the independent ones that a seed gives.
 fn stream(seed: u64, number: u64) -> ChaCha8Rng {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(number);
     rng
 }
 
-/// Divides `size` in proportion to `counts`, no share above its `limits`: whole parts first, then
-/// one each by largest remainder, the earlier class first among equals.
+/// Divides `size` in proportion to `counts`, no share above its limit, by the largest-remainder
+/// method. Equal remainders go to the earlier class first.
 fn shares(counts: &[usize], limits: &[usize], size: usize) -> Vec<usize> {
     let total = counts.iter().sum::<usize>().max(1) as u128;
     let exact: Vec<u128> = counts.iter().map(|&c| c as u128 * size as u128).collect();

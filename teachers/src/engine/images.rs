@@ -1,11 +1,11 @@
-//! A split of a dataset, normalised and laid out once.
+//! The images of a split, normalised and laid out for the engine.
 
 use cgym_kernels::{Buffer, Isa, interleave};
 use rayon::prelude::*;
 
 use crate::{Error, data::Dataset};
 
-/// Images side by side in blocks of as many as the vector unit is wide, with their labels.
+/// Images with their labels, interleaved in blocks of one image per vector lane.
 pub struct Images {
     lanes: usize,
     block_length: usize,
@@ -14,7 +14,7 @@ pub struct Images {
 }
 
 impl Images {
-    /// The images `indices` of `dataset`, normalised, for the widest instruction set here.
+    /// The images `indices` of `dataset`, normalised, for the widest available instruction set.
     ///
     /// # Errors
     /// When an index is outside the dataset.
@@ -42,7 +42,7 @@ impl Images {
         Ok(Self { lanes, block_length: length * lanes, blocks, labels })
     }
 
-    /// Raw pixels `[images][length]`, as they are, with labels; for tests and benchmarks.
+    /// Images from values `[images][length]`, not normalised, with labels; for tests and benchmarks.
     ///
     /// # Errors
     /// When the pixels are not a whole number of images or not as many as the labels.
@@ -73,12 +73,12 @@ impl Images {
         self.labels.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no images.
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()
     }
 
-    /// The right classes.
+    /// The class of each image.
     pub fn labels(&self) -> &[u16] {
         &self.labels
     }
@@ -98,12 +98,12 @@ impl Images {
         self.block_length
     }
 
-    /// `[channels][height][width][lanes]`; the last block is filled up with zero images.
+    /// The values of one block, `[channels][height][width][lanes]`; zeros fill the last block.
     pub fn block(&self, block: usize) -> &[f32] {
         &self.blocks[block]
     }
 
-    /// True images of a block: `lanes`, fewer in the last one.
+    /// Images in a block: `lanes`, or fewer in the last one.
     pub fn images_in(&self, block: usize) -> usize {
         self.lanes.min(self.len() - block * self.lanes)
     }

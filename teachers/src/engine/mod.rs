@@ -1,9 +1,9 @@
 //! The evaluation engine: a graph and its weights compiled into a plan of fused kernels.
 //!
 //! Batch-norm is folded into the convolution before it; bias, residual sum and activation are fused
-//! into its store; buffers are planned once and reused. As many images as the vector unit is wide
-//! go through side by side, so that no shape needs padding and the cost of a pruned network follows
-//! its true MACs. An image's logits depend neither on its batch nor on the number of threads.
+//! into its store; buffers are planned once and reused. Each vector lane holds one image, so that no
+//! shape needs padding and the time of a pruned network follows its MACs. The logits of an image
+//! depend neither on its batch nor on the number of threads.
 
 mod images;
 mod plan;
@@ -62,7 +62,7 @@ impl Engine {
     /// Logits of all images, `[images][classes]`.
     ///
     /// # Errors
-    /// When the images are of another shape or laid out for another instruction set.
+    /// When the images have another shape or are laid out for another instruction set.
     pub fn logits(&self, images: &Images) -> Result<Vec<f32>, Error> {
         self.check(images)?;
         let lanes = self.isa.lanes();
@@ -80,7 +80,7 @@ impl Engine {
         Ok(blocks.concat())
     }
 
-    /// How many images have their label as the greatest logit.
+    /// The number of images whose greatest logit is that of their label.
     ///
     /// # Errors
     /// As [`Engine::logits`]; [`Error::NotFinite`] when a logit is NaN or infinite.
@@ -89,7 +89,7 @@ impl Engine {
         Ok(predictions.iter().zip(images.labels()).filter(|(a, b)| a == b).count())
     }
 
-    /// Share of images classified right.
+    /// The share of correctly classified images.
     ///
     /// # Errors
     /// As [`Engine::count_correct`].
@@ -97,7 +97,7 @@ impl Engine {
         Ok(self.count_correct(images)? as f64 / images.len().max(1) as f64)
     }
 
-    /// The class of the greatest logit of each image; the first of equals.
+    /// The class with the greatest logit of each image; on a tie, the class with the lowest index.
     ///
     /// # Errors
     /// As [`Engine::count_correct`].
@@ -109,8 +109,8 @@ impl Engine {
         Ok(logits.chunks_exact(self.classes).map(argmax).collect())
     }
 
-    /// Runs one block of images and shows `observe` what every convolution and linear layer reads:
-    /// its node and the input, `[channels][height][width][lanes]`.
+    /// Runs one block of images and calls `observe` for every convolution and linear layer with its
+    /// node and its input, `[channels][height][width][lanes]`.
     ///
     /// # Errors
     /// As [`Engine::logits`].
@@ -164,7 +164,7 @@ impl Engine {
         slots: &mut [Buffer],
         observe: &mut dyn FnMut(NodeIndex, &[f32]),
     ) -> Result<(), Error> {
-        // Slot 0 stands for the input itself, which is only ever read.
+        // Slot 0 is the input itself, which is never written.
         for step in &self.steps {
             let mut target = std::mem::take(&mut slots[step.writes]);
             let slot = |slot: usize| if slot == 0 { input } else { &slots[slot] };

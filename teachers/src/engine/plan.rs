@@ -31,8 +31,8 @@ pub fn compile(graph: &Graph, weights: &Weights, isa: Isa) -> Result<Engine, Err
         }
     }
     let Planner { shapes, steps, value, .. } = planner;
-    // A graph that ends in the input itself, or in a value that a later step overwrites, does not
-    // occur: the output is the last node, so its step is the last one or an alias of it.
+    // The output is the last node, so its step is the last one or an alias of it, and no later step
+    // overwrites its value.
     let last = value[graph.output()].unwrap_or_default();
     let slots = assign_slots(steps, last);
     Ok(Engine {
@@ -50,7 +50,7 @@ struct Slots {
     steps: Vec<Step>,
 }
 
-/// Gives every value a buffer; a buffer is free again after the last step that reads it.
+/// Assigns a buffer to every value; a buffer is free again after the last step that reads it.
 fn assign_slots(mut steps: Vec<Step>, output: usize) -> Slots {
     let mut last_read = vec![0; steps.len() + 1];
     for (at, step) in steps.iter().enumerate() {

@@ -11,7 +11,7 @@ use crate::{
     weights::Weights,
 };
 
-/// What computes a step.
+/// The kernel of a step.
 pub(super) enum Kernel {
     Conv(Conv2d),
     Linear(Linear),
@@ -29,9 +29,9 @@ pub(super) enum Kernel {
 
 /// One kernel with the buffers that it reads and writes.
 pub(super) struct Step {
-    /// The node that a kernel's refusal is blamed on and an observer is told: the first fused one.
+    /// The node that errors and observers name: the first of the fused ones.
     pub(super) node: NodeIndex,
-    /// Whether an observer is shown what it reads: layers that multiply by weights.
+    /// Whether observers see its input: true for layers that multiply by weights.
     pub(super) observed: bool,
     pub(super) name: String,
     pub(super) kernel: Kernel,
@@ -79,13 +79,13 @@ impl Step {
     }
 }
 
-/// What follows a kernel and is fused into it.
+/// The nodes after a kernel that are fused into it.
 struct Tail {
     end: NodeIndex,
     activation: Activation,
 }
 
-/// The steps so far, while a graph is compiled.
+/// The state of compiling a graph: the steps so far.
 pub(super) struct Planner<'a> {
     pub(super) graph: &'a Graph,
     pub(super) weights: &'a Weights,
@@ -213,7 +213,8 @@ impl Planner<'_> {
         self.push(index, tail.end, Kernel::Conv(kernel), residual)
     }
 
-    /// A sum that no convolution took in: pairs from left to right, the activation after the last.
+    /// Adds the steps of a sum that is not fused into a convolution: pairs from left to right, the
+    /// activation after the last.
     fn add_sum(&mut self, index: NodeIndex) -> Result<(), Error> {
         let node = &self.graph.nodes()[index];
         let tail = self.activation_after(index);
@@ -243,7 +244,7 @@ impl Planner<'_> {
     fn scale_and_shift(&self, index: NodeIndex) -> Result<(Vec<f32>, Vec<f32>), Error> {
         let node = &self.graph.nodes()[index];
         let Op::BatchNorm { channels, epsilon } = node.op else {
-            return Err(Error::node(&node.name, "is no batch-norm"));
+            return Err(Error::node(&node.name, "is not a batch-norm"));
         };
         let tensor = |kind: &str| self.weights.get(&format!("{}.{kind}", node.name));
         let (weight, bias) = (tensor("weight")?, tensor("bias")?);
@@ -280,7 +281,7 @@ impl Planner<'_> {
             writes: value,
             length,
         });
-        // Nodes inside the chain have no other reader; marking them keeps them from being added.
+        // Nodes inside the chain have no other reader. Setting their value skips them later.
         let mut at = first;
         self.value[at] = Some(value);
         while at != end {
@@ -290,7 +291,7 @@ impl Planner<'_> {
         Ok(())
     }
 
-    /// The only node that reads node `index`, where that is one of the wanted operations.
+    /// The only reader of node `index`, if it is one of the wanted operations.
     fn sole_user(&self, index: NodeIndex, wanted: impl Fn(&Op) -> bool) -> Option<NodeIndex> {
         match self.users[index][..] {
             [user] if wanted(&self.graph.nodes()[user].op) => Some(user),
@@ -298,7 +299,7 @@ impl Planner<'_> {
         }
     }
 
-    /// The activation that alone reads node `index`, which its kernel then computes too.
+    /// The activation to fuse after node `index`: its only reader, if that is an activation.
     fn activation_after(&self, index: NodeIndex) -> Tail {
         let user = self.sole_user(index, |op| matches!(op, Op::Activation { .. }));
         match user.map(|user| (user, &self.graph.nodes()[user].op)) {

@@ -1,4 +1,4 @@
-//! `graph.json`: nodes by name, so that a person can read it and a bad file is refused by name.
+//! The file format `graph.json`: inputs are listed by node name, and errors name the node.
 
 use std::collections::HashMap;
 

@@ -1,7 +1,7 @@
 //! The network as data: named nodes, shape inference, parameters.
 //!
 //! A graph is a list of nodes in topological order; the last one is the output. Node names are
-//! PyTorch's module paths, so a state dict's tensors are found as `<node>.weight` and alike.
+//! PyTorch's module paths, so that the tensors of a state dict are called `<node>.weight` and so on.
 
 mod facts;
 mod file;
@@ -24,7 +24,7 @@ pub type Shape = [usize; 3];
 pub struct Node {
     /// Unique name; PyTorch's module path where the node has parameters.
     pub name: String,
-    /// What it computes.
+    /// The operation.
     pub op: Op,
     /// Earlier nodes.
     pub inputs: Vec<NodeIndex>,
@@ -44,7 +44,7 @@ pub struct Parameter {
 /// A network: nodes in topological order, the last one the output.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Graph {
-    /// What it is called, like `resnet20`.
+    /// Its name, like `resnet20`.
     pub name: String,
     nodes: Vec<Node>,
 }
@@ -59,7 +59,7 @@ impl Graph {
     /// A graph from a finished list of nodes.
     ///
     /// # Errors
-    /// When a name is there twice, an input comes later than its user, or shapes do not fit.
+    /// When a name is used twice, a node comes before one of its inputs, or shapes do not fit.
     pub fn from_nodes(name: impl Into<String>, nodes: Vec<Node>) -> Result<Self, Error> {
         if !matches!(nodes.first(), Some(Node { op: Op::Input { .. }, .. })) {
             return Err(Error::Graph("the first node is not an input".to_owned()));
@@ -78,7 +78,7 @@ impl Graph {
         Ok(graph)
     }
 
-    /// Adds a node and gives its index. Fit is checked by [`Graph::shapes`].
+    /// Adds a node and returns its index. [`Graph::shapes`] checks whether it fits.
     pub fn push(&mut self, name: impl Into<String>, op: Op, inputs: &[NodeIndex]) -> NodeIndex {
         self.nodes.push(Node { name: name.into(), op, inputs: inputs.to_vec() });
         self.nodes.len() - 1
@@ -107,7 +107,7 @@ impl Graph {
         self.nodes.iter().position(|node| node.name == name)
     }
 
-    /// For each node, who reads it.
+    /// For each node, the nodes that read it.
     pub fn users(&self) -> Vec<Vec<NodeIndex>> {
         let mut users = vec![Vec::new(); self.nodes.len()];
         for (index, node) in self.nodes.iter().enumerate() {

@@ -11,7 +11,7 @@ use super::{
     facts::{Axis, Class, Facts, Flow, Initial, Role, Settings, TensorFacts, Window},
 };
 
-/// A convolution's hyper-parameters; two-element arrays are height, width.
+/// The hyper-parameters of a convolution; pairs are height, width.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Conv {
@@ -19,7 +19,7 @@ pub struct Conv {
     pub inputs: usize,
     /// Output channels.
     pub outputs: usize,
-    /// Window.
+    /// Size of the window.
     pub kernel: [usize; 2],
     /// Step of the window.
     pub stride: [usize; 2],
@@ -70,13 +70,13 @@ pub enum ActivationKind {
     Relu6,
 }
 
-/// How a pooling window is summed up.
+/// The value of a pooling window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PoolKind {
-    /// The greatest value.
+    /// The maximum; padding never counts.
     Max,
-    /// The mean, padding counted.
+    /// The mean; zeros of the padding count.
     Average,
 }
 
@@ -111,7 +111,7 @@ pub enum Op {
         kernel: [usize; 2],
         /// Step.
         stride: [usize; 2],
-        /// Zeros (average) or nothing (maximum) on each side.
+        /// Pixels added on each side.
         padding: [usize; 2],
     },
     /// Average over a fixed grid of bins; `[1, 1]` is global average pooling.
@@ -119,7 +119,7 @@ pub enum Op {
         /// Height and width of the result.
         output: [usize; 2],
     },
-    /// Channels, rows and columns as one vector, in this order.
+    /// Flattens channels, rows and columns, in this order, to a vector.
     Flatten,
     /// A fully connected layer.
     Linear {
@@ -132,7 +132,7 @@ pub enum Op {
     },
     /// Sum of two or more equal shapes.
     Add,
-    /// Channels of all inputs, one after the other.
+    /// The channels of all inputs, one input after the other.
     Concat,
     /// The parameter-free "option A" shortcut: every `stride`-th pixel, channels moved and padded.
     PadChannels {
@@ -141,7 +141,7 @@ pub enum Op {
         /// The input channel behind each output channel; `None` is a channel of zeros.
         sources: Vec<Option<usize>>,
     },
-    /// Random zeroing while training; nothing at evaluation.
+    /// Random zeroing during training; the identity at evaluation.
     Dropout {
         /// Share of values zeroed.
         probability: f64,

@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::{DatasetName, TrainingDefaults};
 
-/// What may be done to a training image.
+/// The random changes of training images.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Augmentation {
-    /// Greatest shift in pixels along each axis; what comes in from outside is zero.
+    /// Greatest shift in pixels along each axis; pixels from outside the image are zero.
     pub shift: usize,
     /// Whether half of the images are mirrored.
     pub mirror: bool,

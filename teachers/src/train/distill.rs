@@ -1,7 +1,7 @@
-//! Training a student on what its teacher says of the same images (Hinton et al. 2015).
+//! Training a student on its teacher's logits (Hinton et al. 2015).
 //!
 //! Differences from N2N's released code: the student is in training mode in every epoch (there,
-//! batch-norms are frozen after the first), and no test image is looked at.
+//! batch-norms are frozen after the first), and no test image is used.
 
 use std::{
     collections::BTreeMap,
@@ -30,19 +30,19 @@ use crate::{
 /// Momentum of [`Optimiser::Sgd`].
 const MOMENTUM: f32 = 0.9;
 
-/// What a student learns from. Several students can learn from one at the same time.
+/// The data that a student is trained on. Several students can share it at the same time.
 #[derive(Clone, Copy)]
 pub struct Distillation<'a> {
-    /// Images to learn from, by `indices`.
+    /// The dataset that `indices` selects training images from.
     pub dataset: &'a Dataset,
-    /// Which images of the dataset.
+    /// Indices of the training images in the dataset.
     pub indices: &'a [usize],
-    /// The teacher's logits of these images, `[indices][classes]`: see [`teacher_logits`]. Not read
-    /// where the loss does not ask the teacher.
+    /// The teacher's logits of these images, `[indices][classes]`, as [`teacher_logits`] gives them.
+    /// Ignored where the loss does not need the teacher.
     pub teacher_logits: &'a [f32],
-    /// Held-out images, for the figure after each epoch.
+    /// Held-out images for the accuracy after each epoch.
     pub validation: &'a Images,
-    /// Set from outside to stop before the next step, where there is somebody to set it.
+    /// A flag that stops the training before the next step.
     pub stop: Option<&'a AtomicBool>,
 }
 
@@ -148,12 +148,12 @@ struct Student<'a> {
     weights: Weights,
     /// The state of Adam for each tensor, by its name.
     adam: BTreeMap<String, Adam>,
-    /// Momentum of plain gradient descent.
+    /// The velocities of stochastic gradient descent.
     velocity: Weights,
 }
 
 impl Student<'_> {
-    /// One pass; `None` when it was asked to stop.
+    /// Runs one epoch. Returns `None` if the stop flag was set.
     fn epoch(&mut self, epoch: usize) -> Result<Option<f64>, Error> {
         let mut rng = ChaCha8Rng::seed_from_u64(self.options.seed);
         rng.set_stream(epoch as u64 + 1);
@@ -162,7 +162,7 @@ impl Student<'_> {
         let steps = order.len().div_ceil(self.options.batch);
         let (mut total, mut taken) = (0.0, 0);
         for (step, batch) in order.chunks(self.options.batch).enumerate() {
-            // Batch statistics of a single image say nothing.
+            // Batch normalisation needs at least two images.
             if batch.len() < 2 {
                 continue;
             }
@@ -177,7 +177,7 @@ impl Student<'_> {
         Ok(Some(total / f64::from(taken.max(1))))
     }
 
-    /// One step on the images at these positions of the training images.
+    /// Takes one step on the images at these positions in the list of training images.
     fn step(&mut self, batch: &[usize], rate: f32, rng: &mut ChaCha8Rng) -> Result<f64, Error> {
         let dataset = self.distillation.dataset;
         let indices: Vec<usize> = batch.iter().map(|&place| self.distillation.indices[place]).collect();
@@ -189,9 +189,7 @@ impl Student<'_> {
         let loss = self.loss(logits, batch, &dataset.labels_of(&indices));
         let value = loss.clone().into_data().iter::<f32>().next().unwrap_or(f32::NAN);
         if !value.is_finite() {
-            return Err(Error::NotFinite(
-                "the student's loss (a lower learning rate may mend it)".to_owned(),
-            ));
+            return Err(Error::NotFinite("the student's loss (a lower learning rate may help)".to_owned()));
         }
         let decay = self.options.weight_decay as f32;
         for (name, gradient) in network.gradients(&loss) {
@@ -235,7 +233,7 @@ impl Student<'_> {
         }
     }
 
-    /// The teacher's logits of a batch, one row an image.
+    /// The teacher's logits of a batch, one row per image.
     fn rows<'b>(&'b self, batch: &'b [usize]) -> impl Iterator<Item = &'b [f32]> {
         let classes = self.classes;
         batch.iter().map(move |&place| &self.distillation.teacher_logits[place * classes..][..classes])

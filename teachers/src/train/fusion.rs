@@ -1,13 +1,13 @@
-//! Which nodes a training step computes together.
+//! Chooses the nodes that a training step computes together.
 
 use crate::graph::{ActivationKind, Graph, NodeIndex, Op};
 
 /// How a node is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fusion {
-    /// As it stands.
+    /// By itself.
     Alone,
-    /// By the node before or after it: what it reads goes on as it is.
+    /// By the node before or after it; the interpreter passes its input through.
     Elsewhere,
     /// A batch-norm with the ReLU that reads it.
     Relu,
@@ -18,7 +18,7 @@ pub enum Fusion {
     },
 }
 
-/// What to do at each node; only values that nothing else reads are fused away.
+/// How each node is computed. Only values with a single reader are fused.
 pub fn plan(graph: &Graph) -> Vec<Fusion> {
     let (nodes, users) = (graph.nodes(), graph.users());
     let mut plan = vec![Fusion::Alone; nodes.len()];

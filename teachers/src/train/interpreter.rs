@@ -1,4 +1,4 @@
-//! A graph run on Burn: for training, and as an independent check of the evaluation engine.
+//! Runs a graph on Burn, for training and as an independent check of the evaluation engine.
 
 use burn::tensor::{
     Device, Int, Tensor, TensorData,
@@ -25,17 +25,17 @@ enum Parameter {
     Kernel(Tensor<4>),
 }
 
-/// What is different in training mode.
+/// The state of a run in training mode.
 struct Training<'a> {
-    /// What the batch-norms saw.
+    /// The batch statistics so far.
     statistics: Vec<BatchStatistics>,
-    /// Zeroes values with a probability.
+    /// Zeroes values with the given probability.
     dropout: &'a mut dyn FnMut(f64, Tensor<4>) -> Tensor<4>,
-    /// How each node is computed with our kernels; empty where Burn's compute.
+    /// How this project's kernels compute each node; empty where Burn's kernels are used.
     fusions: &'a [Fusion],
 }
 
-/// Mean and unbiased variance of a batch, per channel, that a batch-norm saw.
+/// The mean and unbiased variance of a batch, per channel, in one batch-norm.
 pub struct BatchStatistics {
     /// Name of the batch-norm.
     pub node: String,
@@ -47,18 +47,18 @@ pub struct BatchStatistics {
 
 /// A network's tensors on a Burn device.
 ///
-/// Training mode uses our own kernels on the flex device. Everything else is Burn's, and so is
-/// [`Interpreter::evaluate`]: an independent check of the evaluation engine.
+/// Training mode uses this project's kernels on the flex device. Everything else uses Burn's,
+/// [`Interpreter::evaluate`] included, which makes it an independent check of the evaluation engine.
 pub struct Interpreter<'a> {
     graph: &'a Graph,
     device: Device,
     parameters: Vec<(String, Parameter)>,
-    /// Empty where training too is left to Burn's kernels.
+    /// Empty where training uses Burn's kernels too.
     fusions: Vec<Fusion>,
 }
 
 impl<'a> Interpreter<'a> {
-    /// Puts `weights` on `device`; trainable ones are tracked where the device is an autodiff one.
+    /// Moves `weights` to `device`. Trainable ones are tracked if the device supports autodiff.
     ///
     /// # Errors
     /// When weights and graph do not fit each other.
@@ -76,7 +76,7 @@ impl<'a> Interpreter<'a> {
         Ok(Self { graph, device: device.clone(), parameters, fusions })
     }
 
-    /// The same with Burn's kernels for training too, on any device.
+    /// The same with Burn's kernels for training, on any device.
     pub fn with_stock_kernels(mut self) -> Self {
         self.fusions.clear();
         self
@@ -99,8 +99,8 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    /// Logits `[images, classes]` of `images` `[images, channels, height, width]`, running
-    /// statistics used by every batch-norm.
+    /// Computes the logits `[images, classes]` of `images` `[images, channels, height, width]`.
+    /// Batch-norms use their running statistics.
     ///
     /// # Errors
     /// When the images do not fit.
@@ -108,7 +108,7 @@ impl<'a> Interpreter<'a> {
         self.run(images, &mut None)
     }
 
-    /// The same in training mode: batch statistics, which are also returned, and dropout.
+    /// Computes the logits in training mode, with dropout and batch statistics, which are returned.
     ///
     /// # Errors
     /// When the images do not fit.
@@ -158,7 +158,7 @@ impl<'a> Interpreter<'a> {
             for &input in &node.inputs {
                 uses[input] -= 1;
                 let value = if uses[input] == 0 { values[input].take() } else { values[input].clone() };
-                inputs.push(value.ok_or_else(|| Error::node(&node.name, "reads a value that is gone"))?);
+                inputs.push(value.ok_or_else(|| Error::node(&node.name, "reads a value that was freed"))?);
             }
             let value = self.apply(index, inputs, training)?;
             debug_assert_eq!(values.len(), index);
@@ -176,7 +176,7 @@ impl<'a> Interpreter<'a> {
         training: &mut Option<Training<'_>>,
     ) -> Result<Tensor<4>, Error> {
         let node = &self.graph.nodes()[index];
-        // Our kernels compute where they are planned to.
+        // This project's kernels are used where the plan says so.
         let fusion = training.as_ref().and_then(|training| training.fusions.get(index).copied());
         let x = match (fusion, training.as_mut()) {
             (Some(Fusion::Elsewhere), _) => return Ok(inputs.remove(0)),
@@ -192,7 +192,7 @@ impl<'a> Interpreter<'a> {
             Op::Input { .. } => x,
             Op::Conv(conv) => {
                 let Parameter::Kernel(weight) = self.get(node, "weight")? else {
-                    return Err(Error::node(&node.name, "weight is no kernel"));
+                    return Err(Error::node(&node.name, "`weight` is not a convolution kernel"));
                 };
                 let bias = if conv.bias { Some(self.vector(node, "bias")?) } else { None };
                 let fused = fusion.and_then(|_| ops::convolve(&x, weight, bias.clone(), conv));
@@ -203,7 +203,7 @@ impl<'a> Interpreter<'a> {
             }
             Op::Linear { outputs, bias, .. } => {
                 let Parameter::Matrix(weight) = self.get(node, "weight")? else {
-                    return Err(Error::node(&node.name, "weight is no matrix"));
+                    return Err(Error::node(&node.name, "`weight` is not a matrix"));
                 };
                 let bias = if *bias { Some(self.vector(node, "bias")?) } else { None };
                 let flat = x.reshape([count, channels * height * width]);
@@ -246,8 +246,8 @@ impl<'a> Interpreter<'a> {
         })
     }
 
-    /// Batch norm `index` with the batch's own statistics, which are noted, and with what the plan
-    /// fuses into it: a residual comes with a ReLU.
+    /// Computes batch-norm `index` with the statistics of the batch, which are recorded, and with the
+    /// nodes that are fused into it. A residual implies a ReLU.
     fn normalise(
         &self,
         index: NodeIndex,
@@ -257,7 +257,7 @@ impl<'a> Interpreter<'a> {
     ) -> Result<Tensor<4>, Error> {
         let node = &self.graph.nodes()[index];
         let Op::BatchNorm { epsilon, .. } = node.op else {
-            return Err(Error::node(&node.name, "is no batch-norm"));
+            return Err(Error::node(&node.name, "is not a batch-norm"));
         };
         let [batch, _, height, width] = x.dims();
         let count = (batch * height * width) as f32;
@@ -284,7 +284,7 @@ impl<'a> Interpreter<'a> {
     }
 
     fn pad_channels(&self, x: Tensor<4>, stride: usize, sources: &[Option<usize>]) -> Tensor<4> {
-        // A window of one pixel is a subsampling that has a gradient.
+        // Pooling with a window of one pixel is subsampling with a gradient.
         let x =
             if stride == 1 { x } else { avg_pool2d(x, AvgPoolOptions::new([1; 2]).with_stride([stride; 2])) };
         let [count, channels, height, width] = x.dims();

@@ -1,4 +1,4 @@
-//! The steps of a training: batches, gradients, stochastic gradient descent, checkpoints.
+//! The training loop: batches, gradients, stochastic gradient descent, checkpoints.
 
 use std::{path::Path, sync::atomic::Ordering};
 
@@ -16,7 +16,7 @@ use crate::{
     weights::{self, Weights, write_atomically},
 };
 
-/// Weights that a thread moves together.
+/// Number of weights that one thread updates at a time.
 const RUN: usize = 1 << 14;
 
 #[derive(Serialize, Deserialize)]
@@ -27,7 +27,7 @@ struct State {
     epochs: Vec<Epoch>,
 }
 
-/// A network while it learns: its weights, and how they moved last.
+/// A network in training: its weights and their velocities.
 pub struct Learner<'a> {
     graph: &'a Graph,
     options: &'a TrainOptions,
@@ -37,7 +37,7 @@ pub struct Learner<'a> {
 }
 
 impl<'a> Learner<'a> {
-    /// Starts from `weights`; of `options` only the optimiser's and the kernels' count for a step.
+    /// Starts from `weights`. A single step uses only the optimiser's and the kernels' options.
     ///
     /// # Errors
     /// When weights and graph do not fit each other.
@@ -53,22 +53,22 @@ impl<'a> Learner<'a> {
         Ok(Self { graph, options, device, weights, momentum })
     }
 
-    /// The instruction set of our kernels; `None` where Burn's compute.
+    /// The instruction set of this project's kernels; `None` where Burn's kernels are used.
     pub fn isa(&self) -> Option<Isa> {
         (ops::covers(&self.device) && !self.options.stock_kernels).then(Isa::best)
     }
 
-    /// What has been learned.
+    /// The current weights.
     pub fn weights(&self) -> &Weights {
         &self.weights
     }
 
-    /// The same, for good.
+    /// The weights, by value.
     pub fn into_weights(mut self) -> Weights {
         std::mem::take(&mut self.weights)
     }
 
-    /// One pass; `None` when it was asked to stop, with the weights as before the pass.
+    /// Runs one epoch. Returns `None`, with the weights of before the epoch, if the stop flag was set.
     pub(super) fn epoch(&mut self, training: &Training<'_>, epoch: usize) -> Result<Option<f64>, Error> {
         let before = (self.weights.clone(), self.momentum.clone());
         let mut rng = ChaCha8Rng::seed_from_u64(self.options.seed);
@@ -78,7 +78,7 @@ impl<'a> Learner<'a> {
         let steps = order.len().div_ceil(self.options.batch);
         let (mut total, mut taken) = (0.0, 0);
         for (step, batch) in order.chunks(self.options.batch).enumerate() {
-            // Batch statistics of a single image say nothing.
+            // Batch normalisation needs at least two images.
             if batch.len() < 2 {
                 continue;
             }
@@ -100,10 +100,10 @@ impl<'a> Learner<'a> {
         Ok(Some(total / f64::from(taken.max(1))))
     }
 
-    /// One step down the gradient of the mean cross-entropy of a batch, which it returns.
+    /// Takes one step on a batch and returns its mean cross-entropy before the step.
     ///
-    /// `pixels` is `[images][channels][height][width]`, as the graph takes it; `rng` is drawn from
-    /// for dropout. Running statistics move with the batch's.
+    /// `pixels` is `[images][channels][height][width]`; dropout draws from `rng`. Running statistics
+    /// are updated with those of the batch.
     ///
     /// # Errors
     /// Pixels that are not as many images as there are labels; a loss that is not finite.
@@ -129,7 +129,7 @@ impl<'a> Learner<'a> {
         let loss = cross_entropy(logits, labels, &self.device);
         let value = loss.clone().into_data().iter::<f32>().next().unwrap_or(f32::NAN);
         if !value.is_finite() {
-            return Err(Error::NotFinite("the training loss (a lower learning rate may mend it)".to_owned()));
+            return Err(Error::NotFinite("the training loss (a lower learning rate may help)".to_owned()));
         }
         let settings = [self.options.momentum as f32, self.options.weight_decay as f32];
         for (name, gradient) in network.gradients(&loss) {
@@ -146,7 +146,7 @@ impl<'a> Learner<'a> {
         std::fs::create_dir_all(directory).map_err(|error| Error::file(directory, error))?;
         let state = State { task: task.to_owned(), options: self.options.clone(), epochs: epochs.to_vec() };
         let text = serde_json::to_string_pretty(&state).map_err(|error| Error::file(directory, error))?;
-        // The state comes last and names the epoch whose tensors it goes with.
+        // The state is written last and names the epoch that its tensors belong to.
         let last = epochs.len();
         self.weights.save(&directory.join(format!("weights-{last}.safetensors")))?;
         self.momentum.save(&directory.join(format!("momentum-{last}.safetensors")))?;
@@ -162,11 +162,14 @@ impl<'a> Learner<'a> {
         let Ok(text) = std::fs::read_to_string(&path) else { return Ok(Vec::new()) };
         let state: State = serde_json::from_str(&text).map_err(|error| Error::file(&path, error))?;
         if state.task != task {
-            let reason = format!("is of another training: {}; choose another folder", state.task);
+            let reason = format!("belongs to another training: {}; choose another folder", state.task);
             return Err(Error::file(&path, reason));
         }
         if state.options != *self.options {
-            return Err(Error::file(&path, "is of a training with other settings; choose another folder"));
+            return Err(Error::file(
+                &path,
+                "belongs to a training with other settings; choose another folder",
+            ));
         }
         let last = state.epochs.len();
         self.weights = Weights::load(&directory.join(format!("weights-{last}.safetensors")), self.graph)?;
@@ -177,7 +180,7 @@ impl<'a> Learner<'a> {
 }
 
 impl Drop for Learner<'_> {
-    /// Gives back the memory that the kernels have kept from step to step.
+    /// Frees the memory that the kernels reuse from step to step.
     fn drop(&mut self) {
         cgym_kernels::train::release();
     }
@@ -192,7 +195,7 @@ pub fn cross_entropy(logits: Tensor<2>, labels: &[usize], device: &Device) -> Te
     (log_softmax(logits, 1) * target).sum().mul_scalar(-1.0 / count as f32)
 }
 
-/// What is left of a learning rate after the share `done` of a training.
+/// The factor of the learning rate after the share `done` of a training, along half a cosine.
 pub(super) fn cosine(done: f64) -> f64 {
     0.5 * (1.0 + (std::f64::consts::PI * done).cos())
 }
@@ -225,7 +228,7 @@ pub(super) fn descend(
     });
 }
 
-/// Moves a running statistic a tenth of the way to the batch's.
+/// Updates a running statistic with the batch's, with a momentum of 0.1 as in PyTorch.
 pub(super) fn blend(weights: &mut Weights, name: &str, batch: &[f32]) {
     if let Some(running) = weights.get_mut(name) {
         running.data.iter_mut().zip(batch).for_each(|(value, new)| *value += 0.1 * (new - *value));

@@ -1,5 +1,5 @@
 //! Training a teacher (SGD with momentum, a cosine schedule, augmentation, checkpoints) and its
-//! students ([`distill`]).
+//! students ([`distill()`]).
 
 mod augment;
 mod distill;
@@ -34,11 +34,11 @@ use crate::{
 pub struct TrainOptions {
     /// Passes over the training images.
     pub epochs: usize,
-    /// Images a step.
+    /// Images per step.
     pub batch: usize,
     /// Learning rate at the start; falls to zero along half a cosine.
     pub learning_rate: f64,
-    /// Share of the last step kept.
+    /// Share of the previous step's velocity that is kept.
     pub momentum: f64,
     /// Weight decay, added to every gradient.
     pub weight_decay: f64,
@@ -46,7 +46,7 @@ pub struct TrainOptions {
     pub seed: u64,
     /// Shifts and mirror images.
     pub augmentation: Augmentation,
-    /// Whether Burn's kernels compute where ours would: slower, and other bytes by rounding.
+    /// Whether to use Burn's kernels in place of this project's: slower, and rounded differently.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub stock_kernels: bool,
 }
@@ -93,46 +93,46 @@ impl TrainOptions {
     }
 }
 
-/// How one epoch went.
+/// The results of one epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Epoch {
     /// Number of the epoch, from 1.
     pub epoch: usize,
     /// Mean cross-entropy over its steps.
     pub loss: f64,
-    /// Share of the validation images classified right after it.
+    /// Share of correctly classified validation images after it.
     pub top1: f64,
 }
 
-/// What a training ended with.
+/// The result of a training.
 #[derive(Debug, Clone)]
 pub struct Trained {
     /// The weights after the last epoch.
     pub weights: Weights,
-    /// Every epoch, those of a resumed training included.
+    /// Every epoch, including those before a resume.
     pub epochs: Vec<Epoch>,
-    /// False where it was stopped before the last epoch.
+    /// False if it was stopped before the last epoch.
     pub finished: bool,
 }
 
-/// What a training reads and where it reports.
+/// The data of a training, its checkpoints and its stop flag.
 pub struct Training<'a> {
-    /// What is learned, in words: model, data, split. A checkpoint of another task is refused.
+    /// A text that identifies model, data and split. A checkpoint of another task is refused.
     pub task: &'a str,
-    /// Images to learn from, by `indices`.
+    /// The dataset that `indices` selects training images from.
     pub dataset: &'a Dataset,
-    /// Which images of the dataset.
+    /// Indices of the training images in the dataset.
     pub indices: &'a [usize],
-    /// Held-out images, for the figure after each epoch only.
+    /// Held-out images, used only for the accuracy after each epoch.
     pub validation: &'a Images,
-    /// Where checkpoints go after each epoch; a training found there is continued.
+    /// The folder of the checkpoints written after each epoch; a training found there is resumed.
     pub checkpoints: Option<PathBuf>,
-    /// Set from outside to stop after the running epoch's step.
+    /// Set this flag to stop after the current step.
     pub stop: &'a AtomicBool,
 }
 
-/// Trains `graph` from `initial` weights. The same seed gives the same bytes, stopped and continued
-/// or not.
+/// Trains `graph` from `initial` weights. The same seed gives the same bytes, whether or not the
+/// training was interrupted and resumed.
 ///
 /// # Errors
 /// Settings outside their range, a checkpoint that does not fit, a loss that is not finite.

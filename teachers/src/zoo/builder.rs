@@ -1,4 +1,4 @@
-//! Layers that come together, added to a graph in PyTorch's order and under its names.
+//! Adds common sequences of layers to a graph, in PyTorch's order and under its names.
 
 use crate::graph::{ActivationKind, Conv, Graph, NodeIndex, Op};
 

@@ -1,4 +1,4 @@
-//! The model zoo: networks by name, for any input shape and class count that fits.
+//! The model zoo: networks by name, for any suitable input shape and number of classes.
 
 mod builder;
 mod lenet;
@@ -14,7 +14,7 @@ use crate::{
     named, nearest,
 };
 
-/// Names of all models, as users type them.
+/// The names of all models.
 pub const MODELS: &[&str] = &[
     "resnet8",
     "resnet14",
@@ -59,7 +59,7 @@ pub enum Stem {
 
 named!(Stem, "stem", [Imagenet => "imagenet", Cifar => "cifar"]);
 
-/// Which network to build.
+/// The options of building a network.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ModelOptions {
     /// Channels, height, width of the image.
@@ -70,7 +70,7 @@ pub struct ModelOptions {
     pub width: f64,
     /// Shortcut of the CIFAR ResNets.
     pub shortcut: Shortcut,
-    /// Stem of ResNet-18/34, VGG and the MobileNets; by the image's size where absent.
+    /// Stem of ResNet-18/34, VGG and the MobileNets; by default it depends on the image's size.
     pub stem: Option<Stem>,
 }
 
@@ -80,7 +80,7 @@ impl ModelOptions {
         Self { input, classes, width: 1.0, shortcut: Shortcut::A, stem: None }
     }
 
-    /// The stem asked for, or CIFAR's where the image is 64 pixels or less.
+    /// The given stem, by default CIFAR's for images of 64 pixels or less.
     pub fn stem(&self) -> Stem {
         let small = self.input[1].min(self.input[2]) <= 64;
         self.stem.unwrap_or(if small { Stem::Cifar } else { Stem::Imagenet })
@@ -94,7 +94,7 @@ impl ModelOptions {
 /// is too small for.
 pub fn build(name: &str, options: &ModelOptions) -> Result<Graph, Error> {
     let refuse = |reason: String| Error::Model { model: name.to_owned(), reason };
-    // Labels are 16 bits; no image has sides or channels beyond.
+    // Labels have 16 bits, and so have the sides and channels of images.
     let most = 1 << 16;
     if !(1..=most).contains(&options.classes) || options.input.iter().any(|side| !(1..=most).contains(side)) {
         return Err(refuse(format!(

@@ -32,7 +32,7 @@ pub fn vgg(name: &str, depth: usize, options: &ModelOptions) -> Graph {
             channels = outputs;
             layer += 3;
         }
-        // A stage that has come down to one pixel has nothing left to pool: small images still fit.
+        // A stage of one pixel is not pooled, so that small images still fit.
         if size > 1 {
             let pool = Op::Pool { kind: PoolKind::Max, kernel: [2; 2], stride: [2; 2], padding: [0; 2] };
             at = graph.push(format!("features.{layer}"), pool, &[at]);

@@ -5,18 +5,18 @@ use crate::Buffer;
 use std::cell::RefCell;
 use std::sync::{Mutex, PoisonError};
 
-/// Numbers from which on memory is worth keeping; below, the allocator has it at hand.
+/// The fewest numbers whose memory is kept; smaller requests are fast in the allocator.
 const LEAST_KEPT: usize = 1 << 14;
-/// Numbers that are kept at most: 1 GiB.
+/// The most numbers that are kept: 1 GiB.
 const MOST_KEPT: usize = 1 << 28;
 
 /// Memory of results that are no longer needed.
 static SPARE: Mutex<Vec<Vec<f32>>> = Mutex::new(Vec::new());
 
-/// Keeps the memory of a result that is no longer needed for the results to come: memory fresh from
-/// the system costs more to touch than what is computed in it.
+/// Keeps the memory of a result that is no longer needed, for later results: the first access to new
+/// memory of the system takes longer than the computation.
 ///
-/// At most 1 GiB is kept, until [`release`]; what was kept first makes room for what is new.
+/// At most 1 GiB is kept, until [`release`]; the oldest memory is freed first.
 pub fn recycle(values: Vec<f32>) {
     if !(LEAST_KEPT..=MOST_KEPT).contains(&values.capacity()) {
         return;
@@ -29,16 +29,16 @@ pub fn recycle(values: Vec<f32>) {
     spare.push(values);
 }
 
-/// Gives all memory that [`recycle`] has kept back to the system.
+/// Returns all memory that [`recycle`] has kept to the system.
 pub fn release() {
     SPARE.lock().unwrap_or_else(PoisonError::into_inner).clear();
 }
 
-/// An empty vector with room for `len` numbers, kept or new.
+/// An empty vector with room for `len` numbers, in kept or new memory.
 fn room(len: usize) -> Vec<f32> {
     if len >= LEAST_KEPT {
         let mut spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
-        // The last one kept is the likeliest to be in a cache still.
+        // The memory that was kept last is the most likely to be in a cache.
         let fits = |values: &Vec<f32>| (len..=len + len / 4).contains(&values.capacity());
         if let Some(place) = spare.iter().rposition(fits) {
             let mut values = spare.remove(place);
@@ -56,7 +56,7 @@ pub(super) struct Output {
     len: usize,
 }
 
-// SAFETY: `at` hands out pointers only; who writes through them answers for it.
+// SAFETY: `at` only returns pointers; whoever writes through them must uphold their safety.
 unsafe impl Sync for Output {}
 
 impl Output {
@@ -77,7 +77,7 @@ impl Output {
     /// The numbers.
     ///
     /// # Safety
-    /// Every number has been written, and nothing writes any more.
+    /// Every number has been written, and nothing writes to it any more.
     pub unsafe fn finish(mut self) -> Vec<f32> {
         // SAFETY: the caller's promise; the capacity is at least `len`.
         unsafe { self.values.set_len(self.len) }
@@ -85,15 +85,16 @@ impl Output {
     }
 }
 
-/// Images in lanes, kept by each thread from one call to the next: fresh memory would be slower
-/// than what is computed in it.
+/// The number of scratch buffers, which each thread keeps from one call to the next: the first access
+/// to new memory would take longer than the computation.
 const BUFFERS: usize = 3;
 
 thread_local! {
     static SCRATCH: RefCell<[Buffer; BUFFERS]> = RefCell::default();
 }
 
-/// Lends the thread's buffers, at least as long as asked; what they hold is left over.
+/// Runs a function with the thread's scratch buffers, of the requested lengths and with arbitrary
+/// contents.
 pub(super) fn with_scratch<R>(lens: [usize; BUFFERS], run: impl FnOnce([&mut [f32]; BUFFERS]) -> R) -> R {
     SCRATCH.with_borrow_mut(|buffers| {
         for (buffer, len) in buffers.iter_mut().zip(lens) {

@@ -6,9 +6,9 @@
 //! a multiple of [`Isa::lanes`](crate::Isa::lanes) times the threads wastes nothing.
 //!
 //! # Threads and reproducibility
-//! Everything runs on the current `rayon` pool. What is summed over a batch is summed in parts that
-//! depend on the batch and the instruction set only, and these in order: the same bits at any number
-//! of threads.
+//! Everything runs on the current `rayon` pool. Sums over a batch are computed in parts that depend
+//! only on the batch and the instruction set, and the parts are added in order, so that the result
+//! has the same bits at any number of threads.
 //!
 //! # Example
 //! ```

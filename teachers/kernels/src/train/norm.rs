@@ -22,20 +22,20 @@ const RUN: usize = 1024;
 /// Numbers of a channel from which its mean is guessed.
 const SAMPLE: usize = 256;
 
-/// What [`batch_norm_relu_forward`] gives; all but the output are `[channels]`.
+/// The result of [`batch_norm_relu_forward`]; all but the output are `[channels]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BatchNorm {
     /// `[batch][channels][pixels]`.
     pub output: Vec<f32>,
     /// Over batch and pixels.
     pub mean: Vec<f32>,
-    /// The mean of squared differences, not corrected for the number of samples: what normalises.
+    /// The biased variance (the mean of squared differences), which is used to normalise.
     pub variance: Vec<f32>,
     /// `1 / sqrt(variance + epsilon)`.
     pub inverse_deviation: Vec<f32>,
 }
 
-/// What [`batch_norm_relu_backward`] needs of the forward pass.
+/// The values of the forward pass that [`batch_norm_relu_backward`] needs.
 #[derive(Debug, Clone, Copy)]
 pub struct SavedNorm<'a> {
     /// The input of the forward pass, `[batch][channels][pixels]`.
@@ -48,13 +48,13 @@ pub struct SavedNorm<'a> {
     pub mean: &'a [f32],
     /// [`BatchNorm::inverse_deviation`].
     pub inverse_deviation: &'a [f32],
-    /// What was added before the ReLU, as long as the input.
+    /// The residual that was added before the ReLU, as long as the input.
     pub residual: Option<&'a [f32]>,
     /// Whether a ReLU followed.
     pub relu: bool,
 }
 
-/// What [`batch_norm_relu_backward`] gives.
+/// The result of [`batch_norm_relu_backward`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct NormGradients {
     /// `[batch][channels][pixels]`.
@@ -128,8 +128,8 @@ impl Planes {
     }
 }
 
-/// The factor and the summand that normalise a channel: the same in both directions, so that the
-/// ReLU lets the gradient through exactly where it has let the value through.
+/// The factor and the summand that normalise a channel. Forward and backward pass share them, so that
+/// the ReLU masks the gradient exactly where it masked the value.
 fn affine(weight: f32, bias: f32, mean: f32, inverse_deviation: f32) -> [f32; 2] {
     let scale = weight * inverse_deviation;
     [scale, (f64::from(bias) - f64::from(mean) * f64::from(scale)) as f32]
@@ -285,7 +285,7 @@ pub fn batch_norm_relu_backward(
 }
 
 impl BatchNorm {
-    /// What the backward pass needs, with what this was computed from.
+    /// The values that the backward pass needs; the arguments are those of the forward pass.
     pub fn saved<'a>(
         &'a self,
         input: &'a [f32],

@@ -10,7 +10,7 @@ const SUMS: usize = 4;
 /// The most lanes.
 const LANES: usize = 16;
 
-/// A vector of the first numbers of a slice, or of what is left of it and `fill`.
+/// A vector of the first values of a slice, filled up with `fill` where the slice is shorter.
 ///
 /// # Safety
 /// The caller has the instruction set.
@@ -28,7 +28,7 @@ unsafe fn load<V: Vector>(values: &[f32], fill: f32) -> V {
     }
 }
 
-/// Writes a vector, or as much of it as there is room for.
+/// Writes a vector, or the first `room` values of it.
 ///
 /// # Safety
 /// `to` has room for `room` numbers; the caller has the instruction set.
@@ -127,10 +127,10 @@ impl Kernel for Affine<'_> {
     }
 }
 
-/// How the gradient of a channel comes back.
+/// The arguments of the backward pass of a channel.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Backward {
-    /// Factor and summand that give the number above zero where the gradient comes through.
+    /// Factor and summand whose result is above zero where the ReLU passes the gradient.
     pub mask: [f32; 2],
     pub mean: f32,
 }

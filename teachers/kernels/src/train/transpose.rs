@@ -1,4 +1,4 @@
-//! Images to lanes and back, a square of numbers at a time in registers.
+//! Conversion between consecutive and interleaved images, one square of values at a time in registers.
 #![expect(unsafe_code, reason = "vector shuffles, and pointers into memory not yet written")]
 
 use crate::Isa;
@@ -18,7 +18,7 @@ trait Square {
     unsafe fn deinterleave(lanes: *const f32, len: usize, count: usize, images: *mut f32);
 }
 
-/// Puts `count` images `[count][len]` side by side as `[len][lanes]`; missing ones are zero.
+/// Interleaves `count` images `[count][len]` as `[len][lanes]`; missing images are zero.
 ///
 /// # Safety
 /// The processor has the instruction set; the pointers stand for that much memory.
@@ -35,10 +35,10 @@ pub(super) unsafe fn interleave(isa: Isa, images: *const f32, len: usize, count:
     }
 }
 
-/// Puts the first `count` images of `[len][lanes]` one after the other as `[count][len]`.
+/// Writes the first `count` images of `[len][lanes]` as `[count][len]`.
 ///
 /// # Safety
-/// As [`interleave`]; what is written need not be initialised.
+/// As [`interleave`]; the memory that is written need not be initialised.
 pub(super) unsafe fn deinterleave(isa: Isa, lanes: *const f32, len: usize, count: usize, images: *mut f32) {
     // SAFETY: the caller's promise.
     unsafe {
@@ -53,7 +53,7 @@ pub(super) unsafe fn deinterleave(isa: Isa, lanes: *const f32, len: usize, count
 }
 
 /// Positions before the first that starts a cache line in every image: squares that touch two
-/// lines an image miss the nearest cache, whose sets images of a power of two share.
+/// lines per image miss the first-level cache, whose sets images of a power of two share.
 fn head(images: *const f32, len: usize) -> usize {
     if len.is_multiple_of(LINE) { (images.addr() / size_of::<f32>()).wrapping_neg() % LINE } else { 0 }
 }

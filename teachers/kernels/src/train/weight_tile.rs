@@ -8,7 +8,7 @@ use crate::vector::{Portable, Vector};
 /// Most taps of a kernel's row that a tile takes.
 pub(super) const MOST_TAPS: usize = 3;
 
-/// What a tile adds up; strides in `f32`, `[0]` of the output's gradient, `[1]` of the input.
+/// The arguments of a tile; strides in `f32`, `[0]` of the output's gradient, `[1]` of the input.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct WeightCall {
     /// First pixel in the first channel.

@@ -94,7 +94,7 @@ fn rejects_an_image_that_cannot_be_decoded() {
     for bad in [b"".as_slice(), b"not an image", &good[..20], &good[..good.len() / 2]] {
         write(&path, bad);
         let result = load_from(DatasetName::ImageFolder, folder.path());
-        assert_rejected(result, &["01.png", "mend or remove"]);
+        assert_rejected(result, &["01.png", "fix or remove"]);
     }
 }
 

@@ -47,7 +47,7 @@ impl Backward<Flex, 3> for ConvBackward {
     }
 }
 
-/// What a batch norm's backward pass reads again.
+/// The values that the backward pass of a batch norm needs.
 #[derive(Debug, Clone)]
 struct NormState {
     input: FlexTensor,
@@ -59,7 +59,7 @@ struct NormState {
 }
 
 impl NormState {
-    /// Registers the gradients of input, weight, bias and residual where there is an id.
+    /// Registers the gradients of input, weight, bias and residual that have an id.
     fn backward(self, relu: bool, gradient: FlexTensor, ids: [Option<NodeId>; 4], gradients: &mut Gradients) {
         let [mean, inverse_deviation] = &*self.statistics;
         let saved = SavedNorm {
@@ -135,7 +135,7 @@ impl Backward<Flex, 1> for PadBackward {
     }
 }
 
-/// What [`flex::normalise`] of these tensors gives, and what its backward pass needs.
+/// The result of [`flex::normalise`], and the values that its backward pass needs.
 fn normalise(
     [input, weight, bias]: [&FlexTensor; 3],
     residual: Option<&FlexTensor>,

@@ -1,4 +1,4 @@
-//! The operations on flex tensors: slices handed to the kernels.
+//! The operations on flex tensors, which pass their slices to the kernels.
 
 use burn::{
     backend::{Flex, flex::FlexTensor},
@@ -13,11 +13,11 @@ use rayon::prelude::*;
 
 use super::{NormOptions, Normalised, TrainingOps};
 
-/// Why a kernel's refusal is not the user's: the caller has checked the shape, and tensors come
-/// from operations that agree with it.
+/// The reason that a kernel cannot fail here: the caller has checked the shape, and the tensors have
+/// that shape.
 const FITS: &str = "tensors fit the shape";
 
-/// The same numbers one after the other.
+/// The same tensor in contiguous memory.
 pub fn contiguous(tensor: &FlexTensor) -> FlexTensor {
     tensor.to_contiguous()
 }
@@ -32,7 +32,7 @@ pub fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> FlexTensor
     FlexTensor::from_data(TensorData::new(values, shape))
 }
 
-/// Lets results to come have the memory of a contiguous tensor, if nothing else uses it.
+/// Makes the memory of a contiguous tensor available to later results, if nothing else uses it.
 pub fn recycle(tensor: FlexTensor) {
     if tensor.is_unique()
         && let Ok(values) = tensor.into_data().try_into_vec()
@@ -56,7 +56,7 @@ pub fn convolve(input: &FlexTensor, weight: &FlexTensor, bias: &FlexTensor, shap
     tensor(output, [batch, shape.out_channels, height, width])
 }
 
-/// Its gradients; that of the input only if wanted.
+/// The gradients of a convolution; that of the input only on request.
 pub fn convolve_backward(
     input: &FlexTensor,
     weight: &FlexTensor,
@@ -82,7 +82,7 @@ pub fn normalise(
     batch_norm_relu_forward(Isa::best(), values(input), affine, epsilon, residual, relu, batch).expect(FITS)
 }
 
-/// Its gradients.
+/// The gradients of a batch norm.
 pub fn normalise_backward(saved: &SavedNorm<'_>, gradient: &FlexTensor) -> NormGradients {
     let batch = dims(gradient)[0];
     batch_norm_relu_backward(Isa::best(), saved, values(gradient), batch).expect(FITS)
@@ -107,7 +107,7 @@ pub fn pad_channels(input: &FlexTensor, stride: usize, sources: &[Option<usize>]
     tensor(output, [batch, sources.len(), rows, columns])
 }
 
-/// The gradient of an input of `size`: what [`pad_channels`] copied, added back.
+/// The gradient of [`pad_channels`] for an input of `size`: each copied value is added back.
 pub fn pad_channels_backward(
     gradient: &FlexTensor,
     stride: usize,

@@ -1,7 +1,7 @@
-//! Our training kernels behind Burn's extension point: tensors in, tensors out, with gradients.
+//! Operations of Burn tensors, with gradients, that use this project's training kernels.
 //!
-//! The operations are known to one processor backend of Burn, flex, and to its autodiff decorator;
-//! [`covers`] says where they may be called. They take and give `[images][channels][height][width]`
+//! They are defined for one backend of Burn, flex, and for its autodiff decorator; [`covers`] tells
+//! whether a device supports them. They read and write `[images][channels][height][width]`
 //! in single precision; a tensor that is a view of another is copied first.
 
 mod autodiff;
@@ -15,10 +15,10 @@ use cgym_kernels::ConvShape;
 
 use crate::graph::Conv;
 
-/// A batch-norm's result and what it normalised with.
+/// The result of a batch-norm and the statistics that it used.
 #[derive(ExtensionType)]
 pub struct Normalised<B: Backend> {
-    /// As the input.
+    /// In the shape of the input.
     pub output: FloatTensor<B>,
     /// `[channels]`, not tracked.
     pub mean: FloatTensor<B>,
@@ -26,7 +26,7 @@ pub struct Normalised<B: Backend> {
     pub variance: FloatTensor<B>,
 }
 
-/// What a batch-norm does besides normalising.
+/// The options of a batch-norm.
 #[derive(Debug, Clone, Copy)]
 pub struct NormOptions {
     /// Added to the variance.
@@ -35,7 +35,7 @@ pub struct NormOptions {
     pub relu: bool,
 }
 
-/// The operations that training spends its time in.
+/// The operations that take most of the time of training.
 #[backend_extension(Autodiff, Flex)]
 pub trait TrainingOps: Backend {
     /// A convolution of any kind; `bias` is `[out_channels]`.
@@ -46,7 +46,7 @@ pub trait TrainingOps: Backend {
         shape: ConvShape,
     ) -> FloatTensor<Self>;
 
-    /// Batch norm with the batch's own statistics, then a ReLU where the options say so.
+    /// Batch-norm with the statistics of the batch, then a ReLU if the options say so.
     fn normalise(
         input: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -63,7 +63,7 @@ pub trait TrainingOps: Backend {
         options: NormOptions,
     ) -> Normalised<Self>;
 
-    /// Every `stride`-th pixel, channels moved to where `sources` says, zeros elsewhere.
+    /// Takes every `stride`-th pixel. Output channel i is input channel `sources[i]`, or zero.
     fn pad_channels(
         input: FloatTensor<Self>,
         stride: usize,
@@ -71,12 +71,12 @@ pub trait TrainingOps: Backend {
     ) -> FloatTensor<Self>;
 }
 
-/// Whether the operations run on a device.
+/// Whether a device supports the operations.
 pub fn covers(device: &Device) -> bool {
     device.clone().inner() == Device::flex()
 }
 
-/// A convolution; `None` where the kernels do not cover its shape.
+/// A convolution; `None` where the kernels do not support its shape.
 pub fn convolve(
     input: &Tensor<4>,
     weight: &Tensor<4>,
@@ -100,7 +100,7 @@ pub fn convolve(
     Some(Tensor::from_dispatch(Dispatch::convolve(input, weight, bias.into_dispatch(), shape)))
 }
 
-/// A batch norm's output, mean and variance, with what is fused into it.
+/// The output, mean and variance of a batch-norm, with the nodes that are fused into it.
 pub fn normalise(
     input: Tensor<4>,
     [weight, bias]: [Tensor<1>; 2],
