@@ -25,8 +25,6 @@ pub mod settings;
 mod space;
 
 pub use budget::{Budget, BudgetUnit, parse_budget};
-pub use amc::{AmcEnv, AmcSettings, Decision, FEATURE_NAMES, FEATURES, Scope};
-pub use budget::BudgetUnit;
 pub use cgym_teachers::nearest;
 pub use check::{CheckError, check_env};
 pub use contract::{Action, Ending, Env, EnvSpec, Info, Layout, Outcome, Preview, ResetOptions, Step};
