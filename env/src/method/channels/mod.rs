@@ -181,8 +181,9 @@ impl ChannelMethod {
     /// The coupling groups of `graph` that are in scope.
     ///
     /// # Errors
-    /// [`EnvError::Setting`] for a network without any.
+    /// [`EnvError::Setting`] for a network without any, or for settings outside their range.
     pub fn new(graph: &Graph, settings: &ChannelSettings) -> Result<Self, EnvError> {
+        settings.check()?;
         let coupling = Coupling::of(graph)?;
         let (groups, sites): (Vec<usize>, Vec<Site>) =
             sites::sites(graph, &coupling, settings).into_iter().unzip();
