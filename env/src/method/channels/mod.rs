@@ -228,6 +228,12 @@ struct ChannelSurgery {
 
 impl Surgery for ChannelSurgery {
     fn apply(&self, kept: &[u64]) -> Result<(Graph, Weights), Error> {
+        if kept.len() != self.groups.len() {
+            return Err(Error::Channels {
+                group: format!("{} sites", self.groups.len()),
+                reason: format!("{kept:?} does not say how much of each is kept"),
+            });
+        }
         let kept: Vec<(usize, usize)> =
             self.groups.iter().zip(kept).map(|(&group, &atoms)| (group, atoms as usize)).collect();
         self.pruner.prune(&kept)
