@@ -41,7 +41,8 @@ impl Surrogate {
 
 impl Scorer<Kept> for Surrogate {
     fn score(&self, kept: &Kept) -> Result<Score, Error> {
-        if kept.len() != self.whole.len() || kept.iter().zip(&self.whole).any(|(kept, whole)| kept > whole) {
+        let allowed = |(kept, whole): (&u64, &u64)| (1..=*whole).contains(kept);
+        if kept.len() != self.whole.len() || !kept.iter().zip(&self.whole).all(allowed) {
             return Err(Error::Channels {
                 group: "surrogate".to_owned(),
                 reason: format!("{kept:?} cannot be kept of {:?}", self.whole),

@@ -1,34 +1,98 @@
 //! Networks and environments that several tests play with.
 #![allow(dead_code, reason = "no test file uses all of them")]
 
+pub mod n2n;
+pub mod toy;
+
 use std::sync::Arc;
 
-use cgym_env::{Action, AmcEnv, AmcSettings, Env, EnvError, Evaluator, ResetOptions, Step, Surrogate};
+use cgym_env::{
+    Action, Budget, Env, EnvError, Header, Layerwise, LayerwiseEnv, Material, Outcome, ResetOptions, Reward,
+    Step, TrainedNetwork,
+    method::channels::{ChannelMethod, ChannelSettings},
+    settings::EnvSettings,
+};
 use cgym_teachers::{
-    coupling::Coupling,
+    data::{self, DatasetName, LoadOptions, SplitSizes, Splits},
+    engine::Images,
     graph::{Conv, Graph, Op, Shape},
     weights::{Tensor, Weights},
     zoo::{self, ModelOptions},
 };
 use rand_chacha::ChaCha8Rng;
 
-/// A model of the zoo for `classes` classes of `input` images.
-pub fn teacher(model: &str, input: Shape, classes: usize) -> (Graph, Coupling) {
-    let graph = zoo::build(model, &ModelOptions::new(input, classes)).unwrap();
-    let coupling = Coupling::of(&graph).unwrap();
-    (graph, coupling)
+/// Neither a budget nor a progress of the episode's own.
+pub const NO_OPTIONS: ResetOptions = ResetOptions { budget: None, progress: None };
+
+/// Settings of channel pruning: by default AMC's, at half the MACs.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    pub channels: ChannelSettings,
+    pub budget: Budget,
+    pub reward: Reward,
 }
 
-/// An environment with a made-up accuracy.
-pub fn surrogate_env(graph: &Graph, coupling: &Coupling, settings: &AmcSettings) -> Result<AmcEnv, EnvError> {
-    let evaluator: Arc<dyn Evaluator> = Arc::new(Surrogate::new(graph, coupling).unwrap());
-    AmcEnv::new("AMC-Test-v0", graph, coupling, settings, evaluator)
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            channels: ChannelSettings::default(),
+            budget: Budget { share: Some(0.5), ..Budget::default() },
+            reward: Reward::Error,
+        }
+    }
+}
+
+impl Setup {
+    /// The defaults with another budget.
+    pub fn with_share(share: Option<f64>) -> Self {
+        Self { budget: Budget { share, ..Budget::default() }, ..Self::default() }
+    }
+
+    /// The defaults with other settings of the method.
+    pub fn with_channels(channels: ChannelSettings) -> Self {
+        Self { channels, ..Self::default() }
+    }
+}
+
+/// A model of the zoo for `classes` classes of `input` images.
+pub fn network(model: &str, input: Shape, classes: usize) -> Graph {
+    zoo::build(model, &ModelOptions::new(input, classes)).unwrap()
+}
+
+/// A model of the zoo for 1x8x8 digits.
+pub fn digits_network(model: &str) -> Graph {
+    network(model, [1, 8, 8], 10)
+}
+
+/// Names and limits of a test's environment.
+pub fn header(budget: &Budget) -> Header {
+    Header { id: "AMC-Test-v0".to_owned(), settings: "test".to_owned(), budget: budget.clone() }
+}
+
+/// Names and limits of the environment that `settings` describe.
+pub fn header_of(settings: &EnvSettings) -> Header {
+    Header { id: settings.id(), settings: settings.hash(), budget: settings.budget.clone() }
+}
+
+/// Channel pruning of `graph`.
+pub fn game(graph: &Graph, setup: &Setup) -> Result<Layerwise, EnvError> {
+    let method = Arc::new(ChannelMethod::new(graph, &setup.channels)?);
+    Layerwise::new(&header(&setup.budget), method, setup.reward, setup.channels.lower_bound)
+}
+
+/// An environment whose accuracies are computed by a formula.
+pub fn surrogate_env(graph: &Graph, setup: &Setup) -> Result<LayerwiseEnv, EnvError> {
+    Ok(LayerwiseEnv::surrogate(game(graph, setup)?))
 }
 
 /// The same for a model of the zoo on 1x8x8 digits.
-pub fn digits_env(model: &str, settings: &AmcSettings) -> AmcEnv {
-    let (graph, coupling) = teacher(model, [1, 8, 8], 10);
-    surrogate_env(&graph, &coupling, settings).unwrap()
+pub fn digits_env(model: &str, setup: &Setup) -> LayerwiseEnv {
+    surrogate_env(&digits_network(model), setup).unwrap()
+}
+
+/// The environment that `settings` describe on `graph`, its accuracies computed by a formula.
+pub fn outlined(settings: &EnvSettings, graph: &Graph) -> Result<Box<dyn Env>, EnvError> {
+    Ok(settings.rules.outline(&header_of(settings), graph, graph)?.env)
 }
 
 /// Weights of zeros: enough where only shapes count.
@@ -40,6 +104,23 @@ pub fn empty_weights(graph: &Graph) -> Weights {
     weights
 }
 
+/// An untrained network with the first 200 digits as its reward split.
+pub fn untrained(model: &str) -> Material {
+    let graph = digits_network(model);
+    let network = Arc::new(TrainedNetwork { weights: Weights::initialise(&graph, 1), graph });
+    let digits = data::load(DatasetName::Digits, &LoadOptions::default(), &mut |_, _| ()).unwrap();
+    let splits = Splits::new(&digits, &SplitSizes { calibration: 20, reward: 100, seed: 0 }).unwrap();
+    let reward = Images::new(&digits.train, &(0..200).collect::<Vec<_>>()).unwrap();
+    Material {
+        teacher: network.clone(),
+        network,
+        teacher_top1: 0.1,
+        train: Arc::new(digits.train),
+        splits: Arc::new(splits),
+        reward: Arc::new(reward),
+    }
+}
+
 /// Plays an episode and gives all its steps.
 pub fn play(env: &mut dyn Env, options: &ResetOptions, mut act: impl FnMut() -> Action) -> Vec<Step> {
     env.reset(0, options).unwrap();
@@ -48,6 +129,16 @@ pub fn play(env: &mut dyn Env, options: &ResetOptions, mut act: impl FnMut() -> 
         steps.push(env.step(&act()).unwrap());
     }
     steps
+}
+
+/// The outcome of an episode that leads to one.
+pub fn outcome(steps: &[Step]) -> Outcome {
+    *steps.last().unwrap().info().outcome.clone().unwrap()
+}
+
+/// Plays an episode of equal actions without options and gives its outcome.
+pub fn outcome_of(env: &mut dyn Env, preserve_ratio: f32) -> Outcome {
+    outcome(&play(env, &NO_OPTIONS, || Action::scalar(preserve_ratio)))
 }
 
 /// A uniformly random action of `env`.

@@ -181,8 +181,9 @@ impl ChannelMethod {
     /// The coupling groups of `graph` that are in scope.
     ///
     /// # Errors
-    /// [`EnvError::Setting`] for a network without any.
+    /// [`EnvError::Setting`] for a network without any, or for settings outside their range.
     pub fn new(graph: &Graph, settings: &ChannelSettings) -> Result<Self, EnvError> {
+        settings.check()?;
         let coupling = Coupling::of(graph)?;
         let (groups, sites): (Vec<usize>, Vec<Site>) =
             sites::sites(graph, &coupling, settings).into_iter().unzip();
@@ -227,6 +228,12 @@ struct ChannelSurgery {
 
 impl Surgery for ChannelSurgery {
     fn apply(&self, kept: &[u64]) -> Result<(Graph, Weights), Error> {
+        if kept.len() != self.groups.len() {
+            return Err(Error::Channels {
+                group: format!("{} sites", self.groups.len()),
+                reason: format!("{kept:?} does not say how much of each is kept"),
+            });
+        }
         let kept: Vec<(usize, usize)> =
             self.groups.iter().zip(kept).map(|(&group, &atoms)| (group, atoms as usize)).collect();
         self.pruner.prune(&kept)
