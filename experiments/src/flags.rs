@@ -80,7 +80,9 @@ impl SettingFlags {
     /// # Errors
     /// A path that is not `table.key`.
     pub fn layer(&self) -> Result<Layer, Error> {
-        let path = |path: &PathBuf| path.display().to_string();
+        // Absolute, so that a folder called `none` is not the word that empties a setting.
+        let path =
+            |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone()).display().to_string();
         let mut layer = Layer { env: self.env.clone(), ..Layer::default() };
         let mut set = |table: &str, key: &str, value: Option<Value>| {
             if let Some(value) = value {
