@@ -115,7 +115,10 @@ impl Config {
     }
 
     /// Paths are written down, and a run may be resumed from another folder.
-    fn make_paths_absolute(&mut self) -> Result<(), WorldError> {
+    ///
+    /// # Errors
+    /// An empty path.
+    pub(crate) fn make_paths_absolute(&mut self) -> Result<(), WorldError> {
         let Self { env, run, .. } = self;
         for path in [&mut env.network.weights, &mut env.network.from, &mut env.data.path, &mut run.pretrained]
         {

@@ -65,7 +65,9 @@ impl From<AgentError> for Error {
     /// A hyper-parameter is a setting like others, in the table `[agent]`.
     fn from(error: AgentError) -> Self {
         match error {
-            AgentError::Setting { key, reason } => WorldError::setting(&format!("agent.{key}"), reason).into(),
+            AgentError::Setting { key, reason } => {
+                WorldError::setting(&format!("agent.{key}"), reason).into()
+            }
             other => Self::Agent(other),
         }
     }
