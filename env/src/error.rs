@@ -51,6 +51,9 @@ pub enum EnvError {
         /// What is wrong and what would mend it.
         reason: String,
     },
+    /// A word that is not a value of a setting.
+    #[error(transparent)]
+    Name(#[from] cgym_teachers::UnknownName),
     /// A network, weights or data problem.
     #[error(transparent)]
     Teacher(#[from] cgym_teachers::Error),

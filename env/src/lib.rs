@@ -16,7 +16,6 @@ mod id;
 pub mod layerwise;
 pub mod method;
 pub mod n2n;
-mod names;
 mod optimum;
 mod record;
 mod reward;

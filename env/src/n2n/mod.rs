@@ -22,6 +22,7 @@ use std::sync::Arc;
 
 use cgym_teachers::{
     graph::Graph,
+    named,
     train::{Device, DistillLoss, DistillOptions, Optimiser},
 };
 use serde::{Deserialize, Serialize};
@@ -34,7 +35,6 @@ use crate::{
     Budget, BudgetUnit, EnvError,
     family::{Family, Header, Material, Outline, Play, Rules, SiteDescription, Tables},
     game::Played,
-    names::named,
     score::{Distilled, DistilledSetup},
     settings::{Field, Fields, Table, read, refuse, write},
     table,

@@ -16,7 +16,7 @@ mod sites;
 use std::sync::Arc;
 
 use cgym_teachers::{
-    Error, cost::Cost, coupling::Coupling, engine::Images, graph::Graph, pruner::Pruner,
+    Error, cost::Cost, coupling::Coupling, engine::Images, graph::Graph, named, pruner::Pruner,
     reconstruct::Sampling, weights::Weights,
 };
 
@@ -27,7 +27,6 @@ use crate::{
     Budget, BudgetUnit, EnvError, SPLIT_SEED,
     family::Material,
     layerwise::{FEATURES, static_features},
-    names::named,
     settings::{Layer, Table, refuse},
     table,
 };
