@@ -86,7 +86,7 @@ fn an_unknown_word_is_refused_with_the_nearest() {
         ("network", "model", "resnet21", "resnet20"),
     ] {
         let refused = refusal(&Layer::default().with(table, key, word));
-        assert!(refused.starts_with(&format!("setting `{table}.{key}`: ")), "{refused}");
+        assert!(refused.starts_with(&format!("setting `{table}.{key}`: unknown ")), "{refused}");
         assert!(refused.contains(&format!("did you mean `{nearest}`?")), "{refused}");
     }
 }
