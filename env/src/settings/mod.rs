@@ -7,6 +7,8 @@
 mod layer;
 mod table;
 mod tables;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -75,8 +77,12 @@ impl EnvSettings {
     /// # Errors
     /// [`EnvError::UnknownId`]; [`EnvError::Setting`] for an unknown key or a value outside its range.
     pub fn resolve(given: &Layer) -> Result<Self, EnvError> {
-        let mut base = base(given)?;
-        let family = family(&base, given)?;
+        let base = base(given)?;
+        Self::of_family(family(&base, given)?, base, given)
+    }
+
+    /// The settings of `given` in a game, over what an id says.
+    fn of_family(family: &'static dyn Family, mut base: Layer, given: &Layer) -> Result<Self, EnvError> {
         if base.get("game", "name").and_then(Value::as_str) != Some(family.name()) {
             base.tables.remove("game");
             base.tables.remove("budget");
