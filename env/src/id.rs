@@ -136,8 +136,7 @@ fn suggestion(id: &str) -> String {
         for version in family.versions() {
             for model in zoo::MODELS {
                 for dataset in DatasetName::ALL {
-                    let stem =
-                        format!("{}-{}-{}", family.id_word(), model_word(model), dataset.id_word());
+                    let stem = format!("{}-{}-{}", family.id_word(), model_word(model), dataset.id_word());
                     ids.extend(budgets.iter().map(|budget| format!("{stem}{budget}-v{}", version.number)));
                 }
             }
