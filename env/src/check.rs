@@ -4,13 +4,14 @@
 //!
 //! ```
 //! # use std::sync::Arc;
-//! # use cgym_env::{DEFAULT_ID, Env, EnvConfig, Surrogate, check_env};
-//! # use cgym_teachers::{coupling::Coupling, zoo::{self, ModelOptions}};
-//! # let config = EnvConfig::from_id(DEFAULT_ID)?;
-//! # let graph = zoo::build(&config.model, &ModelOptions::new([1, 8, 8], 10))?;
-//! # let coupling = Coupling::of(&graph)?;
-//! # let surrogate = Arc::new(Surrogate::new(&graph, &coupling)?);
-//! let my_env = config.make(&graph, &coupling, surrogate)?;
+//! # use cgym_env::{Budget, Header, Layerwise, LayerwiseEnv, Reward, check_env};
+//! # use cgym_env::method::channels::{ChannelMethod, ChannelSettings};
+//! # use cgym_teachers::zoo::{self, ModelOptions};
+//! # let budget = Budget { share: Some(0.5), ..Budget::default() };
+//! # let header = Header { id: "Mine-v0".to_owned(), settings: String::new(), budget };
+//! # let graph = zoo::build("resnet8", &ModelOptions::new([1, 8, 8], 10))?;
+//! # let method = Arc::new(ChannelMethod::new(&graph, &ChannelSettings::default())?);
+//! let my_env = LayerwiseEnv::surrogate(Layerwise::new(&header, method, Reward::Error, 0.2)?);
 //! check_env(|| Box::new(my_env.clone()))?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

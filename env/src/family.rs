@@ -33,7 +33,7 @@ pub const FAMILIES: &[&dyn Family] =
 pub struct Version {
     /// The number after `-v`.
     pub number: u32,
-    /// Defaults that this version has instead of the tables' own: paths and TOML values.
+    /// Defaults that this version has instead of the tables' own: paths and JSON values.
     pub settings: &'static [(&'static str, &'static str)],
 }
 
@@ -41,7 +41,7 @@ impl Version {
     /// Its defaults.
     ///
     /// # Errors
-    /// [`EnvError::Setting`] for a row that is not a path and a JSON value.
+    /// [`EnvError::Setting`] for a row that is no path and JSON value.
     pub fn layer(&self) -> Result<Layer, EnvError> {
         let mut layer = Layer::default();
         for (path, value) in self.settings {

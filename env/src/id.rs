@@ -86,7 +86,8 @@ pub(crate) fn parse(id: &str) -> Result<Layer, EnvError> {
         .ok_or_else(|| EnvError::UnknownId { id: id.to_owned(), suggestion: suggestion(id) })
 }
 
-fn parse_as(family: &'static dyn Family, id: &str) -> Option<Layer> {
+/// What `id` says as an id of `family`; `None` where it is none.
+pub(crate) fn parse_as(family: &'static dyn Family, id: &str) -> Option<Layer> {
     let rest = id.strip_prefix(family.id_word())?.strip_prefix('-')?;
     let words: Vec<&str> = rest.split('-').collect();
     let (model, dataset, budget, version) = match words[..] {
@@ -135,8 +136,7 @@ fn suggestion(id: &str) -> String {
         for version in family.versions() {
             for model in zoo::MODELS {
                 for dataset in DatasetName::ALL {
-                    let stem =
-                        format!("{}-{}-{}", family.id_word(), model_word(model), dataset.id_word());
+                    let stem = format!("{}-{}-{}", family.id_word(), model_word(model), dataset.id_word());
                     ids.extend(budgets.iter().map(|budget| format!("{stem}{budget}-v{}", version.number)));
                 }
             }

@@ -217,9 +217,7 @@ impl Game for Layerwise {
         let made = [cost.macs, cost.parameters, cost.weight_bytes];
         let recorded = [outcome.macs, outcome.parameters, outcome.bytes];
         if made != recorded {
-            let reason = format!(
-                "has MACs, parameters and bytes {recorded:?}, what it keeps makes {made:?}"
-            );
+            let reason = format!("has MACs, parameters and bytes {recorded:?}, what it keeps makes {made:?}");
             return Err(refuse("outcome", reason));
         }
         Ok(kept)

@@ -59,7 +59,9 @@ pub fn check_method(method: &dyn Method, units: &[BudgetUnit]) -> Result<(), Vec
                 if with != whole {
                     failures.push(format!("{unit}: `{}` changed costs {with}, in full {whole}", site.name));
                 }
-                if (changed[index] > kept[index] && whole < total) || (changed[index] < kept[index] && whole > total) {
+                if (changed[index] > kept[index] && whole < total)
+                    || (changed[index] < kept[index] && whole > total)
+                {
                     failures.push(format!("{unit}: the cost falls when more is kept of `{}`", site.name));
                 }
             }

@@ -120,7 +120,12 @@ pub trait Surgery: Send + Sync {
     ///
     /// # Errors
     /// As [`Surgery::apply`].
-    fn coded(&self, _kept: &[u64], _graph: &Graph, _weights: &Weights) -> Result<Option<(&'static str, Vec<u8>)>, Error> {
+    fn coded(
+        &self,
+        _kept: &[u64],
+        _graph: &Graph,
+        _weights: &Weights,
+    ) -> Result<Option<(&'static str, Vec<u8>)>, Error> {
         Ok(None)
     }
 }
@@ -159,7 +164,8 @@ pub trait MethodKind: Send + Sync + 'static {
     ///
     /// # Errors
     /// A network without anything to decide.
-    fn method(graph: &Graph, settings: &Self::Settings, budget: &Budget) -> Result<Arc<dyn Method>, EnvError>;
+    fn method(graph: &Graph, settings: &Self::Settings, budget: &Budget)
+    -> Result<Arc<dyn Method>, EnvError>;
 
     /// Calibration images that surgery uses: `None` for the dataset's own number, 0 for none.
     fn calibration_images(score: &Self::Score) -> Option<usize>;

@@ -175,7 +175,10 @@ impl Family for N2nFamily {
                 ("N2N-Removal-ResNet14-Digits-v0", "six blocks: a source of policies for ResNet-20"),
                 ("N2N-Removal-VGG13-MNIST-v0", "N2N's MNIST teacher"),
                 ("N2N-Removal-ResNet18-CIFAR10-v0", "N2N's CIFAR-10 teacher"),
-                ("N2N-Removal-ResNet34-CIFAR10-v0", "the network that N2N transfers policies of ResNet-18 to"),
+                (
+                    "N2N-Removal-ResNet34-CIFAR10-v0",
+                    "the network that N2N transfers policies of ResNet-18 to",
+                ),
                 ("N2N-Removal-VGG19-CIFAR10-v0", "N2N's plain CIFAR-10 teacher"),
             ],
             Stage::Shrinkage => &[
@@ -264,9 +267,11 @@ impl Rules for N2nRules {
         let game = self.game(header, network, figures)?;
         let (whole, unit, action) = match self.stage {
             Stage::Removal => (1, "0 or 1", "0 removes a layer, 1 keeps it"),
-            Stage::Shrinkage => {
-                (9, "tenths less one", "index i keeps (i + 1)/10 of a layer's kernel, padding, filters or units")
-            }
+            Stage::Shrinkage => (
+                9,
+                "tenths less one",
+                "index i keeps (i + 1)/10 of a layer's kernel, padding, filters or units",
+            ),
         };
         let describe = |decision: &LayerDecision| SiteDescription {
             layer: decision.name.clone(),

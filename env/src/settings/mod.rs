@@ -7,6 +7,8 @@
 mod layer;
 mod table;
 mod tables;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -75,8 +77,12 @@ impl EnvSettings {
     /// # Errors
     /// [`EnvError::UnknownId`]; [`EnvError::Setting`] for an unknown key or a value outside its range.
     pub fn resolve(given: &Layer) -> Result<Self, EnvError> {
-        let mut base = base(given)?;
-        let family = family(&base, given)?;
+        let base = base(given)?;
+        Self::of_family(family(&base, given)?, base, given)
+    }
+
+    /// The settings of `given` in a game, over what an id says.
+    fn of_family(family: &'static dyn Family, mut base: Layer, given: &Layer) -> Result<Self, EnvError> {
         if base.get("game", "name").and_then(Value::as_str) != Some(family.name()) {
             base.tables.remove("game");
             base.tables.remove("budget");
@@ -84,9 +90,8 @@ impl EnvSettings {
                 base = base.with("budget", "unit", unit.as_str()).with("budget", "share", 0.5);
             }
         }
-        let model = |layer: &Layer| {
-            layer.get("network", "model").and_then(Value::as_str).map(ToOwned::to_owned)
-        };
+        let model =
+            |layer: &Layer| layer.get("network", "model").and_then(Value::as_str).map(ToOwned::to_owned);
         let model = model(given).or_else(|| model(&base)).unwrap_or_else(|| Network::default().model);
         // The id is in `base` already.
         let given = Layer { env: None, tables: given.tables.clone() };
@@ -107,14 +112,23 @@ impl EnvSettings {
                     let known: Vec<&str> = units.iter().map(|unit| unit.as_str()).collect();
                     return Err(refuse(
                         "budget.unit",
-                        format!("`{}` cannot count {}; known: {}", family.name(), budget.unit, known.join(", ")),
+                        format!(
+                            "`{}` cannot count {}; known: {}",
+                            family.name(),
+                            budget.unit,
+                            known.join(", ")
+                        ),
                     ));
                 }
                 budget
             }
         };
         let rules = family.rules(
-            &Tables { game: merged.table("game"), reward: merged.table("reward"), score: merged.table("score") },
+            &Tables {
+                game: merged.table("game"),
+                reward: merged.table("reward"),
+                score: merged.table("score"),
+            },
             &budget,
         )?;
         Ok(Self {
@@ -157,8 +171,7 @@ impl EnvSettings {
 
     /// The fields of every table in this game, by the name of the table.
     pub fn fields(&self) -> Vec<(&'static str, Vec<Field>)> {
-        const NAME: Field =
-            Field { key: "name", help: "The game; `cgym envs` lists them.", kind: "String" };
+        const NAME: Field = Field { key: "name", help: "The game; `cgym envs` lists them.", kind: "String" };
         const VERSION: Field =
             Field { key: "version", help: "Version of the game's dynamics and rewards.", kind: "u32" };
         let [game, reward, score] = self.family.fields();

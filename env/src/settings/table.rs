@@ -91,7 +91,8 @@ pub fn read<T: Table>(name: &str, given: &Map<String, Value>) -> Result<T, EnvEr
         serde_json::from_value::<T>(Value::Object(alone)).map_err(|error| refuse(&path, reason(&error)))?;
         values.insert(key.clone(), value);
     }
-    let table: T = serde_json::from_value(Value::Object(values)).map_err(|error| refuse(name, error.to_string()))?;
+    let table: T =
+        serde_json::from_value(Value::Object(values)).map_err(|error| refuse(name, error.to_string()))?;
     table.check().map_err(|error| within(name, error))?;
     Ok(table)
 }

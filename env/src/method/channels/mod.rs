@@ -85,7 +85,10 @@ table! {
 impl Table for ChannelScore {
     fn check(&self) -> Result<(), EnvError> {
         if self.refit && self.calibration_images == Some(0) {
-            return Err(refuse("calibration_images", "0 images leave nothing to refit on; give at least 1, or refit = false"));
+            return Err(refuse(
+                "calibration_images",
+                "0 images leave nothing to refit on; give at least 1, or refit = false",
+            ));
         }
         if self.points == 0 {
             return Err(refuse("points", "0 is too few, give at least 1"));
@@ -140,7 +143,11 @@ impl MethodKind for Channels {
         settings.lower_bound
     }
 
-    fn method(graph: &Graph, settings: &ChannelSettings, _budget: &Budget) -> Result<Arc<dyn Method>, EnvError> {
+    fn method(
+        graph: &Graph,
+        settings: &ChannelSettings,
+        _budget: &Budget,
+    ) -> Result<Arc<dyn Method>, EnvError> {
         Ok(Arc::new(ChannelMethod::new(graph, settings)?))
     }
 
@@ -238,4 +245,3 @@ impl Surgery for ChannelSurgery {
         self.pruner.prune(&kept)
     }
 }
-
