@@ -9,7 +9,7 @@ use crate::{
     table,
 };
 
-/// A unit of costs: one row of [`UNITS`].
+/// A unit of costs: `macs`, `params` or `bytes`.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct BudgetUnit(&'static UnitRow);

@@ -101,7 +101,10 @@ impl Config {
             None => agent.to_owned(),
             Some(Value::String(name)) => name,
             Some(other) => {
-                return Err(WorldError::setting("agent.name", format!("{other} is not the name of an agent")));
+                return Err(WorldError::setting(
+                    "agent.name",
+                    format!("{other} is not the name of an agent"),
+                ));
             }
         };
         let mut run: RunSettings = read("run", &given.table("run"))?;
@@ -137,7 +140,9 @@ impl Config {
         let context = AgentContext { env, episodes: self.episodes(), seed };
         let settings = Value::Object(self.agent_settings.clone());
         make(&self.agent, &settings, &context).map_err(|error| match error {
-            AgentError::Setting { key, reason } => WorldError::setting(&format!("agent.{key}"), reason).into(),
+            AgentError::Setting { key, reason } => {
+                WorldError::setting(&format!("agent.{key}"), reason).into()
+            }
             other => Error::Agent(other),
         })
     }
@@ -173,7 +178,8 @@ mod tests {
     fn a_configuration_is_the_same_after_a_round_trip_through_toml() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("config.toml");
-        for id in ["AMC-ResNet20-Digits-MACs30-v0", "AMC-ResNet20-Digits-v0", "N2N-Shrinkage-VGG13-MNIST-v0"] {
+        for id in ["AMC-ResNet20-Digits-MACs30-v0", "AMC-ResNet20-Digits-v0", "N2N-Shrinkage-VGG13-MNIST-v0"]
+        {
             let mut layer = Layer::of_id(id).with("data", "reward_images", 30);
             if id.starts_with("AMC") {
                 layer = layer.with("agent", "name", "ddpg").with("agent", "hidden", vec![4, 4]);
@@ -188,12 +194,13 @@ mod tests {
 
     #[test]
     fn an_id_above_replaces_model_data_and_budget_of_a_file() {
-        let file = config(
-            Layer::of_id("AMC-MobileNetV1-CIFAR10-Params60-v0")
-                .with("network", "width", 0.5)
-                .with("data", "reward_images", 30),
-        )
-        .to_layer();
+        let file =
+            config(Layer::of_id("AMC-MobileNetV1-CIFAR10-Params60-v0").with("network", "width", 0.5).with(
+                "data",
+                "reward_images",
+                30,
+            ))
+            .to_layer();
         let id = "AMC-ResNet20-Digits-MACs50-v0";
         let above = config(Layer::of_id(id).over(file.clone()));
         assert_eq!(above.env.id(), id);

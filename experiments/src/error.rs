@@ -49,9 +49,13 @@ impl Error {
         match self {
             Self::Check(_)
             | Self::Teacher(NotFinite(_))
-            | Self::World(WorldError::Teacher(NotFinite(_)) | WorldError::Env(EnvError::Teacher(NotFinite(_))))
+            | Self::World(
+                WorldError::Teacher(NotFinite(_)) | WorldError::Env(EnvError::Teacher(NotFinite(_))),
+            )
             | Self::Env(EnvError::Teacher(NotFinite(_)))
-            | Self::Agent(AgentError::Diverged { .. } | AgentError::Env(EnvError::Teacher(NotFinite(_)))) => 1,
+            | Self::Agent(AgentError::Diverged { .. } | AgentError::Env(EnvError::Teacher(NotFinite(_)))) => {
+                1
+            }
             _ => 2,
         }
     }

@@ -66,7 +66,8 @@ impl Profile {
         let (before, mut phases) = (times(), Phases::default());
         let records = play(&mut phases)?;
         let after = times();
-        let parts = [after.make - before.make, after.compile - before.compile, after.evaluate - before.evaluate];
+        let parts =
+            [after.make - before.make, after.compile - before.compile, after.evaluate - before.evaluate];
         let scored: Duration = parts.iter().sum();
         self.episodes += records.len() as u64;
         self.steps += records.iter().map(|record| record.actions.len() as u64).sum::<u64>();

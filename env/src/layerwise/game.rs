@@ -14,7 +14,7 @@ use crate::{
     game::{Finished, Game},
     method::{CostFunction, Kept, Method, Site},
     score::Score,
-    settings::refuse,
+    settings::{Table, refuse},
 };
 
 /// One network, one method, and the rules that the network is compressed by.
@@ -46,6 +46,10 @@ impl Layerwise {
         lower_bound: f64,
     ) -> Result<Self, EnvError> {
         let budget = &header.budget;
+        budget.check()?;
+        if !(lower_bound > 0.0 && lower_bound <= 1.0) {
+            return Err(refuse("lower_bound", format!("{lower_bound} is not a preserve ratio in (0, 1]")));
+        }
         let sites = method.sites();
         let cost = method.cost(budget.unit)?;
         let amounts = |amount: fn(&Site) -> u64| sites.iter().map(amount).collect::<Kept>();

@@ -18,7 +18,7 @@ use crate::{
     family::Header,
     game::{Finished, Game, GameEnv},
     score::{Score, SurrogateStudent},
-    settings::refuse,
+    settings::{Table, refuse},
 };
 
 /// Most inputs of a linear layer that flattening may lead to.
@@ -91,6 +91,7 @@ impl N2nGame {
         rows: Option<usize>,
     ) -> Result<Self, EnvError> {
         teacher.check()?;
+        reward.check()?;
         let decisions = decisions(parent, stage)?;
         if decisions.is_empty() {
             let reason = format!("`{}` has nothing to decide about in `{stage}`", parent.name);

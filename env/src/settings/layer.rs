@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::table::refuse;
-use crate::{EnvError, nearest};
+use crate::{EnvError, id, nearest};
 
 /// Keys and values of some tables, nothing checked against anything else.
 ///
@@ -66,13 +66,23 @@ impl Layer {
         self.tables.get(table).cloned().unwrap_or_default()
     }
 
-    /// This layer where it has a value, `base` elsewhere. An id in this layer replaces what `base`
-    /// says about everything that an id spells.
+    /// This layer where it has a value, `base` elsewhere.
+    ///
+    /// An id in both layers is two environments: what `base` says about network, dataset, game,
+    /// budget and reward belongs to its own id and is dropped; of another game, `[score]` too. A
+    /// `base` without an id is a set of changes to any id, and keeps them.
     #[must_use]
     pub fn over(self, mut base: Self) -> Self {
-        if self.env.is_some() {
+        if let (Some(own), Some(other)) = (&self.env, &base.env)
+            && own != other
+        {
+            let game = |id: &str| id::parse(id).ok()?.get("game", "name").cloned();
+            let same_game = game(own) == game(other);
             for table in ["game", "budget", "reward"] {
                 base.tables.remove(table);
+            }
+            if !same_game {
+                base.tables.remove("score");
             }
             for (table, keys) in
                 [("network", &["model", "width", "stem", "shortcut"][..]), ("data", &["dataset"][..])]
@@ -126,12 +136,28 @@ mod tests {
     }
 
     #[test]
-    fn an_id_above_replaces_what_an_id_spells() {
-        let file = Layer::of_id("a").with("network", "model", "lenet5").with("data", "reward_images", 30);
-        let merged = Layer::of_id("b").over(file.with("budget", "share", 0.5));
-        assert_eq!((merged.env.as_deref(), merged.get("network", "model")), (Some("b"), None));
+    fn an_id_above_replaces_another_environment() {
+        let (amc, other) = ("AMC-ResNet20-Digits-MACs30-v0", "AMC-ResNet20-Digits-MACs50-v0");
+        let file = Layer::of_id(amc)
+            .with("network", "model", "lenet5")
+            .with("data", "reward_images", 30)
+            .with("budget", "share", 0.5)
+            .with("score", "points", 3);
+        let merged = Layer::of_id(other).over(file.clone());
+        assert_eq!((merged.env.as_deref(), merged.get("network", "model")), (Some(other), None));
         assert_eq!(merged.get("budget", "share"), None);
         assert_eq!(merged.get("data", "reward_images"), Some(&Value::from(30)));
+        assert_eq!(merged.get("score", "points"), Some(&Value::from(3)));
+        let n2n = Layer::of_id("N2N-Removal-ResNet20-Digits-v0").over(file.clone());
+        assert_eq!(n2n.get("score", "points"), None);
+        assert_eq!(Layer::of_id(amc).over(file.clone()), file);
+    }
+
+    #[test]
+    fn a_file_without_an_id_changes_the_id_above() {
+        let file = Layer::default().with("game", "lower_bound", 0.1).with("reward", "name", "err-log-macs");
+        let merged = Layer::of_id("AMC-ResNet20-Digits-MACs50-v0").over(file.clone());
+        assert_eq!(merged.tables, file.tables);
     }
 
     #[test]

@@ -97,7 +97,9 @@ fn environment(config: &Config, json: bool) -> Result<(), Error> {
         for site in &outline.sites {
             let range = match site.least {
                 0 => String::new(),
-                least => format!(" {:>7} {}, {least} or more in steps of {}", site.whole, site.unit, site.step),
+                least => {
+                    format!(" {:>7} {}, {least} or more in steps of {}", site.whole, site.unit, site.step)
+                }
             };
             writeln!(text, "  {:<24}{range}", site.layer).ok();
         }

@@ -22,11 +22,7 @@ use cgym_worlds::network;
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
-use crate::{
-    Error,
-    flags::parse_setting,
-    loading, report,
-};
+use crate::{Error, flags::parse_setting, loading, report};
 
 /// Arguments of `teacher`.
 #[derive(Debug, clap::Args)]

@@ -219,9 +219,9 @@ impl<'a> Search<'a> {
         let seeds: Vec<u64> =
             (first..first + count).map(|index| seeds::derive(seed, "episode", index)).collect();
         let started = Instant::now();
-        let records = self.profile.episodes(&|| world.times(), |observer| {
-            Ok(rollout(env, agent, &seeds, mode, observer)?)
-        })?;
+        let records = self
+            .profile
+            .episodes(&|| world.times(), |observer| Ok(rollout(env, agent, &seeds, mode, observer)?))?;
         let ended = Instant::now();
         let steps: usize = records.iter().map(|record| record.actions.len()).sum();
         let speed = steps as f64 / ended.duration_since(started).as_secs_f64().max(1e-9);
@@ -299,13 +299,7 @@ impl<'a> Search<'a> {
     }
 
     /// Plays the baselines of a search that is done, and writes its summary.
-    fn conclude(
-        self,
-        done: bool,
-        run: &Run,
-        stop: &AtomicBool,
-        started: Instant,
-    ) -> Result<Summary, Error> {
+    fn conclude(self, done: bool, run: &Run, stop: &AtomicBool, started: Instant) -> Result<Summary, Error> {
         let (world, config) = (self.world, self.config);
         let mut summary = Summary::new(world, &config.run);
         summary.agent = Some(config.agent.clone());

@@ -107,7 +107,9 @@ impl Plan {
             }
         }
         if networks.len() < 2 {
-            return Err(Error::Input("a policy is transferred from one network to another: name two".to_owned()));
+            return Err(Error::Input(
+                "a policy is transferred from one network to another: name two".to_owned(),
+            ));
         }
         if let Some((name, _)) = args.teachers.iter().find(|(name, _)| !networks.contains(name)) {
             return Err(Error::Input(format!("teacher: `{name}` is none of {}", networks.join(", "))));
