@@ -18,15 +18,19 @@ use serde_json::{Map, Value};
 use crate::{
     Budget, BudgetUnit, Env, EnvError, Outcome,
     layerwise::LayerwiseFamily,
-    method::channels::Channels,
+    method::{channels::Channels, weights::FineGrained},
     n2n::N2nFamily,
     score::ScoreTimes,
     settings::{Field, Layer},
 };
 
 /// Every game, the default first. A method of the layer-wise game is one row.
-pub const FAMILIES: &[&dyn Family] =
-    &[&LayerwiseFamily::<Channels>::ROW, &N2nFamily::REMOVAL, &N2nFamily::SHRINKAGE];
+pub const FAMILIES: &[&dyn Family] = &[
+    &LayerwiseFamily::<Channels>::ROW,
+    &LayerwiseFamily::<FineGrained>::ROW,
+    &N2nFamily::REMOVAL,
+    &N2nFamily::SHRINKAGE,
+];
 
 /// A version of a game's dynamics and rewards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

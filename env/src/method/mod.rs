@@ -11,6 +11,7 @@
 pub mod channels;
 mod check;
 mod ladder;
+pub mod weights;
 
 use std::sync::Arc;
 
