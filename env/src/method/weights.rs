@@ -3,7 +3,8 @@
 //! A site is a convolution or a linear layer, and its amounts are numbers of weights. Of each layer
 //! the weights of greatest magnitude stay; the others are zero. By default at least a fifth of a
 //! convolution's weights and a fiftieth of a linear layer's stay: AMC's largest sparsities of 0.8
-//! and 0.98.
+//! and 0.98. A budget that these bounds cannot meet (a fifth of all parameters, norms included, of a
+//! network of convolutions) lowers the bound of convolutions to half of its share.
 //!
 //! **Costs.** Parameters are the kept weights and all biases and norms. Bytes are the exact length
 //! of the file that stores the network, see [`cgym_teachers::sparse`]: it depends on how many weights
@@ -32,12 +33,15 @@ use crate::{
 
 /// The file of a candidate.
 const FILE: &str = "weights.sparse";
+/// Least preserve ratio of convolutions: AMC's largest sparsity of 0.8.
+const CONV_LOWER_BOUND: f64 = 0.2;
 
 table! {
     /// `[game]` of fine-grained pruning.
     pub struct WeightSettings {
-        /// Least preserve ratio of convolutions, in (0, 1].
-        pub conv_lower_bound: f64 = 0.2,
+        /// Least preserve ratio of convolutions, in (0, 1]; if absent 0.2, or half of the budget's
+        /// share where 0.2 cannot meet the budget.
+        pub conv_lower_bound: Option<f64> = None,
         /// Least preserve ratio of linear layers, in (0, 1].
         pub linear_lower_bound: f64 = 0.02,
     }
@@ -45,8 +49,8 @@ table! {
 
 impl Table for WeightSettings {
     fn check(&self) -> Result<(), EnvError> {
-        let bounds =
-            [("conv_lower_bound", self.conv_lower_bound), ("linear_lower_bound", self.linear_lower_bound)];
+        let conv = self.conv_lower_bound.unwrap_or(CONV_LOWER_BOUND);
+        let bounds = [("conv_lower_bound", conv), ("linear_lower_bound", self.linear_lower_bound)];
         match bounds.into_iter().find(|&(_, bound)| !(bound > 0.0 && bound <= 1.0) || bound as f32 <= 0.0) {
             Some((key, bound)) => Err(refuse(key, format!("{bound} is not a preserve ratio in (0, 1]"))),
             None => Ok(()),
@@ -77,15 +81,23 @@ impl MethodKind for FineGrained {
     /// The least of both bounds: one box serves all layers, and lower actions are raised to a
     /// convolution's own bound.
     fn lower_bound(settings: &WeightSettings) -> f64 {
-        settings.conv_lower_bound.min(settings.linear_lower_bound)
+        settings.conv_lower_bound.unwrap_or(CONV_LOWER_BOUND).min(settings.linear_lower_bound)
     }
 
     fn method(
         graph: &Graph,
         settings: &WeightSettings,
-        _budget: &Budget,
+        budget: &Budget,
     ) -> Result<Arc<dyn Method>, EnvError> {
-        Ok(Arc::new(WeightMethod::new(graph, settings)?))
+        let method = WeightMethod::new(graph, settings)?;
+        match (settings.conv_lower_bound, budget.share) {
+            (None, Some(share)) if method.least_share(budget.unit)? > share => {
+                let bound = (share / 2.0).max(settings.linear_lower_bound);
+                let settings = WeightSettings { conv_lower_bound: Some(bound), ..settings.clone() };
+                Ok(Arc::new(WeightMethod::new(graph, &settings)?))
+            }
+            _ => Ok(Arc::new(method)),
+        }
     }
 
     fn calibration_images(_score: &NoSettings) -> Option<usize> {
@@ -150,7 +162,7 @@ impl WeightMethod {
         let (mut sites, mut macs_per_weight, mut tensors) = (Vec::new(), Vec::new(), Vec::new());
         for (layer, node) in graph.nodes().iter().enumerate() {
             let bound = match node.op {
-                Op::Conv(_) => settings.conv_lower_bound,
+                Op::Conv(_) => settings.conv_lower_bound.unwrap_or(CONV_LOWER_BOUND),
                 Op::Linear { .. } => settings.linear_lower_bound,
                 _ => continue,
             };
@@ -176,6 +188,15 @@ impl WeightMethod {
         let of = Box::new(move |site: usize, amount| tensor_bytes(&tensors[site], amount));
         let bytes = Additive { constant: whole_file - of_sites, of };
         Ok(Self { graph: graph.clone(), sites, macs_per_weight, whole, parameters, bytes })
+    }
+
+    /// The least share of the whole network's cost that candidates can reach.
+    fn least_share(&self, unit: BudgetUnit) -> Result<f64, EnvError> {
+        let cost = self.cost(unit)?;
+        let amounts = |amount: fn(&Ladder) -> u64| -> Vec<u64> {
+            self.sites.iter().map(|site| amount(&site.ladder)).collect()
+        };
+        Ok(cost.total(&amounts(Ladder::least)) as f64 / cost.total(&amounts(Ladder::whole)) as f64)
     }
 }
 
@@ -242,67 +263,4 @@ impl Surgery for WeightSurgery {
 }
 
 #[cfg(test)]
-mod tests {
-    use cgym_teachers::zoo::{self, ModelOptions};
-
-    use super::*;
-    use crate::{
-        Action, Env, Header, Layerwise, LayerwiseEnv, ResetOptions, Reward, check_env, method::check_method,
-        settings::EnvSettings,
-    };
-
-    fn method(model: &str, shape: [usize; 3]) -> WeightMethod {
-        let graph = zoo::build(model, &ModelOptions::new(shape, 10)).expect("a model");
-        WeightMethod::new(&graph, &WeightSettings::default()).expect("layers with weights")
-    }
-
-    fn env(share: f64, unit: BudgetUnit) -> LayerwiseEnv {
-        let method = Arc::new(method("lenet5", [1, 28, 28]));
-        let budget = Budget { unit, share: Some(share), ..Budget::default() };
-        let header = Header { id: "test".to_owned(), settings: String::new(), budget };
-        LayerwiseEnv::surrogate(Layerwise::new(&header, method, Reward::Error, 0.02).expect("feasible"))
-    }
-
-    #[test]
-    fn it_is_a_method_of_every_model() {
-        for model in zoo::MODELS {
-            check_method(&method(model, [3, 32, 32]), FineGrained::UNITS).expect(model);
-        }
-    }
-
-    #[test]
-    fn its_environments_keep_the_contract() {
-        check_env(|| Box::new(env(0.1, BudgetUnit::PARAMS))).expect("the contract");
-        check_env(|| Box::new(env(0.3, BudgetUnit::BYTES))).expect("the contract");
-    }
-
-    #[test]
-    fn the_bounds_are_amc_s_largest_sparsities() {
-        let method = method("lenet5", [1, 28, 28]);
-        let least: Vec<(u64, u64)> =
-            method.sites().iter().map(|site| (site.ladder.least(), site.ladder.whole())).collect();
-        assert_eq!(least, [(30, 150), (480, 2_400), (960, 48_000), (202, 10_080), (17, 840)]);
-    }
-
-    #[test]
-    fn eight_percent_of_the_parameters_are_not_exceeded_by_one() {
-        let mut env = env(0.08, BudgetUnit::PARAMS);
-        env.reset(0, &ResetOptions::default()).expect("an episode");
-        let mut last = None;
-        for _ in 0..5 {
-            last = Some(env.step(&Action::scalar(1.0)).expect("a step"));
-        }
-        let outcome = last.and_then(|step| step.info().outcome.clone()).expect("an outcome");
-        // 8 % of 61,706 parameters, 236 of them biases. The first layers keep what they ask for.
-        assert_eq!(outcome.parameters, 4_936);
-        assert_eq!(outcome.kept, [150, 2_400, 1_931, 202, 17]);
-    }
-
-    #[test]
-    fn every_listed_id_names_it() {
-        for (id, _) in FineGrained::LISTED {
-            let settings = EnvSettings::from_id(id).expect(id);
-            assert_eq!((settings.family.name(), settings.id().as_str()), ("weights", *id));
-        }
-    }
-}
+mod tests;
