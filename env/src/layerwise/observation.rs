@@ -1,9 +1,6 @@
 //! The eleven features of a decision, scaled to [0, 1].
 
-use cgym_teachers::{
-    Error,
-    graph::{Graph, Op},
-};
+use cgym_teachers::{Error, graph::Graph};
 
 use crate::{BudgetUnit, method::Site};
 
@@ -56,11 +53,11 @@ pub fn static_features(
     let mut rows = Vec::with_capacity(sites.len());
     for (t, site) in sites.iter().enumerate() {
         let node = &graph.nodes()[site.layer];
-        let [_, height, width] = shapes[node.inputs[0]];
-        let (outputs, inputs, stride, window) = match &node.op {
-            Op::Conv(conv) => (conv.outputs, conv.inputs, conv.stride[0], conv.kernel[0]),
-            Op::Linear { inputs, outputs, .. } => (*outputs, *inputs, 0, 1),
-            _ => (0, 0, 0, 0),
+        let [inputs, height, width] = shapes[node.inputs[0]];
+        let outputs = shapes[site.layer][0];
+        let (stride, window) = match node.op.facts().window {
+            Some(window) => (window.stride[0], window.kernel[0]),
+            None => (0, 1),
         };
         let macs = costs[site.layer].macs;
         rows.push([t, outputs, inputs, height, width, stride, window, macs as usize]);

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use cgym_teachers::{
     Error,
     cost::Cost,
-    graph::{Graph, Op},
+    graph::{Class, Graph},
     sparse::{Sparsifier, coded_bytes, decode, tensor_bytes},
     weights::Weights,
 };
@@ -161,9 +161,9 @@ impl WeightMethod {
         let costs = graph.costs()?;
         let (mut sites, mut macs_per_weight, mut tensors) = (Vec::new(), Vec::new(), Vec::new());
         for (layer, node) in graph.nodes().iter().enumerate() {
-            let bound = match node.op {
-                Op::Conv(_) => settings.conv_lower_bound.unwrap_or(CONV_LOWER_BOUND),
-                Op::Linear { .. } => settings.linear_lower_bound,
+            let bound = match node.op.facts().class {
+                Class::Convolution => settings.conv_lower_bound.unwrap_or(CONV_LOWER_BOUND),
+                Class::Linear => settings.linear_lower_bound,
                 _ => continue,
             };
             let Some(weight) = node.parameters().into_iter().next() else { continue };

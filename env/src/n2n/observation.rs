@@ -2,7 +2,7 @@
 
 use cgym_teachers::{
     Error,
-    graph::{Graph, NodeIndex, Op, Shape},
+    graph::{Class, Graph, NodeIndex, Op, Shape},
     remove,
 };
 
@@ -83,23 +83,27 @@ pub(super) fn table(graph: &Graph, rows: usize, columns: usize) -> Result<Vec<f3
 /// The column of a layer's type, and its window, step and padding.
 fn describe(graph: &Graph, node: NodeIndex, shapes: &[Shape]) -> (usize, [usize; 3]) {
     let node = &graph.nodes()[node];
-    match &node.op {
-        Op::Conv(conv) => {
-            let depthwise = conv.groups > 1 && conv.groups == conv.inputs && conv.groups == conv.outputs;
-            (usize::from(depthwise), [conv.kernel[0], conv.stride[0], conv.padding[0]])
-        }
-        Op::BatchNorm { .. } => (2, [0; 3]),
-        Op::Activation { .. } => (3, [0; 3]),
-        Op::Pool { kernel, stride, padding, .. } => (4, [kernel[0], stride[0], padding[0]]),
-        Op::AdaptivePool { output } => {
+    let facts = node.op.facts();
+    let column = match facts.class {
+        Class::Convolution => usize::from(facts.flow.is_depthwise()),
+        Class::Norm => 2,
+        Class::Activation => 3,
+        Class::Pooling => 4,
+        Class::Linear => 5,
+        Class::Join => 6,
+        Class::Shortcut => 7,
+        Class::Other => 8,
+    };
+    let window = match (&node.op, facts.window) {
+        (_, Some(window)) => [window.kernel[0], window.stride[0], window.padding[0]],
+        (Op::AdaptivePool { output }, None) => {
             let window = shapes[node.inputs[0]][1].div_ceil(output[0].max(1));
-            (4, [window, window, 0])
+            [window, window, 0]
         }
-        Op::Linear { .. } => (5, [0; 3]),
-        Op::Add | Op::Concat => (6, [0; 3]),
-        Op::PadChannels { stride, .. } => (7, [0, *stride, 0]),
-        Op::Input { .. } | Op::Flatten | Op::Dropout { .. } => (8, [0; 3]),
-    }
+        (Op::PadChannels { stride, .. }, None) => [0, *stride, 0],
+        _ => [0; 3],
+    };
+    (column, window)
 }
 
 /// For each node, layers since the start and to the end of the residual block that it is in.

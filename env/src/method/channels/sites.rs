@@ -2,7 +2,7 @@
 
 use cgym_teachers::{
     coupling::{Coupling, Group},
-    graph::{Graph, NodeIndex, Op},
+    graph::{Flow, Graph, NodeIndex},
 };
 
 use super::{ChannelSettings, Scope, cost_model::uniform_groups};
@@ -66,7 +66,7 @@ fn site(
 fn summed_atoms(graph: &Graph, coupling: &Coupling) -> Vec<bool> {
     let mut summed = vec![false; coupling.atoms];
     for (node, channels) in graph.nodes().iter().zip(&coupling.channels) {
-        if node.op == Op::Add {
+        if node.op.facts().flow == Flow::Sum {
             channels.iter().for_each(|&atom| summed[atom] = true);
         }
     }
