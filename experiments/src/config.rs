@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use cgym_agents::{Agent, AgentContext, AgentError, make};
+use cgym_agents::{Agent, AgentContext, make};
 use cgym_env::{
     Env, EnvError,
     settings::{EnvSettings, Layer, TABLES, Table, read, write},
@@ -115,7 +115,10 @@ impl Config {
     }
 
     /// Paths are written down, and a run may be resumed from another folder.
-    fn make_paths_absolute(&mut self) -> Result<(), WorldError> {
+    ///
+    /// # Errors
+    /// An empty path.
+    pub(crate) fn make_paths_absolute(&mut self) -> Result<(), WorldError> {
         let Self { env, run, .. } = self;
         for path in [&mut env.network.weights, &mut env.network.from, &mut env.data.path, &mut run.pretrained]
         {
@@ -139,12 +142,7 @@ impl Config {
         let seed = seeds::derive(self.run.seed, "agent", 0);
         let context = AgentContext { env, episodes: self.episodes(), seed };
         let settings = Value::Object(self.agent_settings.clone());
-        make(&self.agent, &settings, &context).map_err(|error| match error {
-            AgentError::Setting { key, reason } => {
-                WorldError::setting(&format!("agent.{key}"), reason).into()
-            }
-            other => Error::Agent(other),
-        })
+        Ok(make(&self.agent, &settings, &context)?)
     }
 
     /// All settings as a layer: [`Config::from_layer`] of it gives the same again.

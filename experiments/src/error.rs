@@ -34,7 +34,7 @@ pub enum Error {
     Env(#[from] EnvError),
     /// The agent's refusal.
     #[error(transparent)]
-    Agent(#[from] AgentError),
+    Agent(AgentError),
 }
 
 impl Error {
@@ -57,6 +57,18 @@ impl Error {
                 1
             }
             _ => 2,
+        }
+    }
+}
+
+impl From<AgentError> for Error {
+    /// A hyper-parameter is a setting like others, in the table `[agent]`.
+    fn from(error: AgentError) -> Self {
+        match error {
+            AgentError::Setting { key, reason } => {
+                WorldError::setting(&format!("agent.{key}"), reason).into()
+            }
+            other => Self::Agent(other),
         }
     }
 }

@@ -3,10 +3,13 @@
 use std::path::PathBuf;
 
 use cgym_env::{parse_budget, settings::Layer};
-use cgym_worlds::parse_value;
+use cgym_worlds::{SettingsFile, parse_value};
 use serde_json::Value;
 
-use crate::{Error, config::Config};
+use crate::{
+    Error,
+    config::{Config, tables},
+};
 
 /// Flags that settings are given with; they win over the file, the file over the id.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -80,7 +83,9 @@ impl SettingFlags {
     /// # Errors
     /// A path that is not `table.key`.
     pub fn layer(&self) -> Result<Layer, Error> {
-        let path = |path: &PathBuf| path.display().to_string();
+        // Absolute, so that a folder called `none` is not the word that empties a setting.
+        let path =
+            |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone()).display().to_string();
         let mut layer = Layer { env: self.env.clone(), ..Layer::default() };
         let mut set = |table: &str, key: &str, value: Option<Value>| {
             if let Some(value) = value {
@@ -119,6 +124,24 @@ impl SettingFlags {
     /// As [`Config::resolve`].
     pub fn resolve(&self) -> Result<Config, Error> {
         Config::resolve(self.layer()?, self.config.as_deref())
+    }
+
+    /// `error` with file and line, where it is about a value that the file of these flags sets.
+    ///
+    /// [`SettingFlags::resolve`] does so itself; this is for what only an agent, a network or the
+    /// data can refuse.
+    pub fn locate(&self, error: Error) -> Error {
+        let error = match error {
+            Error::World(error) => error,
+            Error::Env(error) => error.into(),
+            Error::Teacher(error) => error.into(),
+            other => return other,
+        };
+        let (Some(path), Ok(flags)) = (&self.config, self.layer()) else { return error.into() };
+        match SettingsFile::read(path, &tables()) {
+            Ok(file) => file.locate(error, &flags).into(),
+            Err(_) => error.into(),
+        }
     }
 }
 

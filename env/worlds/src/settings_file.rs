@@ -92,6 +92,9 @@ impl SettingsFile {
             WorldError::Env(EnvError::UnknownId { .. }) if flags.env.is_none() => {
                 ("env".to_owned(), error.to_string())
             }
+            WorldError::Env(EnvError::Infeasible { .. }) if flags.env.is_none() => {
+                ("budget.share".to_owned(), error.to_string())
+            }
             _ => return error,
         };
         let set_by_flags = key.split_once('.').is_some_and(|(table, key)| flags.get(table, key).is_some());

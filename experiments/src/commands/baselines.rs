@@ -33,6 +33,10 @@ pub struct BaselinesArgs {
 }
 
 pub(super) fn baselines(args: &BaselinesArgs, json: bool) -> Result<(), Error> {
+    play(args, json).map_err(|error| args.settings.locate(error))
+}
+
+fn play(args: &BaselinesArgs, json: bool) -> Result<(), Error> {
     let started = Instant::now();
     let out = args.out.as_deref();
     directory::refuse_existing(out)?;

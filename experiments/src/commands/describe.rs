@@ -14,6 +14,7 @@ use crate::{
 
 /// Arguments of `describe`.
 #[derive(Debug, clap::Args)]
+#[command(allow_negative_numbers = true)]
 pub struct DescribeArgs {
     /// Id of the environment
     #[arg(value_name = "ID")]
@@ -29,7 +30,8 @@ pub(super) fn describe(args: &DescribeArgs, json: bool) -> Result<(), Error> {
     let mut flags = args.flags.clone();
     flags.env = args.id.clone().or(flags.env);
     let config = flags.resolve()?;
-    if args.settings { settings(&config, json) } else { environment(&config, json) }
+    let told = if args.settings { settings(&config, json) } else { environment(&config, json) };
+    told.map_err(|error| flags.locate(error))
 }
 
 fn environment(config: &Config, json: bool) -> Result<(), Error> {

@@ -25,6 +25,7 @@ use crate::{
 
 /// Arguments of `distill` and `finetune`.
 #[derive(Debug, clap::Args)]
+#[command(allow_negative_numbers = true)]
 pub struct StudentArgs {
     /// The run directory
     run: PathBuf,

@@ -56,7 +56,7 @@ pub(super) fn search(args: &SearchArgs, json: bool) -> Result<(), Error> {
         stop: Some(interrupt::flag()),
     };
     let pretrained = config.run.pretrained.as_deref().map(run::newest_agent).transpose()?;
-    let summary = start(&config, &run, pretrained.as_deref())?;
+    let summary = start(&config, &run, pretrained.as_deref()).map_err(|error| args.settings.locate(error))?;
     if let Some(profile) = &summary.profile {
         eprint!("{}", profile.table());
     }

@@ -2,11 +2,7 @@
 
 mod train;
 
-use std::{
-    fmt::Write,
-    path::{Path, PathBuf},
-    time::Instant,
-};
+use std::{fmt::Write, path::PathBuf, time::Instant};
 
 pub(super) use train::{TrainArgs, train_network};
 
@@ -18,7 +14,7 @@ use cgym_teachers::{
     data::{DataSource, LoadOptions, SplitSizes, Splits, load},
     engine::{Engine, Images},
 };
-use cgym_worlds::network;
+use cgym_worlds::{WorldError, network};
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
@@ -61,34 +57,49 @@ pub(super) struct NetworkArgs {
 }
 
 impl NetworkArgs {
-    fn tables(&self) -> Result<(Network, Data), Error> {
-        network_tables(&self.model, Some(&self.dataset), self.data.as_deref(), &self.sets)
+    /// The tables `[network]` and `[data]` of these flags; the keys of `[network]` in `unread` are
+    /// refused.
+    fn tables(&self, unread: &[&str]) -> Result<(Network, Data), Error> {
+        let mut layer = Layer::default().with("network", "model", self.model.as_str());
+        layer.set("data", "dataset", self.dataset.as_str());
+        if let Some(data) = &self.data {
+            layer.set("data", "path", data.display().to_string());
+        }
+        let layer = with_sets(layer, &self.sets, &["network", "data"], unread)?;
+        Ok((read("network", &layer.table("network"))?, read("data", &layer.table("data"))?))
     }
 }
 
-/// The tables `[network]` and `[data]` of some flags.
-pub(super) fn network_tables(
-    model: &str,
-    dataset: Option<&str>,
-    data: Option<&Path>,
+/// The table `[network]` of a model with fresh weights.
+pub(super) fn network_table(model: &str, sets: &[(String, Value)]) -> Result<Network, Error> {
+    let layer = Layer::default().with("network", "model", model);
+    let layer = with_sets(layer, sets, &["network"], &["weights", "from"])?;
+    Ok(read("network", &layer.table("network"))?)
+}
+
+/// `layer` with `sets`, which may name `tables`, but no key of `[network]` in `unread`.
+fn with_sets(
+    mut layer: Layer,
     sets: &[(String, Value)],
-) -> Result<(Network, Data), Error> {
-    let mut layer = Layer::default().with("network", "model", model);
-    if let Some(dataset) = dataset {
-        layer.set("data", "dataset", dataset);
-    }
-    if let Some(data) = data {
-        layer.set("data", "path", data.display().to_string());
-    }
+    tables: &[&str],
+    unread: &[&str],
+) -> Result<Layer, Error> {
     for (path, value) in sets {
         layer.set_path(path, value.clone())?;
     }
-    layer.check_tables(&["network", "data"])?;
-    Ok((read("network", &layer.table("network"))?, read("data", &layer.table("data"))?))
+    layer.check_tables(tables)?;
+    match unread.iter().find(|key| layer.get("network", key).is_some()) {
+        Some(key) => {
+            let reason = "this command does not read it; leave it out";
+            Err(WorldError::setting(&format!("network.{key}"), reason).into())
+        }
+        None => Ok(layer),
+    }
 }
 
 /// Arguments of `teacher evaluate`.
 #[derive(Debug, clap::Args)]
+#[command(allow_negative_numbers = true)]
 struct EvaluateArgs {
     #[command(flatten)]
     network: NetworkArgs,
@@ -182,7 +193,7 @@ fn split_sizes(
 }
 
 fn evaluate(args: &EvaluateArgs, json: bool) -> Result<(), Error> {
-    let (mut network, data) = args.network.tables()?;
+    let (mut network, data) = args.network.tables(&["from"])?;
     network.weights = args.weights.clone().or(network.weights);
     super::use_threads(args.threads)?;
     let (dataset, split) = (data.dataset, args.split);
@@ -233,7 +244,7 @@ fn evaluate(args: &EvaluateArgs, json: bool) -> Result<(), Error> {
 
 fn describe(args: &DescribeArgs, json: bool) -> Result<(), Error> {
     let DescribeArgs { model, input, classes, sets } = args;
-    let (network, _) = network_tables(model, None, None, sets)?;
+    let network = network_table(model, sets)?;
     let graph = network::build(&network, (*input, *classes))?;
     let (shapes, costs, total) = (graph.shapes()?, graph.costs()?, graph.cost()?);
     let nodes: Vec<serde_json::Value> = graph

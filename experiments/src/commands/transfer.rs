@@ -58,9 +58,14 @@ fn parse_teacher(text: &str) -> Result<(String, PathBuf), String> {
 }
 
 pub(super) fn transfer(args: &TransferArgs, json: bool) -> Result<(), Error> {
+    play_all(args, json).map_err(|error| args.settings.locate(error))
+}
+
+fn play_all(args: &TransferArgs, json: bool) -> Result<(), Error> {
     let plan = Plan::new(args)?;
     super::use_threads(plan.threads())?;
     let stop = interrupt::flag();
+    plan.check()?;
     plan.claim(&args.out)?;
     for model in plan.networks() {
         let Some(training) = plan.training(model, &args.out)? else { continue };

@@ -5,15 +5,15 @@
 //! comes out unlike its record ends the search.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::Path,
     sync::atomic::{AtomicBool, Ordering},
     time::Instant,
 };
 
 use cgym_agents::{Agent, AgentContext, Mode, Schedule, make, rollout};
-use cgym_env::{Action, Env, EnvSpec, EpisodeRecord, Outcome as EpisodeOutcome};
-use cgym_worlds::{World, files};
+use cgym_env::{Action, Env, EnvError, EnvSpec, EpisodeRecord, Outcome as EpisodeOutcome, settings::Table};
+use cgym_worlds::{World, WorldError, files};
 use serde_json::{Map, Value};
 
 use super::{
@@ -43,7 +43,7 @@ const BASELINES: [&str; 4] = ["uniform", "shallow", "deep", "random"];
 pub fn search(world: &World, mut agent: Box<dyn Agent>, run: &Run) -> Result<Summary, Error> {
     static NEVER: AtomicBool = AtomicBool::new(false);
     let started = Instant::now();
-    let config = configuration(world, &*agent, run);
+    let config = configuration(world, &*agent, run)?;
     let existing = run.out.as_deref().filter(|out| out.symlink_metadata().is_ok());
     let directory = match existing {
         Some(out) => {
@@ -78,7 +78,15 @@ pub fn search(world: &World, mut agent: Box<dyn Agent>, run: &Run) -> Result<Sum
 }
 
 /// The configuration that the arguments of [`search`] amount to.
-fn configuration(world: &World, agent: &dyn Agent, run: &Run) -> Config {
+///
+/// # Errors
+/// A value of `[run]` outside its range.
+fn configuration(world: &World, agent: &dyn Agent, run: &Run) -> Result<Config, Error> {
+    // The command line has checked them; a caller of the library has not.
+    run.settings.check().map_err(|error| match error {
+        EnvError::Setting { key, reason } => WorldError::setting(&format!("run.{key}"), reason).into(),
+        other => Error::Env(other),
+    })?;
     let agent_settings = match agent.settings() {
         Value::Object(settings) => settings.into_iter().filter(|(_, value)| !value.is_null()).collect(),
         _ => Map::new(),
@@ -90,7 +98,8 @@ fn configuration(world: &World, agent: &dyn Agent, run: &Run) -> Config {
         run: run.settings.clone(),
     };
     config.run.episodes = Some(config.episodes());
-    config
+    config.make_paths_absolute()?;
+    Ok(config)
 }
 
 /// Refuses to resume a run with another configuration. The number of threads changes no result.
@@ -108,14 +117,14 @@ fn refuse_other(config: &Config, out: &Path) -> Result<(), Error> {
     if now == then {
         return Ok(());
     }
-    let differs = now.tables.iter().flat_map(|(table, values)| {
-        let other = then.tables.get(table);
-        values
-            .iter()
-            .filter(move |(key, value)| other.and_then(|other| other.get(*key)) != Some(value))
-            .map(move |(key, _)| format!("{table}.{key}"))
+    let keys = [&now, &then].into_iter().flat_map(|layer| {
+        layer.tables.iter().flat_map(|(table, values)| values.keys().map(move |key| (table, key)))
     });
-    let differs: Vec<String> = differs.collect();
+    let differs: BTreeSet<String> = keys
+        .filter(|(table, key)| now.get(table, key) != then.get(table, key))
+        .map(|(table, key)| format!("{table}.{key}"))
+        .collect();
+    let differs: Vec<String> = differs.into_iter().collect();
     Err(Error::file(
         out,
         format!("holds a run with other settings ({}); give another folder", differs.join(", ")),

@@ -7,7 +7,8 @@ fn flags_win_over_the_file_and_the_file_over_the_id() {
     let place = Place::new();
     place.write(
         "cgym.toml",
-        "env = \"AMC-ResNet56-CIFAR10-MACs50-v0\"\ndataset = \"digits\"\nbudget = \"params=0.6\"\n",
+        "env = \"AMC-ResNet56-CIFAR10-MACs50-v0\"\n[data]\ndataset = \"digits\"\n\
+         [budget]\nunit = \"params\"\nshare = 0.6\n",
     );
     let described = |more: &[&str]| {
         let arguments = [&["describe", "--json", "--config", "cgym.toml"], more].concat();
@@ -26,11 +27,12 @@ fn a_model_is_varied_by_flags_and_by_the_file_and_the_id_stays() {
     let place = Place::new();
     place.write(
         "cgym.toml",
-        "model = \"mobilenet-v1\"\ndataset = \"cifar10\"\nwidth = 0.5\nstem = \"imagenet\"\n",
+        "[network]\nmodel = \"mobilenet-v1\"\nwidth = 0.5\nstem = \"imagenet\"\n[data]\ndataset = \"cifar10\"\n",
     );
     let described = |more: &[&str]| place.run(&[&["describe", "--json"], more].concat()).ok().json();
     let file = described(&["--config", "cgym.toml"]);
-    let flags = ["--model", "mobilenet-v1", "--dataset", "cifar10", "--width", "0.5", "--stem", "imagenet"];
+    let variant = ["--set", "network.width=0.5", "--set", "network.stem=imagenet"];
+    let flags = [&["--model", "mobilenet-v1", "--dataset", "cifar10"], variant.as_slice()].concat();
     assert_eq!(described(&flags), file);
     let whole = described(&flags[..4]);
     assert_eq!(
@@ -38,7 +40,7 @@ fn a_model_is_varied_by_flags_and_by_the_file_and_the_id_stays() {
         (&whole["env"], Some("AMC-MobileNetV1-CIFAR10-MACs50-v0"))
     );
     assert!(file["macs"].as_u64() < whole["macs"].as_u64(), "{file}");
-    let wide = described(&["--config", "cgym.toml", "--width", "1"]);
+    let wide = described(&["--config", "cgym.toml", "--set", "network.width=1"]);
     assert_eq!(wide["parameters"], whole["parameters"]);
 }
 
@@ -47,14 +49,12 @@ fn a_resolved_configuration_repeats_its_run() {
     let place = Place::new();
     place.write(
         "cgym.toml",
-        "episodes = 4\nreward-images = 40\ncalibration-images = 40\npoints = 2\nseed = 3\n\
+        "[run]\nepisodes = 4\nseed = 3\n[data]\nreward-images = 40\n[score]\ncalibration-images = 40\npoints = 2\n\
          [agent]\nname = \"ddpg\"\nwarmup = 1\nhidden = [8, 8]\nbatch = 4\n",
     );
-    place.run(&["search", "--config", "cgym.toml", "--agent-set", "sigma=0.25", "--out", "first"]).ok();
+    place.run(&["search", "--config", "cgym.toml", "--set", "agent.sigma=0.25", "--out", "first"]).ok();
     let resolved = std::fs::read_to_string(place.path("first/config.toml")).expect("a configuration");
-    for line in
-        ["warmup = 1", "sigma = 0.25", "discount = 1.0", "budget = \"macs=0.3\"", "reward-images = 40"]
-    {
+    for line in ["warmup = 1", "sigma = 0.25", "discount = 1.0", "share = 0.3", "reward_images = 40"] {
         assert!(resolved.contains(line), "{line} in {resolved}");
     }
     place.run(&["search", "--config", "first/config.toml", "--out", "second"]).ok();
@@ -74,12 +74,20 @@ fn mistakes_in_a_file_are_shown_with_their_line() {
             assert!(ended.stderr.contains(expected), "{expected} in {}", ended.stderr);
         }
     };
-    refused("seed = 1\nepisods = 3\n", "line 2", "unknown key `episods`; did you mean `episodes`?");
-    refused("\n\nbudget = \"macs=2\"\n", "line 3", "not a share");
-    refused("reward = \"er\"\n", "line 1", "did you mean `err`?");
-    refused("seed = 1\nepisodes = \"many\"\n", "line 2", "invalid type");
-    refused("\"rewrd-images\" = 4\n", "line 1", "unknown key `rewrd-images`; did you mean `reward-images`?");
+    refused(
+        "[run]\nseed = 1\nepisods = 3\n",
+        "line 3",
+        "run.episods: no such setting here; did you mean `episodes`?",
+    );
+    refused("\n\n[budget]\nshare = 2\n", "line 4", "not a share");
+    refused("[reward]\nname = \"er\"\n", "line 2", "did you mean `err`?");
+    refused("[run]\nseed = 1\nepisodes = \"many\"\n", "line 3", "invalid type");
+    refused(
+        "[data]\n\"rewrd-images\" = 4\n",
+        "line 2",
+        "data.rewrd_images: no such setting here; did you mean `reward_images`?",
+    );
     refused("device = \"flex\"\n", "line 1", "unknown key `device`");
-    refused("seed = \n", "line 1", "");
-    refused("[agent]\nname = 3\n", "line", "not a string");
+    refused("[run]\nseed = \n", "line 2", "");
+    refused("[agent]\nname = 3\n", "line 2", "not the name of an agent");
 }

@@ -4,8 +4,16 @@ use serde_json::Value;
 
 use crate::common::Place;
 
-const FEW: [&str; 8] =
-    ["--reward-images", "40", "--calibration-images", "40", "--points", "2", "--threads", "1"];
+const FEW: [&str; 8] = [
+    "--set",
+    "data.reward_images=40",
+    "--set",
+    "score.calibration_images=40",
+    "--set",
+    "score.points=2",
+    "--threads",
+    "1",
+];
 const PARTS: [&str; 7] =
     ["agent_act", "agent_learn", "environment", "prune", "compile", "evaluate", "records"];
 
@@ -19,7 +27,7 @@ fn assert_positive(object: &Value, keys: &[&str]) {
 #[test]
 fn a_network_is_measured_by_both_engines() {
     let place = Place::new();
-    let small = ["bench", "--model", "resnet8", "--input", "1x8x8", "--seconds", "0.01", "--json"];
+    let small = ["bench", "network", "--model", "resnet8", "--input", "1x8x8", "--seconds", "0.01", "--json"];
     let more = ["--batch", "20", "--prune", "0.5", "--threads", "1"];
     let fused = place.run(&[small.as_slice(), &more].concat()).ok().json();
     assert_positive(&fused, &["seconds", "images_per_second", "macs_per_second", "repeats"]);
@@ -36,7 +44,7 @@ fn a_network_is_measured_by_both_engines() {
 #[test]
 fn steps_of_training_are_measured_with_both_kernels() {
     let place = Place::new();
-    let small = ["bench", "--model", "resnet8", "--input", "1x8x8", "--seconds", "0.01", "--json"];
+    let small = ["bench", "network", "--model", "resnet8", "--input", "1x8x8", "--seconds", "0.01", "--json"];
     let more = ["--training", "--batch", "6", "--threads", "1"];
     let own = place.run(&[small.as_slice(), &more].concat()).ok().json();
     assert_positive(&own, &["seconds", "images_per_second", "repeats"]);
@@ -49,7 +57,16 @@ fn steps_of_training_are_measured_with_both_kernels() {
 #[test]
 fn an_episode_is_measured_part_by_part() {
     let place = Place::new();
-    let env = ["bench", "--env", "AMC-ResNet20-Digits-MACs50-v0", "--seconds", "0.01", "--agent", "uniform"];
+    let env = [
+        "bench",
+        "episode",
+        "--env",
+        "AMC-ResNet20-Digits-MACs50-v0",
+        "--seconds",
+        "0.01",
+        "--agent",
+        "uniform",
+    ];
     let episode = place.run(&[env.as_slice(), &FEW, &["--json"]].concat()).ok().json();
     assert_positive(&episode, &["seconds", "environment", "prune", "compile", "evaluate"]);
     assert_positive(&episode, &["steps_per_second", "agent_act", "steps"]);
@@ -79,22 +96,29 @@ fn a_profile_is_told_and_changes_no_episode() {
 fn what_cannot_be_measured_is_refused() {
     let place = Place::new();
     let cases: &[(&[&str], &str)] = &[
-        (&["bench"], "give --model NAME or --env ID"),
-        (&["bench", "--model", "resnt20"], "did you mean `resnet20`?"),
-        (&["bench", "--env", "AMC-ResNet20-Digit-MACs50-v0"], "did you mean"),
-        (&["bench", "--env", "AMC-ResNet20-Digits-MACs50-v0", "--agent", "dpg"], "did you mean `ddpg`?"),
-        (&["bench", "--env", "AMC-ResNet20-Digits-MACs50-v0", "--batch", "3"], "--batch"),
-        (&["bench", "--model", "resnet20", "--reward-images", "3"], "give --env ID too"),
-        (&["bench", "--model", "resnet20", "--batch", "0"], "batch"),
-        (&["bench", "--model", "resnet20", "--batch", "99999999999999999"], "batch"),
-        (&["bench", "--model", "resnet20", "--input", "3x0x32"], "3x0x32"),
-        (&["bench", "--model", "resnet20", "--prune", "0"], "prune: 0 is not a share in (0, 1]"),
-        (&["bench", "--model", "resnet20", "--prune", "nan"], "prune"),
-        (&["bench", "--model", "resnet20", "--seconds", "inf"], "seconds"),
-        (&["bench", "--model", "resnet20", "--seconds", "-1"], "seconds"),
-        (&["bench", "--model", "resnet20", "--threads", "0"], "threads"),
-        (&["bench", "--model", "resnet20", "--engine", "torch"], "fused, burn"),
-        (&["bench", "--model", "resnet20", "--device", "cuda"], "device"),
+        (&["bench"], "Usage: cgym bench"),
+        (&["bench", "network"], "--model <NAME>"),
+        (&["bench", "network", "--model", "resnt20"], "did you mean `resnet20`?"),
+        (&["bench", "episode", "--env", "AMC-ResNet20-Digit-MACs50-v0"], "did you mean"),
+        (
+            &["bench", "episode", "--env", "AMC-ResNet20-Digits-MACs50-v0", "--agent", "dpg"],
+            "did you mean `ddpg`?",
+        ),
+        (&["bench", "episode", "--env", "AMC-ResNet20-Digits-MACs50-v0", "--batch", "3"], "--batch"),
+        (
+            &["bench", "network", "--model", "resnet20", "--set", "data.reward_images=3"],
+            "`data`: no such table",
+        ),
+        (&["bench", "network", "--model", "resnet20", "--batch", "0"], "batch"),
+        (&["bench", "network", "--model", "resnet20", "--batch", "99999999999999999"], "batch"),
+        (&["bench", "network", "--model", "resnet20", "--input", "3x0x32"], "3x0x32"),
+        (&["bench", "network", "--model", "resnet20", "--prune", "0"], "prune: 0 is not a share in (0, 1]"),
+        (&["bench", "network", "--model", "resnet20", "--prune", "nan"], "prune"),
+        (&["bench", "network", "--model", "resnet20", "--seconds", "inf"], "seconds"),
+        (&["bench", "network", "--model", "resnet20", "--seconds", "-1"], "seconds"),
+        (&["bench", "network", "--model", "resnet20", "--threads", "0"], "threads"),
+        (&["bench", "network", "--model", "resnet20", "--engine", "torch"], "fused, burn"),
+        (&["bench", "network", "--model", "resnet20", "--device", "cuda"], "device"),
     ];
     for (arguments, words) in cases {
         let ended = place.run(arguments);

@@ -9,16 +9,16 @@ const TINY: [&str; 15] = [
     "N2N-Removal-ResNet20-Digits-v0",
     "--episodes",
     "11",
-    "--reward-images",
-    "40",
-    "--training-images",
-    "64",
-    "--student-epochs",
-    "1",
-    "--checkpoint-every",
-    "5",
-    "--agent-set",
-    "hidden=6",
+    "--set",
+    "data.reward_images=40",
+    "--set",
+    "score.training_images=64",
+    "--set",
+    "score.epochs=1",
+    "--set",
+    "run.checkpoint_every=5",
+    "--set",
+    "agent.hidden=6",
 ];
 
 #[test]
@@ -35,16 +35,16 @@ fn a_network_loses_layers_then_shrinks_and_is_trained_to_the_end() {
         "search",
         "--game",
         "n2n-shrinkage",
-        "--parent",
+        "--network",
         "removal",
         "--episodes",
         "10",
-        "--reward-images",
-        "40",
-        "--training-images",
-        "64",
-        "--student-epochs",
-        "1",
+        "--set",
+        "data.reward_images=40",
+        "--set",
+        "score.training_images=64",
+        "--set",
+        "score.epochs=1",
         "--no-baselines",
         "--out",
         "shrinkage",
@@ -92,7 +92,7 @@ fn a_policy_moves_to_another_network_frozen_or_not() {
         place.run(&run)
     };
     carried(&["--out", "tuned"]).ok();
-    carried(&["--out", "frozen", "--frozen"]).ok();
+    carried(&["--out", "frozen", "--set", "agent.frozen=true"]).ok();
     // A run needs nothing more of the run that its policy came from.
     let mut child = place.start(
         &[&TINY[..], &["--no-baselines", "--pretrained", "source", "--seed", "9", "--out", "alone"]].concat(),
@@ -105,7 +105,7 @@ fn a_policy_moves_to_another_network_frozen_or_not() {
     assert_eq!(place.result("alone").episodes, place.result("tuned").episodes);
     std::fs::rename(place.path("moved"), place.path("source")).expect("renamed");
     assert_ne!(place.result("tuned").episodes, place.result("frozen").episodes);
-    let other = carried(&["--out", "other", "--agent-set", "hidden=7"]);
+    let other = carried(&["--out", "other", "--set", "agent.hidden=7"]);
     assert_eq!(other.code, Some(2), "{}", other.stderr);
     assert!(other.stderr.contains("hidden"), "{}", other.stderr);
     let random = ["--no-baselines", "--pretrained", "source", "--out", "none", "--agent", "random"];
@@ -116,12 +116,14 @@ fn a_policy_moves_to_another_network_frozen_or_not() {
 #[test]
 fn the_best_of_a_search_keeps_to_the_constraints() {
     let place = Place::new();
-    let asked = ["--reward", "n2n-constrained", "--max-parameters", "60000", "--no-baselines", "--json"];
+    let asked =
+        ["--reward", "n2n-constrained", "--set", "reward.max_parameters=60000", "--no-baselines", "--json"];
     let found = place.run(&[&TINY[..], &asked, &["--out", "constrained"]].concat()).ok().json();
     let of_best = found["rows"][1]["parameters"].as_u64();
     assert!(of_best.is_none_or(|parameters| parameters <= 60_000), "{found}");
     // None that reaches this: there is no best, whatever exploring episodes were worth.
-    let asked = ["--reward", "n2n-constrained", "--min-top1", "1.0", "--no-baselines", "--out", "none"];
+    let asked =
+        ["--reward", "n2n-constrained", "--set", "reward.min_top1=1.0", "--no-baselines", "--out", "none"];
     place.run(&[&TINY[..], &asked].concat()).ok();
     assert!(!place.path("none").join("best").exists());
 }
@@ -129,11 +131,11 @@ fn the_best_of_a_search_keeps_to_the_constraints() {
 #[test]
 fn a_transfer_reads_its_file_as_it_reads_flags() {
     let place = Place::new();
-    place.write("own.toml", "pretrained = \"somewhere\"\n");
+    place.write("own.toml", "[run]\npretrained = \"somewhere\"\n");
     let words = ["transfer", "--from", "resnet8", "--to", "resnet20", "--config", "own.toml", "--out", "no"];
     let refused = place.run(&words);
     assert_eq!(refused.code, Some(2));
-    assert!(refused.stderr.contains("pretrained: every run"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("run.pretrained: every run"), "{}", refused.stderr);
     let many = place.run(&[&words[..5], &["--seeds", "99999999999", "--out", "no"]].concat());
     assert!(many.code == Some(2) && many.stderr.contains("seeds: give 1 to"), "{}", many.stderr);
 }
@@ -154,16 +156,16 @@ fn a_transfer_ends_with_a_table_and_curves_and_goes_on_where_it_was() {
         "1",
         "--episodes",
         "10",
-        "--reward-images",
-        "40",
-        "--training-images",
-        "64",
-        "--student-epochs",
-        "1",
+        "--set",
+        "data.reward_images=40",
+        "--set",
+        "score.training_images=64",
+        "--set",
+        "score.epochs=1",
         "--first",
         "2",
-        "--agent-set",
-        "hidden=6",
+        "--set",
+        "agent.hidden=6",
         "--out",
         "carried",
         "--json",

@@ -25,7 +25,7 @@ fn a_search_gives_one_row_a_policy_and_a_network_that_can_be_exported() {
     assert_eq!((&summary["finished"], &summary["reward_images"]), (&true.into(), &40.into()));
 
     let second = place
-        .run(&["search", "--json", "--agent", "uniform", "--seed", "7", "--reward-images", "40"])
+        .run(&["search", "--json", "--agent", "uniform", "--seed", "7", "--set", "data.reward_images=40"])
         .ok()
         .json();
     assert_eq!(second["run"], "runs/AMC-ResNet20-Digits-MACs30-v0-uniform-seed7-1");
@@ -76,7 +76,7 @@ fn environments_are_listed_and_described() {
 #[test]
 fn baselines_are_a_table_without_a_run() {
     let place = Place::new();
-    let few = ["--reward-images", "40", "--no-reconstruction", "--episodes", "3"];
+    let few = ["--set", "data.reward_images=40", "--set", "score.refit=false", "--episodes", "3"];
     let summary = place.run(&[&["baselines", "--json"], few.as_slice()].concat()).ok().json();
     assert_eq!(summary["rows"].as_array().map(Vec::len), Some(4));
     assert!(!place.path("runs").exists());
@@ -103,7 +103,8 @@ fn a_teacher_of_ones_own_is_trained_and_searched() {
     assert_eq!(again.code, Some(2));
     assert!(again.stderr.contains("never overwritten"), "{}", again.stderr);
     let weights = ["--model", "lenet5", "--weights", "mine/weights.safetensors"];
-    let few = ["baselines", "--json", "--reward-images", "40", "--calibration-images", "200"];
+    let few =
+        ["baselines", "--json", "--set", "data.reward_images=40", "--set", "score.calibration_images=200"];
     let summary = place.run(&[few.as_slice(), &weights].concat()).ok().json();
     assert_eq!(summary["env"], "AMC-LeNet5-Digits-MACs50-v0");
 }
@@ -127,7 +128,7 @@ fn a_folder_in_use_is_not_trained_in() {
 #[test]
 fn a_variant_of_a_model_is_trained_and_searched() {
     let place = Place::new();
-    let variant = ["--model", "resnet8", "--shortcut", "b"];
+    let variant = ["--model", "resnet8", "--set", "network.shortcut=b"];
     let train = ["teacher", "train", "--epochs", "1", "--out", "mine", "--json"];
     let trained = place.run(&[train.as_slice(), &variant].concat()).ok().json();
     assert_eq!(trained["shortcut"], "b");
@@ -135,7 +136,16 @@ fn a_variant_of_a_model_is_trained_and_searched() {
     let score =
         place.run(&[&["teacher", "evaluate", "--json"], variant.as_slice(), &weights].concat()).ok().json();
     assert_eq!((&score["macs"], &score["top1"]), (&trained["macs"], &trained["test_top1"]));
-    let few = ["--agent", "uniform", "--reward-images", "40", "--no-reconstruction", "--out", "run"];
+    let few = [
+        "--agent",
+        "uniform",
+        "--set",
+        "data.reward_images=40",
+        "--set",
+        "score.refit=false",
+        "--out",
+        "run",
+    ];
     place.run(&[&["search"], few.as_slice(), &variant, &weights].concat()).ok();
     let config = std::fs::read_to_string(place.path("run/config.toml")).expect("a configuration");
     assert!(config.contains("shortcut = \"b\""), "{config}");

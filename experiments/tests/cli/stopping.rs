@@ -33,9 +33,10 @@ fn a_second_process_is_kept_out() {
         "100000",
         "--agent",
         "random",
-        "--reward-images",
-        "40",
-        "--no-reconstruction",
+        "--set",
+        "data.reward_images=40",
+        "--set",
+        "score.refit=false",
     ];
     let mut child = place.start(&[&long, ["--out", "run"].as_slice()].concat());
     assert!(place.wait_for("run", 1, &mut child));

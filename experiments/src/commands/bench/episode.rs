@@ -27,6 +27,10 @@ pub struct EpisodeArgs {
 }
 
 pub(super) fn bench(args: &EpisodeArgs, json: bool) -> Result<(), Error> {
+    measure(args, json).map_err(|error| args.settings.locate(error))
+}
+
+fn measure(args: &EpisodeArgs, json: bool) -> Result<(), Error> {
     let config = args.settings.resolve()?;
     crate::commands::use_threads(config.run.threads)?;
     let blueprint = loading::blueprint(&config)?;

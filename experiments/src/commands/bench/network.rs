@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 use super::{in_megabytes, median, parse_seconds, peak_memory, repeat};
 use crate::{
     Error,
-    commands::teacher::{network_tables, parse_shape},
+    commands::teacher::{network_table, parse_shape},
     device::{self, Device},
     flags::parse_setting,
     report,
@@ -33,6 +33,7 @@ use crate::{
 
 /// Arguments of `bench network`.
 #[derive(Debug, clap::Args)]
+#[command(allow_negative_numbers = true)]
 pub struct NetworkArgs {
     /// Model of the zoo
     #[arg(long, value_name = "NAME")]
@@ -94,7 +95,7 @@ struct Measured {
 
 pub(super) fn bench(args: &NetworkArgs, json: bool) -> Result<(), Error> {
     let NetworkArgs { input, classes, batch, engine, seed, seconds, .. } = *args;
-    let (network, _) = network_tables(&args.model, None, None, &args.sets)?;
+    let network = network_table(&args.model, &args.sets)?;
     let model = network.model.as_str();
     if engine == BenchEngine::Fused && args.device.is_some() {
         return Err(Error::Input("device: the fused engine computes on the processor; leave it out".into()));

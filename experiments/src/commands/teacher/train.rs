@@ -28,6 +28,7 @@ use crate::{
 
 /// Arguments of `teacher train`; what is absent is the dataset's own.
 #[derive(Debug, Clone, clap::Args)]
+#[command(allow_negative_numbers = true)]
 pub struct TrainArgs {
     #[command(flatten)]
     pub(in crate::commands) network: NetworkArgs,
@@ -98,7 +99,7 @@ pub(super) fn train(args: &TrainArgs, json: bool) -> Result<(), Error> {
 pub(in crate::commands) fn train_network(request: &TrainArgs) -> Result<Report, Error> {
     let started = Instant::now();
     let out = &request.out;
-    let (network, data) = request.network.tables()?;
+    let (network, data) = request.network.tables(&["weights", "from"])?;
     let device = device::resolve(request.device)?;
     refuse_used(out)?;
     if let Some(images) = data.dataset.known_shape() {

@@ -16,6 +16,7 @@ use crate::{
     commands::teacher::{NetworkArgs, TrainArgs},
     config::{Config, tables},
     device::Device,
+    loading,
 };
 
 const PLAN: &str = "plan.json";
@@ -137,6 +138,21 @@ impl Plan {
             teacher_epochs: args.teacher_epochs,
             settings,
         })
+    }
+
+    /// Refuses settings that a network or the agent does not allow, before anything is written.
+    ///
+    /// # Errors
+    /// As [`Config::resolve`], [`loading::blueprint`] and [`Config::agent`].
+    pub(super) fn check(&self) -> Result<(), Error> {
+        for model in &self.networks {
+            let config = self.base(model)?;
+            // The images of a folder would have to be read for it.
+            if config.env.data.dataset.known_shape().is_some() {
+                config.agent(&*loading::blueprint(&config)?.outline().env)?;
+            }
+        }
+        Ok(())
     }
 
     /// Takes `out` for this plan, or goes on in it.
