@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     EnvError,
-    settings::{Table, refuse},
+    fields::{Table, refuse},
     table,
 };
 

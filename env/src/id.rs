@@ -11,12 +11,7 @@
 
 use cgym_teachers::{data::DatasetName, zoo};
 
-use crate::{
-    Budget, EnvError,
-    family::{FAMILIES, Family},
-    nearest,
-    settings::{EnvSettings, Layer},
-};
+use crate::{Budget, EnvError, family::Family, layer::Layer, nearest, registry::FAMILIES};
 
 /// What is played by default.
 pub const DEFAULT_ID: &str = "AMC-ResNet20-Digits-MACs30-v0";
@@ -60,15 +55,17 @@ fn model_word(model: &str) -> String {
     }
 }
 
-/// The id of `settings`.
-pub(crate) fn spell(settings: &EnvSettings) -> String {
-    let mut words = vec![
-        settings.family.id_word().to_owned(),
-        model_word(&settings.network.model),
-        settings.data.dataset.id_word().to_owned(),
-    ];
-    words.extend(settings.budget.id_word());
-    words.push(format!("v{}", settings.version));
+/// The id of a version of a game with this network, dataset and budget.
+pub(crate) fn spell(
+    family: &dyn Family,
+    version: u32,
+    model: &str,
+    dataset: DatasetName,
+    budget: &Budget,
+) -> String {
+    let mut words = vec![family.id_word().to_owned(), model_word(model), dataset.id_word().to_owned()];
+    words.extend(budget.id_word());
+    words.push(format!("v{version}"));
     words.join("-")
 }
 

@@ -15,7 +15,7 @@
 
 use cgym_teachers::named;
 
-use crate::{Outcome, settings::Table, table};
+use crate::{Outcome, fields::Table, table};
 
 /// A reward by its name: `err`, `err-log-macs` or `err-log-params`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]

@@ -2,19 +2,18 @@
 
 use std::sync::Arc;
 
-use super::{
-    FEATURES,
-    observation::{PREVIOUS, REDUCED},
-    walk::{Executed, Walk},
-};
+use super::walk::{Executed, Walk};
 use crate::{
     Action, BudgetUnit, EnvError, EnvSpec, Layout, Outcome, ResetOptions, Reward, Space,
     budget::limit,
     family::Header,
+    fields::{Table, refuse},
     game::{Finished, Game},
-    method::{CostFunction, Kept, Method, Site},
+    method::{
+        CostFunction, FEATURES, Kept, Method, Site,
+        features::{PREVIOUS, REDUCED},
+    },
     score::Score,
-    settings::{Table, refuse},
 };
 
 /// One network, one method, and the rules that the network is compressed by.

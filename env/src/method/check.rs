@@ -3,8 +3,8 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::{Kept, Method};
-use crate::{BudgetUnit, layerwise::FEATURES};
+use super::{FEATURES, Kept, Method};
+use crate::BudgetUnit;
 
 /// Checks a method on one network: ladders are sane; features are in [0, 1]; in every unit of
 /// `units` the cost never falls when an amount grows, `with` equals `total`, and `total` equals what

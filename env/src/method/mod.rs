@@ -10,6 +10,7 @@
 
 pub mod channels;
 mod check;
+pub mod features;
 mod ladder;
 pub mod weights;
 
@@ -23,13 +24,15 @@ use cgym_teachers::{
 };
 
 pub use check::check_method;
+pub use features::{FEATURE_NAMES, FEATURES};
 pub use ladder::Ladder;
 
 use crate::{
     Budget, BudgetUnit, EnvError,
-    family::{Material, VERSION_0, Version},
-    layerwise::FEATURES,
-    settings::{Layer, Table},
+    family::{VERSION_0, Version},
+    fields::Table,
+    layer::Layer,
+    play::Material,
 };
 
 /// The amount kept at each site, in their order: a candidate of the layer-wise game.

@@ -22,12 +22,11 @@ use cgym_teachers::{
     weights::Weights,
 };
 
-use super::{CostFunction, Ladder, Method, MethodKind, Site, Surgery};
+use super::{CostFunction, FEATURES, Ladder, Method, MethodKind, Site, Surgery, features::static_features};
 use crate::{
     Budget, BudgetUnit, EnvError,
-    family::Material,
-    layerwise::{FEATURES, static_features},
-    settings::{NoSettings, Table, refuse},
+    fields::{NoSettings, Table, refuse},
+    play::Material,
     table,
 };
 

@@ -16,9 +16,9 @@ use super::{
 use crate::{
     Action, BudgetUnit, EnvError, EnvSpec, Layout, Outcome, ResetOptions, Space,
     family::Header,
+    fields::{Table, refuse},
     game::{Finished, Game, GameEnv},
     score::{Score, SurrogateStudent},
-    settings::{Table, refuse},
 };
 
 /// Most inputs of a linear layer that flattening may lead to.

@@ -33,10 +33,11 @@ pub use reward::{DEGENERATE_REWARD, EASING_UPDATES, N2nReward, N2nRewardSettings
 
 use crate::{
     Budget, BudgetUnit, EnvError,
-    family::{Family, Header, Material, Outline, Play, Rules, SiteDescription, Tables},
+    family::{Family, Header, Outline, Rules, SiteDescription, Tables},
+    fields::{Field, Fields, Table, read, refuse, write},
     game::Played,
+    play::{Material, Play},
     score::{Distilled, DistilledSetup},
-    settings::{Field, Fields, Table, read, refuse, write},
     table,
 };
 

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     EnvError, Outcome,
-    settings::{Table, refuse},
+    fields::{Table, refuse},
     table,
 };
 

@@ -22,12 +22,12 @@ use cgym_teachers::{
 
 pub use cost_model::{CostModel, uniform_groups};
 
-use super::{CostFunction, Method, MethodKind, Site, Surgery};
+use super::{CostFunction, FEATURES, Method, MethodKind, Site, Surgery, features::static_features};
 use crate::{
     Budget, BudgetUnit, EnvError, SPLIT_SEED,
-    family::Material,
-    layerwise::{FEATURES, static_features},
-    settings::{Layer, Table, refuse},
+    fields::{Table, refuse},
+    layer::Layer,
+    play::Material,
     table,
 };
 

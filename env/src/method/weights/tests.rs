@@ -4,8 +4,8 @@ use cgym_teachers::zoo::{self, ModelOptions};
 
 use super::*;
 use crate::{
-    Action, Env, Header, Layerwise, LayerwiseEnv, ResetOptions, Reward, check_env, method::check_method,
-    settings::EnvSettings,
+    Action, Env, Header, Layerwise, LayerwiseEnv, ResetOptions, Reward, check_env, env_settings::EnvSettings,
+    method::check_method,
 };
 
 fn method(model: &str, shape: [usize; 3]) -> WeightMethod {

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::table::refuse;
-use crate::{EnvError, id, nearest};
+use crate::{EnvError, fields::refuse, nearest};
 
 /// Keys and values of some tables, nothing checked against anything else.
 ///
@@ -68,21 +67,16 @@ impl Layer {
 
     /// This layer where it has a value, `base` elsewhere.
     ///
-    /// An id in both layers is two environments: what `base` says about network, dataset, game,
-    /// budget and reward belongs to its own id and is dropped; of another game, `[score]` too. A
-    /// `base` without an id is a set of changes to any id, and keeps them.
+    /// Different ids in both layers are two environments: what `base` says about model, dataset, game,
+    /// budget, reward and score belongs to its own id and is dropped. A `base` without an id is a set
+    /// of changes to any id, and keeps them.
     #[must_use]
     pub fn over(self, mut base: Self) -> Self {
         if let (Some(own), Some(other)) = (&self.env, &base.env)
             && own != other
         {
-            let game = |id: &str| id::parse(id).ok()?.get("game", "name").cloned();
-            let same_game = game(own) == game(other);
-            for table in ["game", "budget", "reward"] {
+            for table in ["game", "budget", "reward", "score"] {
                 base.tables.remove(table);
-            }
-            if !same_game {
-                base.tables.remove("score");
             }
             for (table, keys) in
                 [("network", &["model", "width", "stem", "shortcut"][..]), ("data", &["dataset"][..])]
@@ -147,9 +141,7 @@ mod tests {
         assert_eq!((merged.env.as_deref(), merged.get("network", "model")), (Some(other), None));
         assert_eq!(merged.get("budget", "share"), None);
         assert_eq!(merged.get("data", "reward_images"), Some(&Value::from(30)));
-        assert_eq!(merged.get("score", "points"), Some(&Value::from(3)));
-        let n2n = Layer::of_id("N2N-Removal-ResNet20-Digits-v0").over(file.clone());
-        assert_eq!(n2n.get("score", "points"), None);
+        assert_eq!(merged.get("score", "points"), None);
         assert_eq!(Layer::of_id(amc).over(file.clone()), file);
     }
 

@@ -4,9 +4,6 @@
 //! the game. A struct's field docs are the help text, and its defaults stand nowhere else. An id is
 //! a short spelling of some settings; a file and flags add others in [`Layer`]s: id < file < flags.
 
-mod layer;
-mod table;
-mod tables;
 #[cfg(test)]
 mod tests;
 
@@ -15,15 +12,15 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-pub use layer::Layer;
-pub(crate) use table::refuse;
-pub use table::{Field, Fields, NoSettings, Table, read, write};
-pub use tables::{Data, ImageSize, Network};
-
 use crate::{
     Budget, EnvError,
-    family::{FAMILIES, Family, Rules, Tables},
-    id, nearest,
+    family::{Family, Rules, Tables},
+    fields::{Field, Fields, NoSettings, read, refuse, write},
+    id,
+    layer::Layer,
+    nearest,
+    registry::FAMILIES,
+    tables::{Data, Network},
 };
 
 /// Names of an environment's tables.
@@ -143,7 +140,7 @@ impl EnvSettings {
 
     /// The id that these settings are, or differ from in settings that an id does not spell.
     pub fn id(&self) -> String {
-        id::spell(self)
+        id::spell(self.family, self.version, &self.network.model, self.data.dataset, &self.budget)
     }
 
     /// All settings as a layer: [`EnvSettings::resolve`] of it gives the same again.

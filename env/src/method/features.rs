@@ -2,7 +2,8 @@
 
 use cgym_teachers::{Error, graph::Graph};
 
-use crate::{BudgetUnit, method::Site};
+use super::Site;
+use crate::BudgetUnit;
 
 /// Length of an observation.
 pub const FEATURES: usize = 11;
@@ -34,9 +35,9 @@ pub const FEATURES: usize = 11;
 pub const FEATURE_NAMES: [&str; FEATURES] =
     ["t", "n", "c", "h", "w", "stride", "k", "macs", "reduced", "rest", "previous"];
 
-pub(super) const REDUCED: usize = 8;
+pub(crate) const REDUCED: usize = 8;
 const REST: usize = 9;
-pub(super) const PREVIOUS: usize = 10;
+pub(crate) const PREVIOUS: usize = 10;
 
 /// The static features of `sites`, one row each, with dynamic features 0. `touching` lists, for each
 /// node of `graph`, the sites that its cost depends on, in ascending order.
