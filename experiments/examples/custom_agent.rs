@@ -1,59 +1,59 @@
-//! An agent of one's own, written against the public contract: hill climbing.
-//!
-//! `cargo run --release --example custom_agent`
+//! Hill climbing, an agent of one's own: `cargo run --release --example custom_agent [RUN]`.
 
-use cgym_agents::{Agent, AgentError, Mode, Transition, run_episode};
+use std::{fs, io, path::Path};
+
+use cgym_agents::{Agent, AgentError, Mode, Transition};
 use cgym_env::Action;
+use serde::{Deserialize, Serialize};
 
-/// Repeats the best sequence so far with one decision nudged.
+/// Repeats the best actions so far with one of them changed.
+#[derive(Serialize, Deserialize)]
 struct HillClimber {
-    best: (f64, Vec<f32>),
+    best: (Option<f64>, Vec<f32>),
     trial: Vec<f32>,
-    episode: usize,
-    step: usize,
+    steps: usize,
 }
 
 impl Agent for HillClimber {
     fn name(&self) -> &str {
         "hill-climber"
     }
-
-    fn act(&mut self, _observation: &[f32], _mode: Mode) -> Result<Action, AgentError> {
-        self.step += 1;
-        Ok(Action::scalar(self.trial[self.step - 1]))
+    fn act(&mut self, _observation: &[f32], mode: Mode) -> Result<Action, AgentError> {
+        let actions = if mode == Mode::Explore { &self.trial } else { &self.best.1 };
+        self.steps += 1;
+        Ok(Action::scalar(actions[(self.steps - 1) % actions.len()]))
     }
-
     fn learn(&mut self, transition: &Transition<'_>) -> Result<(), AgentError> {
         if transition.ending.is_some() {
-            if transition.reward >= self.best.0 {
-                self.best = (transition.reward, self.trial.clone());
+            if self.best.0.is_none_or(|best| transition.reward >= best) {
+                self.best = (Some(transition.reward), self.trial.clone());
             }
-            self.trial = self.best.1.clone();
-            let nudge = if self.episode.is_multiple_of(2) { -0.15 } else { 0.15 };
-            let decision = self.episode * 7 / 2 % self.trial.len();
-            self.trial[decision] = (self.trial[decision] + nudge).clamp(0.2, 1.0);
-            (self.step, self.episode) = (0, self.episode + 1);
+            self.trial.clone_from(&self.best.1);
+            let episode = self.steps / self.trial.len() - 1;
+            let action = &mut self.trial[episode * 7 / 2 % self.best.1.len()];
+            *action = (*action + [-0.15, 0.15][episode % 2]).clamp(0.2, 1.0);
         }
         Ok(())
     }
-
-    fn save(&self, _directory: &std::path::Path) -> Result<(), AgentError> {
-        Ok(())
+    fn save(&self, folder: &Path) -> Result<(), AgentError> {
+        fs::write(folder.join("agent.json"), serde_json::to_vec(self).unwrap_or_default()).map_err(refuse)
     }
-
-    fn load(&mut self, _directory: &std::path::Path) -> Result<(), AgentError> {
-        Ok(())
+    fn load(&mut self, folder: &Path) -> Result<(), AgentError> {
+        let bytes = fs::read(folder.join("agent.json")).map_err(refuse)?;
+        serde_json::from_slice(&bytes).map(|saved| *self = saved).map_err(|error| refuse(error.into()))
     }
 }
 
+fn refuse(error: io::Error) -> AgentError {
+    AgentError::Checkpoint { path: "agent.json".into(), reason: error.to_string() }
+}
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let mut env = cgym::environment("AMC-ResNet20-Digits-MACs30-v0")?;
-    let start = vec![0.3; env.spec().steps()];
-    let mut agent =
-        HillClimber { best: (f64::NEG_INFINITY, start.clone()), trial: start, episode: 0, step: 0 };
-    for episode in 0..30 {
-        let record = run_episode(&mut *env, &mut agent, episode, Mode::Explore)?;
-        println!("episode {episode:2}: return {:.4}, best {:.4}", record.episodic_return, agent.best.0);
-    }
+    let out = std::env::args().nth(1).unwrap_or_else(|| "runs/hill-climber".to_owned());
+    let world = cgym::world("AMC-ResNet20-Digits-MACs30-v0")?;
+    let trial = vec![0.3; world.env().spec().steps()];
+    let agent = HillClimber { best: (None, trial.clone()), trial, steps: 0 };
+    let summary = cgym::search(&world, Box::new(agent), &cgym::Run::new(out).episodes(30))?;
+    println!("{}", summary.table());
     Ok(())
 }

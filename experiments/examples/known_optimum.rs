@@ -5,10 +5,14 @@
 //! seconds: `cargo run --release --example known_optimum [EPISODES] [SETTINGS]`, settings being
 //! hyper-parameters of REINFORCE and actor-critic as a JSON object.
 
-use std::{error::Error, sync::Arc};
+use std::error::Error;
 
-use cgym_agents::{AgentContext, Mode, make, run_batch};
-use cgym_env::{Env, MemoisedStudents, N2nEnv, N2nRules, Stage, SurrogateStudent, TeacherFigures, optimum};
+use cgym_agents::{AgentContext, Schedule, make};
+use cgym_env::{
+    Budget, Env, Header, N2nEnv, N2nGame,
+    n2n::{N2nRewardSettings, Stage, TeacherFigures},
+    optimum,
+};
 use cgym_teachers::zoo::{self, ModelOptions};
 use serde_json::{Value, json};
 
@@ -20,12 +24,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let episodes = arguments.next().map_or(Ok(EPISODES), |number| number.parse())?;
     let settings = arguments.next().map_or(Ok(json!({})), |text| serde_json::from_str(&text))?;
-    let graph = zoo::build(MODEL, &ModelOptions::new([1, 8, 8], 10))?;
-    let cost = graph.cost()?;
-    let teacher = TeacherFigures { top1: 0.95, parameters: cost.parameters, macs: cost.macs };
-    let rules = N2nRules { stage: Stage::Removal, ..N2nRules::default() };
-    let surrogate = Arc::new(MemoisedStudents::new(SurrogateStudent::new(&graph)?));
-    let env = N2nEnv::new("N2N-Removal-Surrogate-v0", &graph, teacher, &rules, surrogate)?;
+    let mut env = environment()?;
     let (_, best) = optimum(&env)?;
     let decisions = env.spec().steps();
     println!(
@@ -40,7 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let (mut found, mut last) = (Vec::new(), Vec::new());
         for seed in 1..=SEEDS {
             let own = if name == "random" { &Value::Null } else { &settings };
-            let (greatest, policy) = play(&env, name, own, [episodes, seed])?;
+            let (greatest, policy) = play(&mut env, name, own, [episodes, seed])?;
             found.push(greatest / best);
             last.push(policy / best);
         }
@@ -50,31 +49,41 @@ fn main() -> Result<(), Box<dyn Error>> {
             let reached = shares.iter().filter(|share| **share >= 0.95).count();
             format!("{:.1} %, {:.1} % | {reached} of {SEEDS}", 100.0 * least, 100.0 * mean)
         };
-        // Random search has no policy: what it ends with is the best that it has seen.
+        // Random search has no policy: its result is the best that it has found.
         let policy = if name == "random" { "– | –".to_owned() } else { cell(&last) };
         println!("| {name} | {} | {policy} |", cell(&found));
     }
     Ok(())
 }
 
-/// The greatest return among all episodes of a search, and that of the policy at its end.
+fn environment() -> Result<N2nEnv, Box<dyn Error>> {
+    let graph = zoo::build(MODEL, &ModelOptions::new([1, 8, 8], 10))?;
+    let cost = graph.cost()?;
+    let teacher = TeacherFigures { top1: 0.95, parameters: cost.parameters, macs: cost.macs };
+    let header = Header {
+        id: "N2N-Removal-Surrogate-v0".to_owned(),
+        settings: String::new(),
+        budget: Budget::default(),
+    };
+    let reward = N2nRewardSettings::default();
+    Ok(N2nEnv::surrogate(N2nGame::new(&header, &graph, teacher, Stage::Removal, &reward, None)?)?)
+}
+
+/// The greatest return among the exploring episodes of a search, and that of the policy at its end.
 fn play(
-    env: &N2nEnv,
+    env: &mut N2nEnv,
     name: &str,
     settings: &Value,
     [episodes, seed]: [u64; 2],
 ) -> Result<(f64, f64), Box<dyn Error>> {
-    let context = AgentContext { env, episodes, seed };
-    let mut agent = make(name, settings, &context)?;
-    let (mut played, mut greatest) = (0, f64::NEG_INFINITY);
-    while played < episodes {
-        let count = (agent.batch() as u64).min(episodes - played);
-        let seeds: Vec<u64> = (played..played + count).collect();
-        for record in run_batch(env, &mut *agent, &seeds, Mode::Explore)? {
-            greatest = greatest.max(record.episodic_return);
-        }
-        played += count;
+    let mut agent = make(name, settings, &AgentContext { env, episodes, seed })?;
+    let schedule = Schedule { episodes, exploit: true };
+    let mut returns = Vec::new();
+    while let Some(records) =
+        schedule.play(env, &mut *agent, returns.len() as u64, |number| number, &mut ())?
+    {
+        returns.extend(records.iter().map(|record| record.episodic_return));
     }
-    let policy = run_batch(env, &mut *agent, &[episodes], Mode::Exploit)?;
-    Ok((greatest, policy.first().map_or(f64::NEG_INFINITY, |record| record.episodic_return)))
+    let policy = returns.pop().unwrap_or(f64::NEG_INFINITY);
+    Ok((returns.into_iter().fold(f64::NEG_INFINITY, f64::max), policy))
 }

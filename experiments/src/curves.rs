@@ -69,15 +69,25 @@ fn mean(figures: impl Iterator<Item = f64>) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cgym_env::{Outcome, ResetOptions};
+    use cgym_env::{EnvSpec, Layout, Outcome, ResetOptions};
 
     fn record(episodic_return: f64, outcome: Option<(f64, f64)>) -> EpisodeRecord {
-        let mut record = EpisodeRecord::new("env", 1, ResetOptions::default());
+        let spec = EnvSpec {
+            id: "env".to_owned(),
+            decisions: Vec::new(),
+            reward: "n2n".to_owned(),
+            unit: "params".to_owned(),
+            budget: None,
+            layout: Layout::Vector,
+            settings: String::new(),
+        };
+        let mut record = EpisodeRecord::new(&spec, 1, ResetOptions::default());
         record.episodic_return = episodic_return;
         record.outcome = outcome.map(|(top1, preserve_ratio)| Outcome {
             top1,
             macs: 1,
             parameters: 1,
+            bytes: 4,
             preserve_ratio,
             kept: Vec::new(),
             architecture: None,
