@@ -9,7 +9,7 @@
 //! actions below the bound would have the same effect: a random agent would choose the bound far
 //! too often, and a sigmoid actor would have no gradient there.
 //!
-//! **Observations** are AMC's eleven features, see [`FEATURE_NAMES`](crate::FEATURE_NAMES).
+//! **Observations** are AMC's eleven features, see [`FEATURE_NAMES`].
 //!
 //! **Budget.** The cost is an exact function of all amounts, and only legal amounts are compared:
 //! the budget holds after rounding, and one that cannot be met is refused before the first episode.

@@ -104,7 +104,7 @@ pub trait Method: Send + Sync {
     /// Everything that a candidate costs.
     fn full_cost(&self, kept: &[u64]) -> Cost;
 
-    /// The static features of every site, see [`FEATURE_NAMES`](crate::FEATURE_NAMES).
+    /// The static features of every site, see [`FEATURE_NAMES`].
     ///
     /// # Errors
     /// A graph that cannot be measured.
