@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Checks with TensorBoard's own reader what a search has logged for TensorBoard.
+"""Checks the events of a search with TensorBoard's own reader.
 
     pip install tensorboard
     python experiments/check_tensorboard.py RUN_DIR
 
-Exit code 0: all is there and agrees with RUN_DIR/episodes.jsonl; 1: something is missing or
-wrong, each on a line that begins with FAIL; 2: there is nothing to check.
+Exit code 0: the events are complete and agree with RUN_DIR/episodes.jsonl. 1: something is missing
+or wrong; each fault is a line that begins with FAIL. 2: the input cannot be checked.
 """
 
 import argparse
@@ -28,7 +28,7 @@ LAYERS = "preserve_ratio/"
 
 
 class Report:
-    """Lines for a reader, and whether one of them is bad."""
+    """Prints one line per check and remembers whether a check failed."""
 
     def __init__(self):
         self.failed = False
@@ -40,7 +40,7 @@ class Report:
 
 
 def event_folder(run):
-    """The one folder at or below `run` that holds event files."""
+    """The folder with event files at or below `run`, which must be the only one."""
     folders = [
         folder
         for folder, _, files in os.walk(run)
@@ -53,7 +53,7 @@ def event_folder(run):
 
 
 def read_episodes(path):
-    """The field `episodic_return` of every line; null stands for not a number."""
+    """The field `episodic_return` of every line; null means NaN."""
     returns = []
     with open(path, encoding="utf-8") as lines:
         for number, line in enumerate(lines, 1):
@@ -82,7 +82,7 @@ def check_scalars(report, events, optional):
         steps = [scalar.step for scalar in events.Scalars(tag)]
         twice = [step for step, after in zip(steps, steps[1:]) if after <= step]
         if twice:
-            report.check(False, f"{tag}: goes back or repeats itself after step {twice[0]}")
+            report.check(False, f"{tag}: is not ascending after step {twice[0]}")
     return tags
 
 
@@ -114,7 +114,7 @@ def check_texts(report, events, tags):
         try:
             tensor = tensor_util.make_ndarray(events.Tensors(tag)[-1].tensor_proto)
             text = tensor.item().decode("utf-8")
-        except Exception as error:  # whatever the reader stumbles over is the finding
+        except Exception as error:  # any exception of the reader is a failed check
             report.check(False, f"text {tag}: cannot be decoded ({error!r})")
             continue
         report.check(text.strip(), f"text {tag}: {len(text)} characters")
@@ -133,18 +133,18 @@ def check_hparams(report, events, tags, scalars):
     for tag in tags:
         try:
             parsed[tag] = readers[tag](events.SummaryMetadata(tag).plugin_data.content)
-        except Exception as error:  # whatever the reader stumbles over is the finding
+        except Exception as error:  # any exception of the reader is a failed check
             report.check(False, f"hparams {tag}: cannot be decoded ({error!r})")
 
     experiment = parsed.get(metadata.EXPERIMENT_TAG)
     start = parsed.get(metadata.SESSION_START_INFO_TAG)
     end = parsed.get(metadata.SESSION_END_INFO_TAG)
-    if report.check(experiment, "hparams: the columns are there"):
+    if report.check(experiment, "hparams: the columns are present"):
         metrics = [info.name.tag for info in experiment.metric_infos]
         absent = [tag for tag in metrics if tag not in scalars]
         line = f"hparams: metrics {', '.join(metrics) or 'none'}"
         report.check(metrics and not absent, line + (f"; not logged: {', '.join(absent)}" if absent else ""))
-    if report.check(start, "hparams: the run's values are there"):
+    if report.check(start, "hparams: the values of the run are present"):
         print("      " + ", ".join(f"{name} = {show(value)}" for name, value in sorted(start.hparams.items())))
         report.check(start.hparams, f"hparams: {len(start.hparams)} values")
     if experiment and start:
@@ -153,7 +153,7 @@ def check_hparams(report, events, tags, scalars):
     if end:
         print(f"      the run ended as {api_pb2.Status.Name(end.status)}")
     else:
-        print("   -  hparams: no end; the run is going on, or was interrupted")
+        print("   -  hparams: no end: the run has not finished")
 
 
 def show(value):
@@ -168,27 +168,27 @@ def refuse(line):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("run", metavar="RUN_DIR", help="the folder of one search")
+    parser.add_argument("run", metavar="RUN_DIR", help="run directory of a search")
     parser.add_argument(
         "--without",
         metavar="TAG",
         action="append",
         default=[],
-        help="a tag that may be missing, such as losses/actor of an agent that does not learn",
+        help="tag that may be missing, such as losses/actor for an agent without an actor",
     )
     arguments = parser.parse_args()
     try:
         from tensorboard.backend.event_processing import event_accumulator
     except ImportError as error:
-        refuse(f"{error}; `pip install tensorboard` mends it")
+        refuse(f"{error}; install it with `pip install tensorboard`")
     unknown = [tag for tag in arguments.without if tag not in TAGS]
     if unknown:
         refuse(f"--without {unknown[0]}: not one of {', '.join(TAGS)}")
     episodes = os.path.join(arguments.run, "episodes.jsonl")
     if not os.path.isfile(episodes):
-        refuse(f"{episodes}: no such file; is `{arguments.run}` the folder of a search?")
+        refuse(f"{episodes}: no such file; is `{arguments.run}` a run directory?")
 
-    # The reader warns whenever a resumed run makes it forget the steps that were played again.
+    # The reader warns when it discards the steps that a resumed run played again.
     logging.getLogger("tensorboard").setLevel(logging.ERROR)
     events = event_accumulator.EventAccumulator(
         event_folder(arguments.run),
@@ -203,7 +203,7 @@ def main():
     check_hparams(report, events, [tag for tag, plugin in plugins.items() if plugin == "hparams"], scalars)
     others = sorted(set(scalars) - set(TAGS) - {tag for tag in scalars if tag.startswith(LAYERS)})
     print(f"other tags: {', '.join(others) or 'none'}; histograms: {', '.join(events.Tags()['histograms']) or 'none'}")
-    print("something is wrong" if report.failed else "all is well")
+    print("some checks failed" if report.failed else "all checks passed")
     return 1 if report.failed else 0
 
 

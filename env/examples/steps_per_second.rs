@@ -1,30 +1,25 @@
-//! How fast the AMC environment steps when evaluations cost next to nothing, on one thread.
+//! How fast the layer-wise environment steps when scores cost next to nothing, on one thread.
 
 use std::{error::Error, hint::black_box, sync::Arc, time::Instant};
 
-use cgym_env::{Action, AmcEnv, AmcSettings, Env, Evaluation, Evaluator, ResetOptions};
-use cgym_teachers::{
-    coupling::Coupling,
-    zoo::{self, ModelOptions},
+use cgym_env::{
+    Action, Budget, Constant, Env, Header, Layerwise, LayerwiseEnv, ResetOptions, Reward,
+    method::channels::{ChannelMethod, ChannelSettings},
 };
+use cgym_teachers::zoo::{self, ModelOptions};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-
-/// Answers at once: what is measured is the environment.
-struct Nothing;
-
-impl Evaluator for Nothing {
-    fn evaluate(&self, _kept: &[(usize, usize)]) -> Result<Evaluation, cgym_teachers::Error> {
-        Ok(Evaluation { top1: 0.5, cost: cgym_teachers::cost::Cost::default(), loss: None })
-    }
-}
 
 fn main() -> Result<(), Box<dyn Error>> {
     for model in ["resnet20", "resnet56", "mobilenet-v1", "mobilenet-v2", "vgg16"] {
         let graph = zoo::build(model, &ModelOptions::new([3, 32, 32], 10))?;
-        let coupling = Coupling::of(&graph)?;
-        let mut env =
-            AmcEnv::new("AMC-Speed-v0", &graph, &coupling, &AmcSettings::default(), Arc::new(Nothing))?;
+        let channels = ChannelSettings::default();
+        let budget = Budget { share: Some(0.5), ..Budget::default() };
+        let header = Header { id: "AMC-Speed-v0".to_owned(), settings: String::new(), budget };
+        let method = Arc::new(ChannelMethod::new(&graph, &channels)?);
+        let game = Layerwise::new(&header, method, Reward::Error, channels.lower_bound)?;
+        // The constant scorer answers at once: what is measured is the environment.
+        let mut env = LayerwiseEnv::new(Arc::new(game), Arc::new(Constant(0.5)));
         let mut rng = ChaCha8Rng::seed_from_u64(0);
         let actions: Vec<Action> = (0..4096).map(|_| Action::scalar(rng.random_range(0.2..=1.0))).collect();
         let episodes = 2_000_000 / env.spec().steps();

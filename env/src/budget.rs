@@ -1,15 +1,15 @@
 //! Budgets: what costs are counted in, and which share of the whole network's cost may be kept.
 
-use cgym_teachers::cost::Cost;
+use cgym_teachers::{UnknownName, cost::Cost};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    EnvError, names,
-    settings::{Table, refuse},
+    EnvError,
+    fields::{Table, refuse},
     table,
 };
 
-/// A unit of costs: one row of [`UNITS`].
+/// A unit of costs: `macs`, `params` or `bytes`.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct BudgetUnit(&'static UnitRow);
@@ -83,11 +83,12 @@ impl std::fmt::Display for BudgetUnit {
 }
 
 impl std::str::FromStr for BudgetUnit {
-    type Err = EnvError;
+    type Err = UnknownName;
 
-    fn from_str(given: &str) -> Result<Self, EnvError> {
-        let names: Vec<(Self, &str)> = Self::all().map(|unit| (unit, unit.as_str())).collect();
-        names::parse("unit", given, &names)
+    fn from_str(given: &str) -> Result<Self, UnknownName> {
+        let names = UNITS.iter().map(|row| row.name);
+        let found = Self::all().find(|unit| unit.as_str() == given);
+        found.ok_or_else(|| UnknownName::new("unit", given, names))
     }
 }
 
@@ -98,9 +99,9 @@ impl From<BudgetUnit> for String {
 }
 
 impl TryFrom<String> for BudgetUnit {
-    type Error = EnvError;
+    type Error = UnknownName;
 
-    fn try_from(given: String) -> Result<Self, EnvError> {
+    fn try_from(given: String) -> Result<Self, UnknownName> {
         given.parse()
     }
 }
@@ -158,11 +159,7 @@ pub fn parse_budget(text: &str) -> Result<Option<(BudgetUnit, f64)>, String> {
     }
     let form = || format!("`{text}` is not a budget; write macs=0.5, params=0.6, bytes=0.1 or none");
     let (unit, share) = text.split_once('=').ok_or_else(form)?;
-    let unit: BudgetUnit = match unit.trim().parse() {
-        Ok(unit) => unit,
-        Err(EnvError::Setting { reason, .. }) => return Err(format!("unit: {reason}")),
-        Err(other) => return Err(other.to_string()),
-    };
+    let unit: BudgetUnit = unit.trim().parse().map_err(|error: UnknownName| error.to_string())?;
     let share: f64 = share.trim().parse().map_err(|_| form())?;
     if !(share > 0.0 && share <= 1.0) {
         return Err(format!("{share} is not a share in (0, 1]"));

@@ -1,16 +1,17 @@
-//! The conformance suite: does an environment keep the contract?
+//! The conformance suite: checks that an environment implements the contract.
 //!
-//! Anyone's new environment is tested with it in a few lines:
+//! A new environment is tested in a few lines:
 //!
 //! ```
 //! # use std::sync::Arc;
-//! # use cgym_env::{DEFAULT_ID, Env, EnvConfig, Surrogate, check_env};
-//! # use cgym_teachers::{coupling::Coupling, zoo::{self, ModelOptions}};
-//! # let config = EnvConfig::from_id(DEFAULT_ID)?;
-//! # let graph = zoo::build(&config.model, &ModelOptions::new([1, 8, 8], 10))?;
-//! # let coupling = Coupling::of(&graph)?;
-//! # let surrogate = Arc::new(Surrogate::new(&graph, &coupling)?);
-//! let my_env = config.make(&graph, &coupling, surrogate)?;
+//! # use cgym_env::{Budget, Header, Layerwise, LayerwiseEnv, Reward, check_env};
+//! # use cgym_env::method::channels::{ChannelMethod, ChannelSettings};
+//! # use cgym_teachers::zoo::{self, ModelOptions};
+//! # let budget = Budget { share: Some(0.5), ..Budget::default() };
+//! # let header = Header { id: "Mine-v0".to_owned(), settings: String::new(), budget };
+//! # let graph = zoo::build("resnet8", &ModelOptions::new([1, 8, 8], 10))?;
+//! # let method = Arc::new(ChannelMethod::new(&graph, &ChannelSettings::default())?);
+//! let my_env = LayerwiseEnv::surrogate(Layerwise::new(&header, method, Reward::Error, 0.2)?);
 //! check_env(|| Box::new(my_env.clone()))?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -20,31 +21,38 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::{Action, Env, EnvError, EpisodeRecord, Preview, ResetOptions, Space, Step};
 
-/// Every way in which an environment broke the contract.
+/// All violations of the contract by an environment.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the environment breaks the contract:\n- {}", failures.join("\n- "))]
+#[error("the environment violates the contract:\n- {}", failures.join("\n- "))]
 pub struct CheckError {
-    /// One sentence a breach.
+    /// One sentence per violation.
     pub failures: Vec<String>,
 }
 
-/// Episodes played with random actions.
+/// Number of episodes played with random actions.
 const EPISODES: u64 = 4;
 
-/// Plays environments from `make`, each of which must be the same fresh one, and checks:
-/// spaces and spec are sane; observations are elements of the observation space; an episode has as
-/// many steps as the spec says; the same seed and actions give the same steps; a step before
-/// `reset` or after the end, and every illegal action, is refused without a trace; a fork is
-/// independent; `preview` returns what is then played (environments without look-ahead are checked without these two); rewards are finite; the last step alone has an
-/// outcome, or a reason why there is none; records replay, as JSON too; options of a reset hold for
-/// one episode.
+/// Plays episodes in environments from `make` and checks that they implement the contract.
+///
+/// `make` must return a new, equal environment at each call. The checks:
+///
+/// - spaces and specification are valid, and observations are in the observation space;
+/// - an episode has the number of steps in the specification, and rewards are finite;
+/// - the same seed and actions give the same steps;
+/// - a step before `reset`, a step after the end and every illegal action are refused and change
+///   nothing;
+/// - a fork is independent, and `preview` returns what the episode then executes (both are skipped in
+///   environments without look-ahead);
+/// - the last step, and no other, has an outcome or a reason for its absence;
+/// - records replay, also after conversion to JSON and back;
+/// - the options of a reset apply to one episode only.
 ///
 /// # Errors
-/// [`CheckError`] with all breaches found.
+/// [`CheckError`] with all violations found.
 pub fn check_env(make: impl FnMut() -> Box<dyn Env>) -> Result<(), CheckError> {
     let mut check = Check { make, failures: Vec::new() };
     check.spaces();
-    // What follows makes no sense in spaces without elements.
+    // The other checks need actions to sample.
     if check.failures.is_empty() {
         for seed in 0..EPISODES {
             check.episode(seed);
@@ -69,12 +77,12 @@ impl<M: FnMut() -> Box<dyn Env>> Check<M> {
         }
     }
 
-    /// Unwraps what must succeed.
+    /// Unwraps the result of a call that must succeed.
     fn must<T>(&mut self, what: &str, result: Result<T, EnvError>) -> Option<T> {
         result.map_err(|error| self.failures.push(format!("{what} is refused: {error}"))).ok()
     }
 
-    /// Unwraps a preview; an environment may lack them.
+    /// Unwraps a preview; `None` without a failure if the environment lacks look-ahead.
     fn foretold(&mut self, what: &str, result: Result<Preview, EnvError>) -> Option<Preview> {
         match result {
             Err(EnvError::NoLookAhead { .. }) => None,
@@ -86,7 +94,7 @@ impl<M: FnMut() -> Box<dyn Env>> Check<M> {
         let env = (self.make)();
         let spec = env.spec().clone();
         self.expect(!spec.id.is_empty(), || "the id is empty".to_owned());
-        self.expect(spec.steps() > 0, || "there is nothing to decide".to_owned());
+        self.expect(spec.steps() > 0, || "there are no decisions".to_owned());
         self.expect(spec.budget.is_none_or(|share| share > 0.0 && share <= 1.0), || {
             format!("the budget {:?} is not in (0, 1]", spec.budget)
         });
@@ -112,7 +120,7 @@ impl<M: FnMut() -> Box<dyn Env>> Check<M> {
         (0..env.spec().steps()).map(|_| env.action_space().sample(&mut rng)).collect()
     }
 
-    /// Plays `actions` from a reset and gives the first observation and all steps.
+    /// Plays `actions` after a reset and returns the first observation and all steps.
     fn play(
         &mut self,
         env: &mut dyn Env,
@@ -204,7 +212,7 @@ impl<M: FnMut() -> Box<dyn Env>> Check<M> {
         }
         let json = serde_json::to_string(&record).and_then(|text| serde_json::from_str(&text));
         self.expect(json.as_ref().is_ok_and(|read: &EpisodeRecord| *read == record), || {
-            format!("a record changes on its way through JSON: {json:?}")
+            format!("a record changes when it is converted to JSON and back: {json:?}")
         });
         let validated = record.validate(&mut *env);
         if let Some(differences) = self.must("replaying a record", validated) {
@@ -214,7 +222,7 @@ impl<M: FnMut() -> Box<dyn Env>> Check<M> {
         }
     }
 
-    /// Illegal actions and steps outside an episode leave the next legal steps as they were.
+    /// Checks that illegal actions and steps outside an episode are refused and change nothing.
     fn refusals(&mut self) {
         let options = ResetOptions::default();
         let actions = self.actions(0);
@@ -256,7 +264,7 @@ impl<M: FnMut() -> Box<dyn Env>> Check<M> {
         self.expect(short.is_err(), || "preview takes the wrong number of actions".to_owned());
     }
 
-    /// A fork and its origin go on from the same state and do not see each other.
+    /// Checks that a fork continues from the same state and does not affect its origin.
     fn fork(&mut self) {
         let options = ResetOptions::default();
         let (actions, others) = (self.actions(0), self.actions(1));
@@ -285,7 +293,7 @@ impl<M: FnMut() -> Box<dyn Env>> Check<M> {
         }
     }
 
-    /// A budget holds for one episode, is kept, and is refused where it makes no sense.
+    /// Checks that a budget in the options applies to one episode, and that invalid ones are refused.
     fn options(&mut self) {
         let actions = self.actions(2);
         let mut env = (self.make)();
@@ -297,7 +305,7 @@ impl<M: FnMut() -> Box<dyn Env>> Check<M> {
         if let (Some(preview), Some((_, steps))) = (self.foretold("a budget of 1", foretold), played) {
             let outcome = steps.last().and_then(|step| step.info().outcome.as_ref());
             self.expect(outcome.is_none_or(|o| o.preserve_ratio == preview.preserve_ratio), || {
-                "preview and episode differ under a budget of their own".to_owned()
+                "preview and episode differ under a budget in the options".to_owned()
             });
         }
         for share in [f64::NAN, -0.5, 0.0, 1.5, f64::INFINITY] {
@@ -310,7 +318,7 @@ impl<M: FnMut() -> Box<dyn Env>> Check<M> {
     }
 }
 
-/// Actions outside `space`, `legal` being one inside.
+/// Actions outside `space`, derived from a `legal` one.
 fn illegal_actions(space: &Space, legal: &Action) -> Vec<Action> {
     match space {
         Space::Discrete { count } => {

@@ -1,22 +1,22 @@
 //! The environment contract: Gymnasium's semantics, in Rust.
 //!
-//! `reset` starts an episode, `step` takes one action; a step says what was seen, what it was
-//! worth and whether the episode is over, and why. Illegal steps cannot be spelled: a [`Step`] is
-//! only built by [`Step::transition`], [`Step::termination`] and [`Step::truncation`].
+//! `reset` starts an episode, and `step` takes one action and returns observation, reward and, at the
+//! end of the episode, why it ended. A [`Step`] is only constructed by [`Step::transition`],
+//! [`Step::termination`] and [`Step::truncation`].
 //!
-//! Architecture Invariant: nothing here knows of agents, files, clap or TensorBoard.
+//! Architecture Invariant: nothing here depends on agents, files, clap or TensorBoard.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{EnvError, space::Space};
 
-/// What an agent decides at one step.
+/// The action of an agent at one step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Action {
     /// An index into a [`Space::Discrete`].
     Discrete(usize),
-    /// One number a dimension of a [`Space::Box`].
+    /// One number per element of a [`Space::Box`].
     Continuous(Vec<f32>),
 }
 
@@ -26,7 +26,7 @@ impl Action {
         Self::Continuous(vec![value])
     }
 
-    /// The action as floats: the index of a discrete one, the numbers of a continuous one.
+    /// The action as floats: the index of a discrete action, the numbers of a continuous one.
     pub fn to_floats(&self) -> Vec<f32> {
         match self {
             Self::Discrete(index) => vec![*index as f32],
@@ -35,24 +35,24 @@ impl Action {
     }
 }
 
-/// Why an episode is over.
+/// Why an episode ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Ending {
-    /// The decision process itself ended: every layer is decided.
+    /// The decision process ended: all decisions are made.
     Terminated,
-    /// A limit from outside cut the episode short; bootstrapping from its last state is right.
+    /// An external limit ended the episode early; agents may bootstrap from its last observation.
     Truncated,
 }
 
-/// The finished candidate network and what it scored.
+/// Score and cost of the candidate network at the end of an episode.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
-    /// Share of the reward split classified correctly, in [0, 1].
+    /// Top-1 accuracy on the reward split, in [0, 1].
     pub top1: f64,
     /// Multiply-accumulates of convolutions and linear layers for one image.
     pub macs: u64,
-    /// Trainable parameters that are stored.
+    /// Trainable parameters that are kept.
     pub parameters: u64,
     /// Bytes of the stored weights.
     pub bytes: u64,
@@ -61,26 +61,26 @@ pub struct Outcome {
     /// What was kept at each decision, in order: channels in channel pruning, weights in
     /// fine-grained pruning, the index of the executed action in N2N.
     pub kept: Vec<usize>,
-    /// Canonical hash of the architecture, for candidates that are trained before they are scored.
+    /// Canonical hash of the architecture, if candidates are trained before they are scored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub architecture: Option<String>,
-    /// Mean training loss of the last epoch, for candidates that are trained before they are scored.
+    /// Mean training loss of the last epoch, if candidates are trained before they are scored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loss: Option<f64>,
 }
 
-/// What a step tells beside observation and reward.
+/// Additional information about a step.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Info {
-    /// The action as it took effect: clipped to the budget and rounded. `None` after a reset.
+    /// The action that took effect: clipped to the budget and rounded. `None` if it is the given action.
     pub executed: Option<Action>,
-    /// The result of the episode, at its last step only; `None` there when the candidate is no network.
+    /// The result of the episode, at its last step only; `None` there too if the candidate is invalid.
     pub outcome: Option<Box<Outcome>>,
-    /// Why the candidate is no network that can be scored, at the last step only.
+    /// Why the candidate is invalid, so that it cannot be scored; at the last step only.
     pub reason: Option<String>,
 }
 
-/// One answer of the environment.
+/// The result of one action: observation, reward, ending and additional information.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Step {
     observation: Vec<f32>,
@@ -90,22 +90,22 @@ pub struct Step {
 }
 
 impl Step {
-    /// The episode goes on.
+    /// A step after which the episode continues.
     pub fn transition(observation: Vec<f32>, reward: f64, info: Info) -> Self {
         Self { observation, reward, ending: None, info }
     }
 
-    /// The decision process is over; its value from here on is zero.
+    /// A step that ends the decision process; the value of the final state is zero.
     pub fn termination(observation: Vec<f32>, reward: f64, info: Info) -> Self {
         Self { observation, reward, ending: Some(Ending::Terminated), info }
     }
 
-    /// The episode was cut short from outside.
+    /// A step after which an external limit ends the episode.
     pub fn truncation(observation: Vec<f32>, reward: f64, info: Info) -> Self {
         Self { observation, reward, ending: Some(Ending::Truncated), info }
     }
 
-    /// What the agent sees next, laid out as the observation space says.
+    /// The next observation, in the layout of the observation space.
     pub fn observation(&self) -> &[f32] {
         &self.observation
     }
@@ -115,23 +115,23 @@ impl Step {
         self.observation
     }
 
-    /// What the action was worth.
+    /// The reward of the action.
     pub fn reward(&self) -> f64 {
         self.reward
     }
 
-    /// How the episode ended, or `None` while it goes on.
+    /// Why the episode ended; `None` before its end.
     pub fn ending(&self) -> Option<Ending> {
         self.ending
     }
 
-    /// What else there is to know.
+    /// Additional information.
     pub fn info(&self) -> &Info {
         &self.info
     }
 }
 
-/// What one episode may ask of `reset` beside its seed.
+/// Options of one episode, given to `reset` beside the seed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ResetOptions {
@@ -140,51 +140,51 @@ pub struct ResetOptions {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<f64>,
     /// Number of updates that the agent has made before this episode, for rewards that become
-    /// stricter with training. If absent, they are at their strictest. Records contain it, so that
-    /// episodes replay.
+    /// stricter with training; if absent, they are at their strictest. It is part of the record, so
+    /// that the episode can be replayed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress: Option<u64>,
 }
 
 impl ResetOptions {
-    /// The default options with this budget.
+    /// The default options with a budget of `share`.
     pub fn with_budget(share: f64) -> Self {
         Self { budget: Some(share), ..Self::default() }
     }
 }
 
-/// How the floats of an observation are to be read.
+/// How the elements of an observation are arranged.
 ///
-/// Policies that read a whole network as a sequence need to know where its rows are; everybody
-/// else may take an observation as the flat array that it is.
+/// Policies that process the layers of a network as a sequence need the layout; all others may use
+/// the observation as a flat vector.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Layout {
-    /// Features of the decision at hand.
+    /// Features of the current decision.
     #[default]
     Vector,
-    /// A row-major table of `rows` × `columns`: a row a layer of the whole network, padded at the end.
+    /// A row-major table of `rows` × `columns` with one row per layer of the network, padded at the end.
     ///
-    /// Columns `0..mask` are features of the layer and the same at every step of an episode.
-    /// Column `mask` is 1 in rows of layers and 0 in padding; it too never changes. Columns
-    /// `mask + 1..columns` are the cursor: zero but for the row that the decision at hand is about,
-    /// where they say which of its values is decided (a one-hot).
+    /// Columns `0..mask` are features of the layer and are the same at every step of an episode.
+    /// Column `mask` is 1 in rows of layers and 0 in padding; it is the same at every step too. Columns
+    /// `mask + 1..columns` are the cursor: zero, except in the row of the current decision, where they
+    /// are the one-hot index of the value that is decided.
     Table {
-        /// Layers that fit.
+        /// Number of rows: the most layers that a network may have.
         rows: usize,
-        /// Floats of a layer.
+        /// Number of elements per row.
         columns: usize,
         /// Index of the mask column.
         mask: usize,
     },
 }
 
-/// What an environment says of itself.
+/// The specification of an environment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EnvSpec {
     /// Versioned id, like `AMC-ResNet56-CIFAR10-MACs50-v0`.
     pub id: String,
-    /// Decisions in every episode, in their order: the layer each one is about.
+    /// Names of the decisions of every episode, in order: one per layer, group or value that is decided.
     pub decisions: Vec<String>,
     /// Name of the reward.
     pub reward: String,
@@ -193,25 +193,25 @@ pub struct EnvSpec {
     /// Share of the whole network's cost that a candidate may keep, in (0, 1]; absent without a budget.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<f64>,
-    /// How observations are laid out.
+    /// Layout of observations.
     #[serde(default)]
     pub layout: Layout,
-    /// Hash of the resolved settings: results compare when id and hash are equal.
+    /// Hash of the resolved settings. Results are comparable if id and hash are equal.
     #[serde(default)]
     pub settings: String,
 }
 
 impl EnvSpec {
-    /// Steps of one episode.
+    /// Number of steps of an episode.
     pub fn steps(&self) -> usize {
         self.decisions.len()
     }
 }
 
-/// What a list of actions would execute to, without evaluating the network.
+/// The effect of a list of actions, computed without evaluating the candidate.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Preview {
-    /// The actions as they would take effect.
+    /// The actions that would take effect.
     pub executed: Vec<Action>,
     /// Whether the budget lowered any of them.
     pub clipped: bool,
@@ -219,55 +219,55 @@ pub struct Preview {
     pub preserve_ratio: f64,
 }
 
-/// An environment: Gymnasium's `reset` and `step`.
+/// An environment with Gymnasium's `reset` and `step`.
 ///
-/// An action outside the action space, or a step after the end, is an error that leaves the
-/// environment as it was.
+/// An action outside the action space and a step after the end are errors that do not change the
+/// environment.
 ///
-/// Planning look-ahead, [`Env::preview`] and [`Env::fork`], is a capability: the default
-/// implementations say that an environment lacks it. Agents that plan refuse such an environment;
-/// all others play it.
+/// Planning look-ahead, [`Env::preview`] and [`Env::fork`], is an optional capability; by default an
+/// environment lacks it. Agents that plan refuse such an environment.
 pub trait Env: Send {
-    /// Id, decisions, reward and budget.
+    /// The specification: id, decisions, reward and budget among others.
     fn spec(&self) -> &EnvSpec;
 
     /// Shape and bounds of observations.
     fn observation_space(&self) -> &Space;
 
-    /// Legal actions.
+    /// Shape and bounds, or number, of legal actions.
     fn action_space(&self) -> &Space;
 
     /// Starts an episode and returns the first observation. The same seed and options give the
     /// same episode.
     ///
     /// # Errors
-    /// [`EnvError::Infeasible`] when the options ask for a budget that cannot be met.
+    /// [`EnvError::Infeasible`] if the budget in the options cannot be met; [`EnvError::Setting`] if it is
+    /// outside (0, 1].
     fn reset(&mut self, seed: u64, options: &ResetOptions) -> Result<Vec<f32>, EnvError>;
 
     /// Takes one action.
     ///
     /// # Errors
-    /// [`EnvError::IllegalAction`], [`EnvError::NeedsReset`], or a failed evaluation.
+    /// [`EnvError::IllegalAction`], [`EnvError::NeedsReset`], or the error of a failed evaluation.
     fn step(&mut self, action: &Action) -> Result<Step, EnvError>;
 
-    /// Whether a candidate meets the environment's own budget and constraints, however loose the
-    /// options of its episode were. Only such a candidate can be the best of a search.
+    /// Whether a candidate meets the environment's own budget and constraints, which the options of its
+    /// episode may have relaxed. Only such a candidate can be the best of a search.
     fn admits(&self, outcome: &Outcome) -> bool {
         self.spec().budget.is_none_or(|budget| outcome.preserve_ratio <= budget)
     }
 
-    /// What `actions`, one per decision, would execute to in an episode with these `options`. It
-    /// evaluates nothing and does not change the running episode.
+    /// The effect of `actions`, one per decision, in an episode with these `options`. Nothing is
+    /// evaluated, and the current episode does not change.
     ///
     /// # Errors
-    /// [`EnvError::NoLookAhead`] where the environment lacks it; [`EnvError::IllegalAction`] as in
-    /// [`Env::step`]; a wrong number of actions.
+    /// [`EnvError::NoLookAhead`] if the environment lacks look-ahead; [`EnvError::IllegalAction`] as in
+    /// [`Env::step`]; an error for a wrong number of actions.
     fn preview(&self, _options: &ResetOptions, _actions: &[Action]) -> Result<Preview, EnvError> {
         Err(EnvError::NoLookAhead { id: self.spec().id.clone() })
     }
 
-    /// An independent copy in the same state, which shares the scorer and its memory; `None` where
-    /// the environment lacks look-ahead.
+    /// An independent copy in the same state, which shares the scorer and its memory; `None` if the
+    /// environment lacks look-ahead.
     fn fork(&self) -> Option<Box<dyn Env>> {
         None
     }

@@ -1,57 +1,60 @@
-//! What can go wrong in an environment.
+//! Errors of environments.
 
-/// An environment's refusal; the environment is left as it was.
+/// An error of an environment; the environment is unchanged.
 #[derive(Debug, thiserror::Error)]
 pub enum EnvError {
-    /// The action is not in the action space.
+    /// An action that is not in the action space.
     #[error("illegal action {action} at decision `{decision}`: expected {expected}")]
     IllegalAction {
         /// The action, printed.
         action: String,
-        /// The decision it was for.
+        /// The decision that the action was for.
         decision: String,
-        /// What would be legal.
+        /// The legal actions.
         expected: String,
     },
-    /// A step before the first reset or after the end.
+    /// A step before the first reset or after the end of an episode.
     #[error("the episode is over: call reset before the next step")]
     NeedsReset,
-    /// The environment can neither preview nor fork.
+    /// Look-ahead in an environment that lacks it.
     #[error("`{id}` has no look-ahead: it can neither preview actions nor be forked")]
     NoLookAhead {
         /// Id of the environment.
         id: String,
     },
-    /// No candidate meets the budget.
+    /// A budget that no candidate meets.
     #[error(
         "a budget of {share:.4} of the {unit} cannot be met: the least that can is {:.4}",
         (least * 1e4).ceil() / 1e4
     )]
     Infeasible {
-        /// Share asked for.
+        /// The budget, as a share of the whole network's cost.
         share: f64,
         /// `macs`, `params` or `bytes`.
         unit: String,
-        /// Least reachable share; the message rounds it up, so that it can be met as printed.
+        /// Least share that can be met; the message rounds it up, so that the printed share can be met.
         least: f64,
     },
-    /// No such environment id.
+    /// An id that does not exist.
     #[error("unknown environment `{id}`{suggestion}")]
     UnknownId {
-        /// The id asked for.
+        /// The unknown id.
         id: String,
         /// `; did you mean …?`, or empty.
         suggestion: String,
     },
-    /// A setting outside its range.
+    /// An unknown setting, or one with an invalid value.
     #[error("setting `{key}`: {reason}")]
     Setting {
-        /// Name of the setting.
+        /// Path of the setting, like `game.lower_bound`.
         key: String,
-        /// What is wrong and what would mend it.
+        /// What is wrong and how to fix it.
         reason: String,
     },
-    /// A network, weights or data problem.
+    /// A name that is not among the values of a setting.
+    #[error(transparent)]
+    Name(#[from] cgym_teachers::UnknownName),
+    /// An error about a network, weights or data.
     #[error(transparent)]
     Teacher(#[from] cgym_teachers::Error),
 }

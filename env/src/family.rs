@@ -1,39 +1,24 @@
-//! Families of environments: one row per game.
-//!
-//! A family knows its settings and how to make its environment; everything around it (ids, tables,
-//! worlds, runs, reports) reads the rows of [`FAMILIES`].
+//! Families of environments: what ids, settings, worlds and commands know of a game.
 
 use std::sync::Arc;
 
-use cgym_teachers::{
-    cost::Cost,
-    data::{Dataset, Splits},
-    engine::Images,
-    graph::Graph,
-    weights::Weights,
-};
+use cgym_teachers::{cost::Cost, graph::Graph};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::{
-    Budget, BudgetUnit, Env, EnvError, Outcome,
-    layerwise::LayerwiseFamily,
-    method::channels::Channels,
-    n2n::N2nFamily,
-    score::ScoreTimes,
-    settings::{Field, Layer},
+    Budget, BudgetUnit, Env, EnvError,
+    fields::Field,
+    layer::Layer,
+    play::{Material, Play},
 };
-
-/// Every game, the default first. A method of the layer-wise game is one row.
-pub const FAMILIES: &[&dyn Family] =
-    &[&LayerwiseFamily::<Channels>::ROW, &N2nFamily::REMOVAL, &N2nFamily::SHRINKAGE];
 
 /// A version of a game's dynamics and rewards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Version {
     /// The number after `-v`.
     pub number: u32,
-    /// Defaults that this version has instead of the tables' own: paths and TOML values.
+    /// Defaults that this version has instead of the tables' own: paths and JSON values.
     pub settings: &'static [(&'static str, &'static str)],
 }
 
@@ -41,7 +26,7 @@ impl Version {
     /// Its defaults.
     ///
     /// # Errors
-    /// [`EnvError::Setting`] for a row that is not a path and a JSON value.
+    /// [`EnvError::Setting`] for a row that is no path and JSON value.
     pub fn layer(&self) -> Result<Layer, EnvError> {
         let mut layer = Layer::default();
         for (path, value) in self.settings {
@@ -105,33 +90,6 @@ pub trait Family: Send + Sync {
     /// # Errors
     /// [`EnvError::Setting`] for an unknown key or a value outside its range.
     fn rules(&self, given: &Tables, budget: &Budget) -> Result<Box<dyn Rules>, EnvError>;
-}
-
-/// A network with its weights.
-#[derive(Debug, Clone, PartialEq)]
-pub struct TrainedNetwork {
-    /// Its layers.
-    pub graph: Graph,
-    /// Its tensors.
-    pub weights: Weights,
-}
-
-/// Everything that candidates are made and scored with.
-#[derive(Clone)]
-pub struct Material {
-    /// The network that is compressed.
-    pub network: Arc<TrainedNetwork>,
-    /// The original: what students learn from and are measured against. The network itself where
-    /// nothing came before it.
-    pub teacher: Arc<TrainedNetwork>,
-    /// Share of the reward split that the teacher classifies correctly.
-    pub teacher_top1: f64,
-    /// The training images of the dataset.
-    pub train: Arc<Dataset>,
-    /// Which of them are for what.
-    pub splits: Arc<Splits>,
-    /// The reward split.
-    pub reward: Arc<Images>,
 }
 
 /// What an environment is called and limited by.
@@ -216,51 +174,4 @@ pub trait Rules: Send + Sync {
     /// # Errors
     /// As [`Rules::outline`]; images or weights that do not fit the network.
     fn play(&self, header: &Header, material: &Material) -> Result<Arc<dyn Play>, EnvError>;
-}
-
-/// How an environment's candidates are scored.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Scoring {
-    /// Once each, then from memory.
-    Memoised,
-    /// Every time anew.
-    Always,
-    /// Not at all: every candidate has this accuracy.
-    Constant(f64),
-}
-
-/// A candidate as a network that can be written to files.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Compressed {
-    /// Its layers.
-    pub graph: Graph,
-    /// Its tensors, as the engine computes with them.
-    pub weights: Weights,
-    /// The coded file whose length is the candidate's bytes, and its name, where the method has a
-    /// coding of its own.
-    pub coded: Option<(&'static str, Vec<u8>)>,
-}
-
-/// A game with its network, data and scorer.
-pub trait Play: Send + Sync {
-    /// A new environment. All environments of one `Play` share the scorer and its memory.
-    fn env(&self, scoring: Scoring) -> Box<dyn Env>;
-
-    /// Fills the memory with recorded outcomes, so that they need not be scored again.
-    ///
-    /// # Errors
-    /// [`EnvError::Setting`] for an outcome of another game.
-    fn remember(&self, outcomes: &[Outcome]) -> Result<(), EnvError>;
-
-    /// Number of candidates that were scored, without those answered from memory.
-    fn evaluations(&self) -> u64;
-
-    /// Where the time of scoring went.
-    fn times(&self) -> ScoreTimes;
-
-    /// The network that an outcome stands for, to the same bytes every time.
-    ///
-    /// # Errors
-    /// As [`Play::remember`].
-    fn network(&self, outcome: &Outcome) -> Result<Compressed, EnvError>;
 }

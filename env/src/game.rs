@@ -9,9 +9,9 @@ use cgym_teachers::Error;
 
 use crate::{
     Action, Env, EnvError, EnvSpec, Info, Outcome, Preview, ResetOptions, Space, Step,
-    family::{Compressed, Play, Scoring},
-    score::{Constant, Maker, Memoised, Score, ScoreTimes, Scorer},
-    settings::refuse,
+    fields::refuse,
+    play::{Compressed, Play, ScoreTimes, Scoring},
+    score::{Constant, Maker, Memoised, Score, Scorer},
 };
 
 /// A finished episode's candidate.

@@ -11,12 +11,7 @@
 
 use cgym_teachers::{data::DatasetName, zoo};
 
-use crate::{
-    Budget, EnvError,
-    family::{FAMILIES, Family},
-    nearest,
-    settings::{EnvSettings, Layer},
-};
+use crate::{Budget, EnvError, family::Family, layer::Layer, nearest, registry::FAMILIES};
 
 /// What is played by default.
 pub const DEFAULT_ID: &str = "AMC-ResNet20-Digits-MACs30-v0";
@@ -60,15 +55,17 @@ fn model_word(model: &str) -> String {
     }
 }
 
-/// The id of `settings`.
-pub(crate) fn spell(settings: &EnvSettings) -> String {
-    let mut words = vec![
-        settings.family.id_word().to_owned(),
-        model_word(&settings.network.model),
-        settings.data.dataset.id_word().to_owned(),
-    ];
-    words.extend(settings.budget.id_word());
-    words.push(format!("v{}", settings.version));
+/// The id of a version of a game with this network, dataset and budget.
+pub(crate) fn spell(
+    family: &dyn Family,
+    version: u32,
+    model: &str,
+    dataset: DatasetName,
+    budget: &Budget,
+) -> String {
+    let mut words = vec![family.id_word().to_owned(), model_word(model), dataset.id_word().to_owned()];
+    words.extend(budget.id_word());
+    words.push(format!("v{version}"));
     words.join("-")
 }
 
@@ -86,7 +83,8 @@ pub(crate) fn parse(id: &str) -> Result<Layer, EnvError> {
         .ok_or_else(|| EnvError::UnknownId { id: id.to_owned(), suggestion: suggestion(id) })
 }
 
-fn parse_as(family: &'static dyn Family, id: &str) -> Option<Layer> {
+/// What `id` says as an id of `family`; `None` where it is none.
+pub(crate) fn parse_as(family: &'static dyn Family, id: &str) -> Option<Layer> {
     let rest = id.strip_prefix(family.id_word())?.strip_prefix('-')?;
     let words: Vec<&str> = rest.split('-').collect();
     let (model, dataset, budget, version) = match words[..] {
@@ -135,8 +133,7 @@ fn suggestion(id: &str) -> String {
         for version in family.versions() {
             for model in zoo::MODELS {
                 for dataset in DatasetName::ALL {
-                    let stem =
-                        format!("{}-{}-{}", family.id_word(), model_word(model), dataset.id_word());
+                    let stem = format!("{}-{}-{}", family.id_word(), model_word(model), dataset.id_word());
                     ids.extend(budgets.iter().map(|budget| format!("{stem}{budget}-v{}", version.number)));
                 }
             }

@@ -1,21 +1,22 @@
-//! The best that can be played, found by playing everything.
+//! The optimal episode of a small environment, by exhaustive search.
 
 use crate::{Action, Env, EnvError, ResetOptions, Space};
 
-/// Most episodes that are played.
+/// Greatest number of episodes that are tried.
 const MOST: usize = 1 << 20;
 
-/// The actions of the best episode of `env` and what it is worth, by trying all of them; of equals
-/// the first. For small games only: an N2N removal of up to 20 layers.
+/// The actions and the return of the best episode of `env`, by exhaustive search; ties go to the
+/// lexicographically first actions. It suits small environments, such as N2N removal of up to 20
+/// layers.
 ///
 /// # Errors
-/// [`EnvError::Setting`] where actions are not discrete or episodes are more than 2²⁰; the
-/// environment's own.
+/// [`EnvError::Setting`] if actions are not discrete or there are more than 2²⁰ episodes;
+/// [`EnvError::NoLookAhead`]; the errors of the environment.
 pub fn optimum(env: &dyn Env) -> Result<(Vec<Action>, f64), EnvError> {
     let refuse = |reason: String| EnvError::Setting { key: "env".to_owned(), reason };
     let steps = env.spec().steps();
     let Space::Discrete { count } = *env.action_space() else {
-        return Err(refuse("not all actions of a box can be tried".to_owned()));
+        return Err(refuse("exhaustive search needs discrete actions".to_owned()));
     };
     let episodes = u32::try_from(steps).ok().and_then(|steps| count.checked_pow(steps));
     if episodes.is_none_or(|episodes| episodes > MOST) {
@@ -25,10 +26,10 @@ pub fn optimum(env: &dyn Env) -> Result<(Vec<Action>, f64), EnvError> {
     let mut start = env.fork().ok_or_else(no_look_ahead)?;
     start.reset(0, &ResetOptions::default())?;
     let mut best = (Vec::new(), f64::NEG_INFINITY);
-    // Positions reached, each with the actions and rewards that led there.
+    // Environments in mid-episode, each with the actions and the sum of the rewards so far.
     let mut open = vec![(start, Vec::new(), 0.0)];
     while let Some((position, actions, worth)) = open.pop() {
-        // The first action comes last onto the stack and is tried first.
+        // The first action is pushed last, so that it is tried first.
         for index in (0..count).rev() {
             let mut next = position.fork().ok_or_else(no_look_ahead)?;
             let step = next.step(&Action::Discrete(index))?;

@@ -1,10 +1,10 @@
-//! Finished episodes as data: what was played, what it was worth, and replaying it.
+//! Episode records: actions, return and outcome of an episode, and its replay.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{Action, Ending, Env, EnvError, EnvSpec, Outcome, ResetOptions, Step};
 
-/// Everything needed to replay one episode, and what it gave.
+/// The data to replay an episode, and its result.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EpisodeRecord {
@@ -18,23 +18,23 @@ pub struct EpisodeRecord {
     /// Options of the reset.
     #[serde(default)]
     pub options: ResetOptions,
-    /// What the agent asked for, one a step.
+    /// Actions of the agent, one per step.
     pub actions: Vec<Action>,
-    /// What was done.
+    /// Actions that took effect, one per step.
     pub executed: Vec<Action>,
     /// Sum of the rewards.
     pub episodic_return: f64,
-    /// How it ended.
+    /// Why the episode ended; absent before its end.
     pub ending: Option<Ending>,
-    /// The candidate and its scores.
+    /// Score and cost of the candidate.
     pub outcome: Option<Outcome>,
-    /// Why there is no candidate, where there is none.
+    /// Why the candidate is invalid, if it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
 
 impl EpisodeRecord {
-    /// An episode that has just been reset.
+    /// The record of an episode that has just been reset.
     pub fn new(spec: &EnvSpec, seed: u64, options: ResetOptions) -> Self {
         Self {
             env: spec.id.clone(),
@@ -50,7 +50,7 @@ impl EpisodeRecord {
         }
     }
 
-    /// Adds one step.
+    /// Appends one step.
     pub fn push(&mut self, action: Action, executed: Action, step: &Step) {
         self.actions.push(action);
         self.executed.push(executed);
@@ -60,10 +60,10 @@ impl EpisodeRecord {
         self.reason.clone_from(&step.info().reason);
     }
 
-    /// Plays the recorded actions again and lists every difference; empty when all is as recorded.
+    /// Replays the recorded actions and lists every difference from the record; empty if there is none.
     ///
     /// # Errors
-    /// When the environment refuses the episode altogether.
+    /// If the environment refuses the reset or an action.
     pub fn validate(&self, env: &mut dyn Env) -> Result<Vec<String>, EnvError> {
         let mut differences = Vec::new();
         if env.spec().id != self.env {

@@ -13,7 +13,9 @@
 //! which is R_err + 1; its `acc_flops_reward` is `err-log-macs`. `err-log-params` was never
 //! released. A candidate without errors has reward 0, whatever it costs.
 
-use crate::{Outcome, names::named, settings::Table, table};
+use cgym_teachers::named;
+
+use crate::{Outcome, fields::Table, table};
 
 /// A reward by its name: `err`, `err-log-macs` or `err-log-params`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]

@@ -1,11 +1,11 @@
-//! Spaces: which observations and actions are legal.
+//! Spaces: the sets of legal observations and actions.
 
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
 use crate::Action;
 
-/// A set of arrays or indices, with a uniform sampler.
+/// A set of arrays or indices that can be sampled uniformly.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Space {
@@ -26,12 +26,12 @@ pub enum Space {
 }
 
 impl Space {
-    /// A one-axis box of `length` elements with the same bounds.
+    /// A one-dimensional box of `length` elements with the same bounds.
     pub fn vector(length: usize, low: f32, high: f32) -> Self {
         Self::Box { low: vec![low; length], high: vec![high; length], shape: vec![length] }
     }
 
-    /// Floats in one element: the product of a box's axes, 1 for an index.
+    /// Number of floats of a member of the space: the product of the axes of a box, 1 for an index.
     pub fn length(&self) -> usize {
         match self {
             Self::Box { low, .. } => low.len(),
@@ -39,7 +39,7 @@ impl Space {
         }
     }
 
-    /// Whether `values` is an element of this box; always false for indices.
+    /// Whether `values` is in this box; always false for [`Space::Discrete`].
     pub fn contains(&self, values: &[f32]) -> bool {
         match self {
             Self::Box { low, high, .. } => {
@@ -50,7 +50,7 @@ impl Space {
         }
     }
 
-    /// Whether `action` is legal here. NaN never is.
+    /// Whether `action` is in this space. NaN never is.
     pub fn contains_action(&self, action: &Action) -> bool {
         match (self, action) {
             (Self::Box { .. }, Action::Continuous(values)) => self.contains(values),
@@ -59,7 +59,7 @@ impl Space {
         }
     }
 
-    /// A uniformly drawn action.
+    /// Draws an action uniformly.
     pub fn sample(&self, rng: &mut impl Rng) -> Action {
         match self {
             Self::Box { low, high, .. } => Action::Continuous(

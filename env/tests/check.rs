@@ -5,8 +5,10 @@ mod common;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use cgym_env::{Action, AmcSettings, Env, EnvError, EnvSpec, Preview, ResetOptions, Space, Step, check_env};
-use common::digits_env;
+use cgym_env::{
+    Action, Env, EnvError, EnvSpec, Outcome, Preview, ResetOptions, Space, Step, check_env, optimum,
+};
+use common::{NO_OPTIONS, Setup, digits_env, digits_network, n2n};
 
 #[derive(Clone, Copy, PartialEq, Debug)]
 enum Fault {
@@ -20,8 +22,8 @@ enum Fault {
     RefusalCosts,
     ForkForgets,
     PreviewLies,
-    TargetStays,
-    AnyTarget,
+    BudgetStays,
+    AnyBudget,
     EmptySpace,
 }
 
@@ -30,11 +32,11 @@ struct Broken {
     inner: Box<dyn Env>,
     fault: Fault,
     space: Space,
-    target: Option<f64>,
+    budget: Option<f64>,
 }
 
 fn broken(fault: Fault) -> Box<dyn Env> {
-    let mut inner: Box<dyn Env> = Box::new(digits_env("resnet8", &AmcSettings::default()));
+    let mut inner: Box<dyn Env> = Box::new(digits_env("resnet8", &Setup::default()));
     if fault == Fault::StepsBeforeReset {
         inner.reset(0, &ResetOptions::default()).unwrap();
     }
@@ -42,7 +44,7 @@ fn broken(fault: Fault) -> Box<dyn Env> {
         Fault::EmptySpace => Space::Box { low: vec![1.0], high: vec![0.0], shape: vec![1] },
         _ => inner.action_space().clone(),
     };
-    Box::new(Broken { inner, fault, space, target: None })
+    Box::new(Broken { inner, fault, space, budget: None })
 }
 
 static DRAWS: AtomicU64 = AtomicU64::new(0);
@@ -63,11 +65,11 @@ impl Env for Broken {
     fn reset(&mut self, seed: u64, options: &ResetOptions) -> Result<Vec<f32>, EnvError> {
         let mut options = *options;
         match self.fault {
-            Fault::TargetStays => {
-                self.target = options.target.filter(|target| *target == 1.0).or(self.target);
-                options.target = options.target.or(self.target);
+            Fault::BudgetStays => {
+                self.budget = options.budget.filter(|budget| *budget == 1.0).or(self.budget);
+                options.budget = options.budget.or(self.budget);
             }
-            Fault::AnyTarget => options.target = options.target.filter(|target| (0.5..=1.0).contains(target)),
+            Fault::AnyBudget => options.budget = options.budget.filter(|budget| (0.5..=1.0).contains(budget)),
             _ => (),
         }
         self.inner.reset(seed, &options)
@@ -108,15 +110,15 @@ impl Env for Broken {
         Ok(preview)
     }
 
-    fn fork(&self) -> Box<dyn Env> {
+    fn fork(&self) -> Option<Box<dyn Env>> {
         match self.fault {
-            Fault::ForkForgets => broken(self.fault),
-            _ => Box::new(Self {
-                inner: self.inner.fork(),
+            Fault::ForkForgets => Some(broken(self.fault)),
+            _ => Some(Box::new(Self {
+                inner: self.inner.fork()?,
                 fault: self.fault,
                 space: self.space.clone(),
-                target: self.target,
-            }),
+                budget: self.budget,
+            })),
         }
     }
 }
@@ -138,12 +140,57 @@ fn each_fault_is_found_and_named() {
         (Fault::RefusalCosts, "refused actions change step 0"),
         (Fault::ForkForgets, "a fork's step 0 is Err"),
         (Fault::PreviewLies, "preview foretells 0."),
-        (Fault::TargetStays, "the options of one reset outlive their episode"),
-        (Fault::AnyTarget, "a target of NaN is not refused"),
+        (Fault::BudgetStays, "the options of one reset outlive their episode"),
+        (Fault::AnyBudget, "a budget of NaN is not refused"),
         (Fault::EmptySpace, "the action space is not sane"),
     ] {
         let error = check_env(|| broken(fault)).unwrap_err();
         let found = error.failures.iter().any(|failure| failure.contains(expected));
         assert!(found, "{fault:?} gives\n{error}");
     }
+}
+
+/// An environment that can neither preview nor fork.
+struct Forward(Box<dyn Env>);
+
+impl Env for Forward {
+    fn spec(&self) -> &EnvSpec {
+        self.0.spec()
+    }
+
+    fn observation_space(&self) -> &Space {
+        self.0.observation_space()
+    }
+
+    fn action_space(&self) -> &Space {
+        self.0.action_space()
+    }
+
+    fn reset(&mut self, seed: u64, options: &ResetOptions) -> Result<Vec<f32>, EnvError> {
+        self.0.reset(seed, options)
+    }
+
+    fn step(&mut self, action: &Action) -> Result<Step, EnvError> {
+        self.0.step(action)
+    }
+
+    fn admits(&self, outcome: &Outcome) -> bool {
+        self.0.admits(outcome)
+    }
+}
+
+#[test]
+fn an_environment_without_look_ahead_passes_and_says_that_it_lacks_it() {
+    let layerwise = || Forward(Box::new(digits_env("resnet8", &Setup::default())));
+    let removal = || Forward(Box::new(n2n::env_of(&digits_network("resnet8"), &n2n::removal())));
+    check_env(|| Box::new(layerwise())).unwrap();
+    check_env(|| Box::new(removal())).unwrap();
+    let env = layerwise();
+    assert!(env.fork().is_none());
+    let error = env.preview(&NO_OPTIONS, &vec![Action::scalar(0.5); 3]).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "`AMC-Test-v0` has no look-ahead: it can neither preview actions nor be forked"
+    );
+    assert!(matches!(optimum(&removal()), Err(EnvError::NoLookAhead { .. })));
 }

@@ -4,8 +4,10 @@
 use std::sync::Arc;
 
 use cgym_env::{
-    Action, Distilled, DistilledSetup, Env, MemoisedStudents, N2nConfig, N2nEnv, ResetOptions, Step,
-    StudentEvaluator, TeacherFigures, check_env,
+    Action, Distilled, DistilledSetup, Env, Header, Maker, Memoised, N2nEnv, N2nGame, ResetOptions, Scorer,
+    Step, check_env,
+    n2n::{N2nRewardSettings, Stage, TeacherFigures},
+    settings::EnvSettings,
 };
 use cgym_teachers::{
     architecture,
@@ -57,9 +59,12 @@ fn quick() -> DistillOptions {
     DistillOptions { epochs: 1, ..DistillOptions::default() }
 }
 
-fn env_with(school: &School, evaluator: Arc<dyn StudentEvaluator>) -> N2nEnv {
-    let config = N2nConfig::from_id("N2N-Removal-ResNet20-Digits-v0").unwrap();
-    config.make(school.figures, &school.graph, evaluator).unwrap()
+fn env_with(school: &School, scorer: Arc<dyn Scorer<Graph>>) -> N2nEnv {
+    let settings = EnvSettings::from_id("N2N-Removal-ResNet20-Digits-v0").unwrap();
+    let header = Header { id: settings.id(), settings: settings.hash(), budget: settings.budget.clone() };
+    let reward = N2nRewardSettings::default();
+    let game = N2nGame::new(&header, &school.graph, school.figures, Stage::Removal, &reward, None).unwrap();
+    N2nEnv::new(Arc::new(game), scorer)
 }
 
 /// Removes every layer that `goes` says, and gives the last step.
@@ -80,9 +85,9 @@ fn is_block(name: &str, block: &str) -> bool {
 #[test]
 fn a_distilled_environment_keeps_the_contract() {
     let school = school();
-    let memory = Arc::new(MemoisedStudents::new((school.setup)(quick(), false)));
+    let memory = Arc::new(Memoised::new((school.setup)(quick(), false)));
     let env = env_with(&school, memory.clone());
-    check_env(|| env.fork()).unwrap();
+    check_env(|| Box::new(env.clone())).unwrap();
     assert!(memory.hits() > 0);
 }
 
@@ -90,7 +95,7 @@ fn a_distilled_environment_keeps_the_contract() {
 fn the_same_student_scores_the_same_wherever_and_whenever_it_is_trained() {
     let school = school();
     let scores = |threads: usize| {
-        let shared: Arc<dyn StudentEvaluator> = Arc::new((school.setup)(quick(), false));
+        let shared: Arc<dyn Scorer<Graph>> = Arc::new((school.setup)(quick(), false));
         let env = env_with(&school, shared);
         std::thread::scope(|scope| {
             let running: Vec<_> = (0..threads)
@@ -114,11 +119,11 @@ fn students_that_inherit_start_from_the_parents_weights() {
     let env = env_with(&school, Arc::new((school.setup)(gentle.clone(), false)));
     let actions: Vec<usize> =
         env.spec().decisions.iter().map(|name| usize::from(!is_block(name, "layer3.2"))).collect();
-    let child = env.child(&actions).unwrap();
+    let child = env.game().child(&actions).unwrap();
     let [fresh, inherited] =
-        [false, true].map(|inherit| (school.setup)(gentle.clone(), inherit).evaluate(&child).unwrap().top1);
+        [false, true].map(|inherit| (school.setup)(gentle.clone(), inherit).score(&child).unwrap().top1);
     assert!(inherited > fresh + 0.2, "{inherited} inherited, {fresh} fresh");
-    let (weights, _) = (school.setup)(gentle, true).train(&child).unwrap();
+    let weights = (school.setup)(gentle, true).make(&child).unwrap().weights;
     let of = |weights: &Weights| weights.get("layer1.0.conv1.weight").unwrap().data[0];
     assert!((of(&weights) - of(&school.weights)).abs() < 1e-3);
 }
@@ -131,12 +136,12 @@ fn who_inherits_is_known_by_its_layers_too() {
     let without = |block: &str| {
         let actions: Vec<usize> =
             env.spec().decisions.iter().map(|name| usize::from(!name.starts_with(block))).collect();
-        env.child(&actions).unwrap()
+        env.game().child(&actions).unwrap()
     };
     let [first, second] = ["layer1.0", "layer1.1"].map(without);
     assert_eq!(architecture::hash(&first), architecture::hash(&second));
     let [fresh, inherits] = [false, true].map(|inherit| (school.setup)(quick(), inherit));
     assert_eq!(fresh.identity(&first), fresh.identity(&second));
     assert_ne!(inherits.identity(&first), inherits.identity(&second));
-    assert_eq!(fresh.evaluate(&first).unwrap(), fresh.evaluate(&second).unwrap());
+    assert_eq!(fresh.score(&first).unwrap(), fresh.score(&second).unwrap());
 }

@@ -1,5 +1,5 @@
-//! Whole episodes of the digits environment on one thread, every candidate scored anew; and steps
-//! where candidates cost nothing.
+//! Episodes of the digits environment on one thread, with every candidate scored anew and with a
+//! constant score.
 
 use std::hint::black_box;
 

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Runs `cgym bench` and PyTorch or ONNX Runtime in turns, and compares what they took.
+"""Compares the speed of `cgym bench` with PyTorch and ONNX Runtime.
 
     cargo build --release
     pip install torch onnx onnxruntime scikit-learn numpy
     python experiments/benchmarks/compare.py --json comparison.json
 
-Whatever else the machine does hits both sides alike when they take turns: a round measures every
-contender once, a ratio is the median over the rounds of the ratios within each, and the seconds are
-medians too. `--only` takes the beginning of a row's name, and may be given several times.
+Contenders take turns, so that other load on the machine affects all of them: each round measures
+every contender once. A ratio is the median over rounds of the ratio within a round, and seconds are
+medians over rounds. `--only` takes the beginning of a row's name and may be repeated.
 """
 
 import argparse
@@ -31,13 +31,13 @@ import networks
 
 BATCH = 128
 LEAST_REPEATS = 3
-# The released AMC code: 10 points of each of 3000 images, evaluation in batches of 50.
+# As in the released AMC code: 10 points of each of 3000 images, evaluation in batches of 50.
 RECONSTRUCTION_ROWS, EVALUATION_BATCH = 30_000, 50
 REWARD_IMAGES, TRAINING_IMAGES = 5000, 20_000
 
 
 def repeat(work, seconds):
-    """The median time of `work`, once not counted, three times at least."""
+    """The median time of `work` over at least three calls, after one call that is not timed."""
     work()
     times, started = [], time.perf_counter()
     while len(times) < LEAST_REPEATS or time.perf_counter() - started < seconds:
@@ -48,7 +48,7 @@ def repeat(work, seconds):
 
 
 class Cgym:
-    """The binary, asked for JSON."""
+    """The cgym binary, called with --json."""
 
     def __init__(self, path, seconds):
         self.path, self.seconds = path, seconds
@@ -66,7 +66,7 @@ class Cgym:
         return self.bench("network", "--model", model, "--batch", BATCH, *arguments, threads=threads, **more)
 
     def ratio_of_half(self, model):
-        """The share of channels at which the MACs are halved, from above."""
+        """The greatest share of the channels found by bisection that keeps at most half of the MACs."""
         low, high = 0.3, 0.7
         for _ in range(12):
             middle = (low + high) / 2
@@ -79,7 +79,7 @@ class Cgym:
 
 
 class Row:
-    """One comparison: contenders by name, each a function that gives seconds, ours the first."""
+    """One comparison: contenders by name, each a function that returns seconds; the first is cgym."""
 
     def __init__(self, name, contenders, targets, unit="s"):
         self.name, self.contenders, self.targets, self.unit = name, contenders, targets, unit
@@ -95,7 +95,7 @@ class Row:
             self.seconds[contender].append(found)
 
     def ratio(self, rival):
-        """How many times as long the rival takes."""
+        """The time of the rival divided by the time of cgym."""
         ours = next(iter(self.seconds.values()))
         rounds = zip(ours, self.best_of(rival))
         return statistics.median(theirs / own for own, theirs in rounds)
@@ -104,7 +104,7 @@ class Row:
         return [min(times) for times in zip(*(self.seconds[name] for name in rival.split(" or ")))]
 
     def results(self):
-        """A line of the table for each target."""
+        """One line of the table per rival."""
         for rival, least in self.targets.items():
             ratio = self.ratio(rival)
             yield {
@@ -120,7 +120,7 @@ class Row:
 
 
 def torch_evaluation(model, seconds):
-    """Contenders in PyTorch: eager, channels last, frozen and fused."""
+    """Contenders in PyTorch: eager, channels last, and frozen with optimisation for inference."""
     network = networks.build(model).eval()
     images = torch.rand(BATCH, 3, 32, 32) * 2 - 1
     last = networks.build(model).eval().to(memory_format=torch.channels_last)
@@ -143,7 +143,7 @@ def torch_evaluation(model, seconds):
 
 
 def onnx_evaluation(model, seconds, threads):
-    """ONNX Runtime with all its optimisations."""
+    """ONNX Runtime with all of its graph optimisations."""
     network, images = networks.build(model).eval(), torch.rand(BATCH, 3, 32, 32) * 2 - 1
     file = io.BytesIO()
     torch.onnx.export(network, (images,), file, dynamo=False, input_names=["images"], output_names=["logits"])
@@ -201,7 +201,7 @@ def training(cgym, options, model):
 
 
 def write_world(folder):
-    """Random images in CIFAR-10's files and fresh weights: what they hold takes no more time."""
+    """Writes random images in the format of CIFAR-10, and new weights; their values do not affect the time."""
     random = numpy.random.default_rng(0)
     names = [f"data_batch_{index}.bin" for index in range(1, 6)]
     for name, count in [*[(name, TRAINING_IMAGES // 5) for name in names], ("test_batch.bin", 1000)]:
@@ -212,14 +212,14 @@ def write_world(folder):
 
 
 def released_steps(images):
-    """What the released code does for each episode: refit the layers, evaluate the masked network."""
+    """The steps of the released AMC code per episode: refit the layers, evaluate the masked network."""
     network = networks.build("resnet56").eval()
     random = numpy.random.default_rng(0)
     problems = []
     for layer in network.inner_convolutions():
         outputs, inputs = layer.weight.shape[:2]
         kept = inputs // 2
-        # A mask keeps the sizes: the network is no faster for it.
+        # The code masks channels instead of removing them, so the network does not become faster.
         layer.weight.data[:, kept:] = 0.0
         problems.append((kept * 9, outputs))
     widest = max(width for width, _ in problems)
@@ -266,7 +266,7 @@ def steps(cgym, _):
 
 
 def rows(cgym, options):
-    """Every row by name; made only when it is asked for."""
+    """All rows by name, as functions that make them."""
     best = "PyTorch frozen or ONNX Runtime"
     targets = {
         "resnet20": {"PyTorch eager": 2.5, "ONNX Runtime": 1.0},
@@ -316,16 +316,16 @@ def arguments():
     parser.add_argument("--cgym", type=Path, default=Path("target/release/cgym"), help="the binary")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=2.0, help="for each contender of each round")
-    parser.add_argument("--only", action="append", metavar="ROW", help="beginning of a row's name")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="where all figures go")
+    parser.add_argument("--seconds", type=float, default=2.0, help="seconds per contender and round")
+    parser.add_argument("--only", action="append", metavar="ROW", help="beginning of the name of a row")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="file for all results")
     return parser.parse_args()
 
 
 def main():
     options = arguments()
     if not options.cgym.is_file():
-        sys.exit(f"{options.cgym}: no such binary; cargo build --release makes it")
+        sys.exit(f"{options.cgym}: no such binary; build it with cargo build --release")
     torch.set_num_threads(options.threads)
     os.environ.setdefault("OMP_NUM_THREADS", str(options.threads))
     with tempfile.TemporaryDirectory() as folder:
@@ -334,7 +334,7 @@ def main():
         found = rows(cgym, options)
         chosen = [name for name in found if any(map(name.startswith, options.only or [""]))]
         if not chosen:
-            sys.exit(f"no row begins so; there are {', '.join(found)}")
+            sys.exit(f"no row begins with that; the rows are {', '.join(found)}")
         lines, rounds = [], {}
         for name in chosen:
             row = found[name]()

@@ -1,4 +1,4 @@
-"""The networks that the comparison runs in PyTorch, layer by layer those of `cgym`'s zoo."""
+"""The networks of the comparison in PyTorch, with the same layers as in `cgym`'s zoo."""
 
 import torch
 from torch import nn
@@ -27,7 +27,7 @@ class Block(nn.Module):
 
 
 class CifarResNet(nn.Module):
-    """He et al. 2016, section 4.2; names as in the published checkpoints that `cgym` reads."""
+    """CIFAR ResNet (He et al. 2016, section 4.2), with the names of the published checkpoints that `cgym` reads."""
 
     def __init__(self, depth):
         super().__init__()
@@ -48,7 +48,7 @@ class CifarResNet(nn.Module):
         return self.linear(x.mean((2, 3)))
 
     def inner_convolutions(self):
-        """The second convolution of every block: those whose inputs an episode prunes."""
+        """The second convolution of every block: the layers whose inputs an episode prunes."""
         return [module.conv2 for module in self.modules() if isinstance(module, Block)]
 
 
@@ -95,7 +95,7 @@ def mobilenet_v1():
 
 
 def build(model):
-    """A network of the zoo with fresh weights."""
+    """A network of the zoo with new weights."""
     torch.manual_seed(0)
     return {
         "resnet20": lambda: CifarResNet(20),
@@ -106,7 +106,7 @@ def build(model):
 
 
 def multiply_accumulates(network):
-    """Of one image, counted as `cgym` counts: convolutions and linear layers."""
+    """Multiply-accumulates of convolutions and linear layers for one image, as `cgym` counts them."""
     total = 0
 
     def count(module, _, output):

@@ -1,4 +1,4 @@
-//! Hill climbing, an agent of one's own: `cargo run --release --example custom_agent [RUN]`.
+//! A custom agent, hill climbing: `cargo run --release --example custom_agent [RUN]`.
 
 use std::{fs, io, path::Path};
 
@@ -6,7 +6,7 @@ use cgym_agents::{Agent, AgentError, Mode, Transition};
 use cgym_env::Action;
 use serde::{Deserialize, Serialize};
 
-/// Repeats the best actions so far with one of them changed.
+/// Repeats the best actions so far with one action changed.
 #[derive(Serialize, Deserialize)]
 struct HillClimber {
     best: (Option<f64>, Vec<f32>),

@@ -1,23 +1,23 @@
-//! Learning curves of several seeds, from recorded episodes.
+//! Learning curves over several seeds, computed from recorded episodes.
 
 use cgym_env::EpisodeRecord;
 use serde::{Deserialize, Serialize};
 
 use crate::statistics::Estimate;
 
-/// One run, a figure an iteration: the mean over the episodes that were played between two updates.
+/// Curves of one run: per iteration, the mean over the episodes that were played between two updates.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Series {
-    /// Episodic return, candidates that are no network included.
+    /// Episodic return, including episodes without a valid network.
     pub reward: Vec<Option<f64>>,
-    /// 1 − cost kept over the teacher's cost, of the candidates that are networks.
+    /// 1 − preserve ratio of the cost, over the episodes with a valid network.
     pub compression: Vec<Option<f64>>,
-    /// Top-1 on the reward split, of the candidates that are networks.
+    /// Top-1 accuracy on the reward split, over the episodes with a valid network.
     pub accuracy: Vec<Option<f64>>,
 }
 
 impl Series {
-    /// The series of `records`, `batch` episodes an iteration; what does not fill one is left out.
+    /// The series of `records` with `batch` episodes per iteration, without an incomplete last iteration.
     pub fn of(records: &[EpisodeRecord], batch: usize) -> Self {
         let mut series = Self::default();
         for episodes in records.chunks_exact(batch.max(1)) {
@@ -29,14 +29,14 @@ impl Series {
         series
     }
 
-    /// Means over the first `iterations`.
+    /// Means of reward, compression and accuracy over the first `iterations`.
     pub fn first(&self, iterations: usize) -> [Option<f64>; 3] {
         [&self.reward, &self.compression, &self.accuracy]
             .map(|figures| mean(figures.iter().take(iterations).flatten().copied()))
     }
 }
 
-/// Several runs of one kind: an estimate an iteration.
+/// Curves over several runs of one kind: an estimate per iteration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "as in `Series`")]
 pub struct Curves {
@@ -46,7 +46,7 @@ pub struct Curves {
 }
 
 impl Curves {
-    /// Over seeds, as far as the shortest run goes.
+    /// The curves of `runs`, up to the length of the shortest.
     pub fn of(runs: &[Series]) -> Self {
         let length = runs.iter().map(|run| run.reward.len()).min().unwrap_or(0);
         let over = |figures: &dyn Fn(&Series) -> &Vec<Option<f64>>| -> Vec<Option<Estimate>> {

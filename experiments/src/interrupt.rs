@@ -1,15 +1,16 @@
-//! Ctrl-C and SIGTERM: the first asks to stop, the second stops.
+//! Ctrl-C and SIGTERM: the first requests a stop, the second exits at once.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Exit code of a process that was interrupted twice, as shells know it.
+/// Exit code after the second interrupt: the one that shells use for SIGINT.
 const INTERRUPTED: i32 = 130;
 
 static STOP: AtomicBool = AtomicBool::new(false);
 
-/// From now on the first Ctrl-C or SIGTERM sets the flag that this gives, the second exits at once.
+/// Installs the handler and returns its flag, which the first Ctrl-C or SIGTERM sets. The second exits at
+/// once.
 pub fn flag() -> &'static AtomicBool {
-    // Fails where a handler is already set, which then is this one.
+    // It fails if a handler is already installed, which can only be this one.
     ctrlc::set_handler(|| {
         if STOP.swap(true, Ordering::SeqCst) {
             std::process::exit(INTERRUPTED);

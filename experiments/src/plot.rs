@@ -14,35 +14,35 @@ use plotters::{element::Polygon, prelude::SeriesLabelPosition};
 
 use crate::{Error, statistics::Estimate};
 
-/// Colours that people who do not see red from green can tell apart (Okabe and Ito).
+/// Colours that colour-blind readers can distinguish (Okabe and Ito).
 const COLOURS: [RGBColor; 4] =
     [RGBColor(0, 114, 178), RGBColor(230, 159, 0), RGBColor(0, 158, 115), RGBColor(204, 121, 167)];
 const PANEL: (u32, u32) = (460, 340);
 
-/// One line of a panel: an estimate at each iteration, counted from 1; gaps are left out.
+/// One line of a panel: an estimate per iteration, counted from 1. Iterations without one are skipped.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Curve {
-    /// What the legend calls it.
+    /// Name in the legend.
     pub name: String,
-    /// One an iteration.
+    /// One per iteration.
     pub points: Vec<Option<Estimate>>,
 }
 
-/// Curves that share their axes.
+/// Curves on the same axes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Panel {
-    /// Above the panel.
+    /// Title above the panel.
     pub title: String,
-    /// Along the vertical axis.
+    /// Label of the vertical axis.
     pub label: String,
-    /// What is drawn.
+    /// The curves to draw.
     pub curves: Vec<Curve>,
 }
 
-/// Draws `rows` of panels, lines with their intervals, into the SVG file `path`.
+/// Draws `rows` of panels, as lines with intervals, into the SVG file `path`.
 ///
 /// # Errors
-/// [`Error::File`] when it cannot be written.
+/// [`Error::File`] if the file cannot be written.
 pub fn draw(path: &Path, rows: &[Vec<Panel>]) -> Result<(), Error> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0).max(1);
     let size = (PANEL.0 * columns as u32, PANEL.1 * rows.len().max(1) as u32);
@@ -105,7 +105,7 @@ fn draw_panel(area: &DrawingArea<SVGBackend<'_>, Shift>, panel: &Panel) -> Resul
         .map_err(|error| error.to_string())
 }
 
-/// Least and greatest value of a panel with a little room, never equal.
+/// Least and greatest value of a panel, with a margin; they are never equal.
 fn extent(panel: &Panel) -> (f64, f64) {
     let points = || panel.curves.iter().flat_map(|curve| curve.points.iter().flatten());
     let low = points().map(|point| point.low).fold(f64::INFINITY, f64::min);

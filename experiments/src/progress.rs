@@ -1,4 +1,4 @@
-//! How far a command is, on the error output: a bar on a terminal, a line a tenth elsewhere.
+//! Progress of a command on stderr: a bar on a terminal, otherwise one line per tenth.
 
 use std::io::IsTerminal;
 
@@ -7,7 +7,7 @@ use indicatif::{DecimalBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 const STEPS: &str = "{prefix:>8} {bar:30} {pos}/{len} {elapsed}<{eta} {msg}";
 const BYTES: &str = "{prefix:>8} {bar:30} {decimal_bytes}/{decimal_total_bytes} {elapsed}<{eta} {msg}";
 
-/// Steps done of how many, with a remark.
+/// The progress of a command: steps done, number of steps and a remark.
 pub struct Progress {
     bar: Option<ProgressBar>,
     label: String,
@@ -17,12 +17,12 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Begins at `done` of `total` steps.
+    /// Starts at `done` of `total` steps.
     pub fn new(label: &str, total: u64, done: u64) -> Self {
         Self::with_style(label, total, done, STEPS, |count| count.to_string())
     }
 
-    /// Begins at none of `total` bytes.
+    /// Starts at 0 of `total` bytes.
     pub fn of_bytes(label: &str, total: u64) -> Self {
         Self::with_style(label, total, 0, BYTES, |bytes| DecimalBytes(bytes).to_string())
     }
@@ -41,7 +41,7 @@ impl Progress {
         Self { bar, label: label.to_owned(), total, tenth, written }
     }
 
-    /// `done` steps are over.
+    /// Shows that `done` steps are done, with a remark.
     pub fn set(&mut self, done: u64, remark: &str) {
         if let Some(bar) = &self.bar {
             bar.set_message(remark.to_owned());

@@ -1,9 +1,9 @@
-//! All seeds of a run, derived from its one seed.
+//! The seeds of a run, all derived from `run.seed`.
 
 use sha2::{Digest, Sha256};
 
-/// The seed of use number `index` of `purpose` in the run with seed `run`, below 2^53, so that
-/// every JSON reader keeps it whole.
+/// The seed number `index` for `purpose` in the run with seed `run`. It is below 2^53, so that JSON
+/// readers with floating-point numbers represent it exactly.
 pub fn derive(run: u64, purpose: &str, index: u64) -> u64 {
     let mut hash = Sha256::new();
     hash.update(run.to_le_bytes());

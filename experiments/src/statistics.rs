@@ -1,19 +1,20 @@
-//! Summaries of a few seeds: interquartile means with bootstrap intervals.
+//! Summaries over seeds: interquartile means with percentile bootstrap intervals.
 //!
 //! After Agarwal et al., "Deep Reinforcement Learning at the Edge of the Statistical Precipice"
-//! (NeurIPS 2021): the interquartile mean wastes fewer seeds than a median and bends less to one
-//! lucky seed than a mean; a percentile bootstrap over seeds says how far to trust it.
+//! (NeurIPS 2021): the interquartile mean uses more of the seeds than the median and depends less on
+//! outliers than the mean. With up to three seeds the interval is simply the least and the greatest
+//! value: a resample repeats one value with a probability above 2.5 %.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-/// Resamplings of a bootstrap.
+/// Number of resamples of a bootstrap.
 const RESAMPLINGS: usize = 2000;
-/// Seed of all bootstraps: the same figures give the same interval.
+/// Seed of every bootstrap: the same values give the same interval.
 const SEED: u64 = 0;
 
-/// An interquartile mean and its 95 % bootstrap interval.
+/// An interquartile mean and its 95 % bootstrap interval; least and greatest value for up to three.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
     /// Interquartile mean.
@@ -22,12 +23,12 @@ pub struct Estimate {
     pub low: f64,
     /// Upper end of the interval.
     pub high: f64,
-    /// Figures that it is of.
+    /// Number of values.
     pub count: usize,
 }
 
 impl Estimate {
-    /// The estimate from `figures`, one a seed; `None` of none, or of any that is not finite.
+    /// The estimate from `figures`, one per seed; `None` if there are none or one is not finite.
     pub fn of(figures: &[f64]) -> Option<Self> {
         if figures.is_empty() || figures.iter().any(|figure| !figure.is_finite()) {
             return None;
@@ -49,7 +50,7 @@ impl Estimate {
     }
 }
 
-/// Mean of the middle half, figures at its ends counted in part: the mean itself of up to two.
+/// Mean of the middle half; values at its ends count in part. For up to two values it is the mean.
 fn interquartile_mean(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
     let count = figures.len() as f64;
@@ -66,7 +67,7 @@ mod tests {
     fn the_interquartile_mean_drops_a_quarter_at_each_end() {
         assert_eq!(interquartile_mean(vec![100.0, 2.0, 4.0, -50.0]), 3.0);
         assert_eq!(interquartile_mean(vec![1.0, 2.0]), 1.5);
-        // Of three, the middle one counts whole and its neighbours a quarter each.
+        // Of three values the middle one has the weight 1 and the other two a quarter each.
         assert!(
             (interquartile_mean(vec![0.0, 3.0, 12.0]) - (0.25 * 0.0 + 3.0 + 0.25 * 12.0) / 1.5).abs() < 1e-12
         );

@@ -1,14 +1,14 @@
-//! Event files for TensorBoard, written so that they cannot end a search.
+//! Event files for TensorBoard. A failure to write them never ends a search.
 //!
 //! An event file is a sequence of records: length (`u64`), masked CRC-32C of the length, an
 //! `Event` message, masked CRC-32C of the message, all little-endian. `tensorboard-rs` frames the
-//! records and `tensorboard-proto` has the messages; the writers of `tensorboard-rs` itself are
-//! left aside, because they panic on a full disk and have neither text nor hyper-parameters.
+//! records and `tensorboard-proto` defines the messages. The writers of `tensorboard-rs` are not
+//! used, because they panic on a full disk and support neither text nor hyper-parameters.
 //!
-//! A run's folder may hold several event files, one for each time the run was started. Each begins
-//! with a mark at its first step, at which TensorBoard forgets what an earlier file holds from that
-//! step on. So a search that was killed at episode 57 and resumed from its checkpoint of episode 50
-//! shows every episode once.
+//! A run directory contains one event file for each time that the run was started or resumed. Each
+//! begins with a session start at its first step, and TensorBoard discards the events of earlier
+//! files from that step on. A search that is killed at episode 57 and resumed from its checkpoint
+//! of episode 50 therefore shows every episode once.
 
 mod hparam;
 mod messages;
@@ -32,13 +32,13 @@ pub use messages::Outcome;
 
 const PREFIX: &str = "events.out.tfevents.";
 
-/// Takes the one warning that a log may give.
+/// Receives the warning of a log, which gives at most one.
 type Warn = Box<dyn FnOnce(&str) + Send>;
 
-/// A run's log for TensorBoard.
+/// The TensorBoard log of a run.
 ///
-/// No method fails or panics. At the first failure (a folder that cannot be written, a full disk)
-/// one warning is given, and from then on nothing is logged.
+/// No method fails or panics. The first failure (a folder that cannot be written, a full disk)
+/// gives one warning and turns logging off.
 pub struct TensorBoard {
     records: Option<RecordWriter<BufWriter<Box<dyn Write + Send>>>>,
     warn: Option<Warn>,
@@ -47,27 +47,28 @@ pub struct TensorBoard {
 }
 
 impl TensorBoard {
-    /// Starts the log of a new run in `directory`, which is made where missing; warns on stderr.
+    /// Starts the log of a new run in `directory`, which is created if absent. The warning goes to
+    /// stderr.
     ///
-    /// What older event files of the folder hold is hidden, not deleted.
+    /// Older event files in the folder are kept, but TensorBoard does not show them.
     pub fn create(directory: &Path) -> Self {
         Self::create_from(directory, 0)
     }
 
-    /// Goes on with the log in `directory`: `first_step` is the first step still to be logged.
+    /// Continues the log in `directory` at step `first_step`.
     ///
-    /// TensorBoard forgets steps from `first_step` on that an earlier file holds.
+    /// TensorBoard discards the steps from `first_step` on that earlier files contain.
     pub fn create_from(directory: &Path, first_step: usize) -> Self {
         Self::open(directory, first_step, |warning| eprintln!("warning: {warning}"))
     }
 
-    /// [`create_from`](Self::create_from) with another place for the warning, which comes at most once.
+    /// [`create_from`](Self::create_from) with a receiver of the warning, which is called at most once.
     pub fn open(directory: &Path, first_step: usize, warn: impl FnOnce(&str) + Send + 'static) -> Self {
         let sink = new_event_file(directory).map(|file| Box::new(file) as Box<dyn Write + Send>);
         Self::over(sink, directory.display().to_string(), first_step, Box::new(warn))
     }
 
-    /// A log that writes to `sink`.
+    /// Starts a log that writes to `sink`.
     fn over(sink: io::Result<Box<dyn Write + Send>>, place: String, first_step: usize, warn: Warn) -> Self {
         let mut log = Self { records: None, warn: Some(warn), place, first_step };
         match sink {
@@ -80,26 +81,26 @@ impl TensorBoard {
         log
     }
 
-    /// Logs one number; it is stored as `f32`, NaN and infinities included.
+    /// Logs one number, which is stored as `f32` and may be NaN or infinite.
     pub fn scalar(&mut self, tag: &str, value: f64, step: usize) {
         self.write_value(messages::scalar(tag, value), step);
     }
 
-    /// Logs how `values` are spread; those that are not finite as `f32` are left out.
+    /// Logs a histogram of `values`, without those that are not finite as `f32`.
     pub fn histogram(&mut self, tag: &str, values: &[f64], step: usize) {
         if let Some(value) = messages::histogram(tag, values) {
             self.write_value(value, step);
         }
     }
 
-    /// Logs a text, which TensorBoard reads as Markdown, at the first step of this log.
+    /// Logs a text, which TensorBoard renders as Markdown, at the first step of this log.
     pub fn text(&mut self, tag: &str, text: &str) {
         self.write_value(messages::text(tag, text), self.first_step);
     }
 
-    /// Logs what the run was set to, for TensorBoard's table of runs.
+    /// Logs the hyper-parameters of the run, for TensorBoard's table of runs.
     ///
-    /// `metrics` are the tags of scalars that the table shows next to `hparams`.
+    /// `metrics` are the tags of the scalars that the table shows beside `hparams`.
     pub fn hparams(&mut self, hparams: &BTreeMap<String, HParam>, metrics: &[&str]) {
         let started = since_epoch().as_secs_f64();
         for value in [messages::experiment(hparams, metrics), messages::session_info(hparams, started)] {
@@ -107,17 +108,17 @@ impl TensorBoard {
         }
     }
 
-    /// Hands what is buffered to the operating system, so that TensorBoard sees it.
+    /// Writes the buffer to the file, so that TensorBoard can read it.
     pub fn flush(&mut self) {
         if let Some(Err(error)) = self.records.as_mut().map(RecordWriter::flush) {
             self.give_up(&error);
         }
     }
 
-    /// Logs how the run ended, for TensorBoard's table of runs, and closes the file.
+    /// Logs the outcome of the run, for TensorBoard's table of runs, and closes the file.
     ///
-    /// TensorBoard keeps the first ending of a folder: a run that is to be resumed later is
-    /// dropped, not finished.
+    /// TensorBoard keeps the first outcome in a folder. Drop the log of a run that may be resumed,
+    /// instead of finishing it.
     pub fn finish(mut self, outcome: Outcome) {
         let ended = since_epoch().as_secs_f64();
         self.write(messages::hparams_event(messages::session_end(outcome, ended)), self.first_step);
@@ -138,11 +139,11 @@ impl TensorBoard {
         }
     }
 
-    /// Stops logging for good: a torn record makes the rest of its file unreadable anyway.
+    /// Turns logging off: a reader stops at an incomplete record, so later records would be lost.
     fn give_up(&mut self, error: &io::Error) {
         self.records = None;
         if let Some(warn) = self.warn.take() {
-            warn(&format!("{}: cannot log for TensorBoard ({error}); going on without", self.place));
+            warn(&format!("{}: cannot log for TensorBoard ({error}); continuing without it", self.place));
         }
     }
 }
@@ -153,10 +154,10 @@ impl Drop for TensorBoard {
     }
 }
 
-/// Makes an event file that TensorBoard reads after those already in `directory`.
+/// Creates an event file that TensorBoard reads after those already in `directory`.
 ///
-/// It reads them in the order of their names, which begin with a time: that of the new file is
-/// later than theirs, even within one second or after the clock was set back.
+/// TensorBoard reads event files in the order of their names, which begin with a time. The time of
+/// the new file is later than all others, even within one second or after the clock was set back.
 fn new_event_file(directory: &Path) -> io::Result<File> {
     fs::create_dir_all(directory)?;
     let stamps = fs::read_dir(directory)?.filter_map(|entry| stamp(entry.ok()?.file_name().to_str()?));
@@ -170,13 +171,13 @@ fn new_event_file(directory: &Path) -> io::Result<File> {
     }
 }
 
-/// The time in an event file's name, in seconds: the ten digits that TensorBoard's writers give it.
+/// The time in the name of an event file, in seconds, as ten digits like TensorBoard's writers use.
 fn stamp(name: &str) -> Option<u64> {
     let (digits, _) = name.strip_prefix(PREFIX)?.split_once('.')?;
     if digits.len() == 10 { digits.parse().ok() } else { None }
 }
 
-/// Time since 1970, or zero where the clock is set before.
+/// Time since 1970; zero if the clock is set to an earlier time.
 fn since_epoch() -> Duration {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }

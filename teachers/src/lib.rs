@@ -18,6 +18,7 @@ pub mod remove;
 mod repair;
 pub mod shipped;
 pub mod shrink;
+pub mod sparse;
 pub mod surgery;
 pub mod train;
 pub mod weights;

@@ -1,4 +1,5 @@
-//! The rooms of the house, and what must be absent from each: read from manifests and sources.
+//! The dependencies between crates, and what each crate must not contain: read from manifests and
+//! sources.
 
 mod source;
 
@@ -12,7 +13,7 @@ use toml::{Table, Value};
 
 const LONGEST_FILE: usize = 400;
 
-/// Each room, and the rooms it may use.
+/// Each crate, by its folder, and the crates that it may depend on.
 const ARROWS: [(&str, &[&str]); 6] = [
     ("teachers/kernels", &[]),
     ("teachers", &["cgym-kernels"]),
@@ -32,21 +33,21 @@ fn manifest(room: &str) -> Table {
     text.parse().unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The packages that `room` names in any table of dependencies, for tests and single systems too.
+/// The packages in all dependency tables of `room`, including those for tests and single targets.
 fn dependencies(room: &str) -> Vec<String> {
     let manifest = manifest(room);
     let targets = manifest.get("target").and_then(Value::as_table).into_iter().flat_map(Table::values);
     let tables = targets.filter_map(Value::as_table).chain([&manifest]);
     let kinds = ["dependencies", "dev-dependencies", "build-dependencies"];
     let found = tables.flat_map(|table| kinds.iter().filter_map(|kind| table.get(*kind)?.as_table()));
-    // A renamed dependency has its own name under `package`.
+    // The package name of a renamed dependency is under `package`.
     let names = found
         .flatten()
         .map(|(key, value)| value.get("package").and_then(Value::as_str).unwrap_or(key).to_owned());
     names.collect()
 }
 
-/// The Rust files below `folder`, with their paths from the workspace's root.
+/// The Rust files below `folder`, as paths relative to the workspace root and contents.
 fn rust_files(folder: &str) -> Vec<(String, String)> {
     let mut files = Vec::new();
     let mut folders = vec![root().join(folder)];
@@ -71,7 +72,7 @@ fn rust_files_of_all_rooms() -> Vec<(String, String)> {
     rooms.iter().flat_map(|room| rust_files(room)).collect()
 }
 
-/// Fails with one sentence a line, each naming a file.
+/// Fails if there are offences, with one line per offence.
 fn none(offences: impl IntoIterator<Item = String>) {
     let offences: Vec<String> = offences.into_iter().collect();
     assert!(offences.is_empty(), "\n{}\n", offences.join("\n"));
@@ -85,7 +86,7 @@ fn every_room_of_the_workspace_is_known_here() {
     let mut known: Vec<&str> = ARROWS.iter().map(|(room, _)| *room).collect();
     members.sort_unstable();
     known.sort_unstable();
-    assert_eq!(members, known, "Cargo.toml has other members than the rooms this test looks at");
+    assert_eq!(members, known, "Cargo.toml has other members than the crates in this test");
 }
 
 #[test]
@@ -94,8 +95,8 @@ fn a_room_uses_only_the_rooms_before_it() {
         let rooms = dependencies(room).into_iter().filter(|name| name.starts_with("cgym"));
         let others = rooms.filter(|name| !allowed.contains(&name.as_str()));
         others.map(move |name| {
-            let allowed = if allowed.is_empty() { "no other room".to_owned() } else { allowed.join(", ") };
-            format!("{room}/Cargo.toml depends on {name}: {room}/ may use {allowed}")
+            let allowed = if allowed.is_empty() { "no other crate".to_owned() } else { allowed.join(", ") };
+            format!("{room}/Cargo.toml depends on {name}: {room}/ may depend on {allowed}")
         })
     });
     none(offences);
@@ -104,12 +105,12 @@ fn a_room_uses_only_the_rooms_before_it() {
 #[test]
 fn agents_do_not_know_the_teachers_behind_an_environment() {
     let files = rust_files("agents/src").into_iter().filter(|(_, text)| {
-        // The optimiser is the only part of the kernels that has nothing to do with an environment.
+        // Adam is the only part of the kernels that agents may use.
         let code = code_only(text).replace("cgym_kernels::adam::Adam", "");
         ["cgym_teachers", "cgym_kernels", "teachers"].iter().any(|word| has_word(&code, word))
     });
     none(files.map(|(name, _)| {
-        format!("{name} uses the teachers or kernels other than Adam: an agent sees observations only")
+        format!("{name} uses the teachers, or kernels other than Adam: an agent only sees observations")
     }));
 }
 
@@ -121,7 +122,7 @@ fn only_experiments_have_a_command_line_and_tensorboard() {
         let found = dependencies(room).into_iter();
         found.filter(move |name| fronts.iter().any(|front| name.starts_with(front))).map(move |name| {
             format!(
-                "{room}/Cargo.toml depends on {name}: only experiments/ talks to a terminal or TensorBoard"
+                "{room}/Cargo.toml depends on {name}: only experiments/ may use a terminal or TensorBoard"
             )
         })
     });
@@ -133,7 +134,7 @@ fn environments_touch_no_files() {
     let offences = rust_files("env/src").into_iter().filter_map(|(name, text)| {
         let code = code_only(&text);
         let word = ["fs", "File", "OpenOptions"].into_iter().find(|word| has_word(&code, word))?;
-        Some(format!("{name} uses `{word}`: files are read before an environment is made"))
+        Some(format!("{name} uses `{word}`: env/src must not use files"))
     });
     none(offences);
 }
@@ -143,7 +144,7 @@ fn unsafe_code_is_in_the_kernels_only() {
     let files = rust_files_of_all_rooms().into_iter();
     let offences = files
         .filter(|(name, text)| !name.starts_with("teachers/kernels/") && has_word(&code_only(text), "unsafe"))
-        .map(|(name, _)| format!("{name} has `unsafe` code: its place is teachers/kernels"));
+        .map(|(name, _)| format!("{name} has `unsafe` code: only teachers/kernels may have it"));
     none(offences);
 }
 
@@ -152,7 +153,7 @@ fn nothing_is_left_to_be_written_later() {
     let offences = rust_files_of_all_rooms().into_iter().filter_map(|(name, text)| {
         let code = code_only(&text);
         let left = ["todo", "unimplemented"].into_iter().find(|macro_name| has_macro(&code, macro_name))?;
-        Some(format!("{name} has a `{left}!`: write it, or leave the feature out"))
+        Some(format!("{name} has a `{left}!`: write the code or remove the feature"))
     });
     none(offences);
 }

@@ -1,4 +1,4 @@
-//! What only holds when all rooms come together: true networks, true accuracies, every agent.
+//! Invariants across all crates, tested with real networks, real accuracies and every agent.
 
 use std::sync::Arc;
 

@@ -2,19 +2,18 @@
 
 use std::sync::Arc;
 
-use super::{
-    FEATURES,
-    observation::{PREVIOUS, REDUCED},
-    walk::{Executed, Walk},
-};
+use super::walk::{Executed, Walk};
 use crate::{
     Action, BudgetUnit, EnvError, EnvSpec, Layout, Outcome, ResetOptions, Reward, Space,
     budget::limit,
     family::Header,
+    fields::{Table, refuse},
     game::{Finished, Game},
-    method::{CostFunction, Kept, Method, Site},
+    method::{
+        CostFunction, FEATURES, Kept, Method, Site,
+        features::{PREVIOUS, REDUCED},
+    },
     score::Score,
-    settings::refuse,
 };
 
 /// One network, one method, and the rules that the network is compressed by.
@@ -46,6 +45,10 @@ impl Layerwise {
         lower_bound: f64,
     ) -> Result<Self, EnvError> {
         let budget = &header.budget;
+        budget.check()?;
+        if !(lower_bound > 0.0 && lower_bound <= 1.0) {
+            return Err(refuse("lower_bound", format!("{lower_bound} is not a preserve ratio in (0, 1]")));
+        }
         let sites = method.sites();
         let cost = method.cost(budget.unit)?;
         let amounts = |amount: fn(&Site) -> u64| sites.iter().map(amount).collect::<Kept>();
@@ -217,9 +220,7 @@ impl Game for Layerwise {
         let made = [cost.macs, cost.parameters, cost.weight_bytes];
         let recorded = [outcome.macs, outcome.parameters, outcome.bytes];
         if made != recorded {
-            let reason = format!(
-                "has MACs, parameters and bytes {recorded:?}, what it keeps makes {made:?}"
-            );
+            let reason = format!("has MACs, parameters and bytes {recorded:?}, what it keeps makes {made:?}");
             return Err(refuse("outcome", reason));
         }
         Ok(kept)

@@ -15,7 +15,6 @@
 //! the budget holds after rounding, and one that cannot be met is refused before the first episode.
 
 mod game;
-mod observation;
 mod walk;
 
 use std::{marker::PhantomData, sync::Arc};
@@ -23,15 +22,16 @@ use std::{marker::PhantomData, sync::Arc};
 use cgym_teachers::graph::Graph;
 
 pub use game::Layerwise;
-pub use observation::{FEATURE_NAMES, FEATURES, static_features};
 
 use crate::{
     Budget, BudgetUnit, EnvError, LayerwiseReward,
-    family::{Family, Header, Material, Outline, Play, Rules, SiteDescription, Tables, Version},
+    family::{Family, Header, Outline, Rules, SiteDescription, Tables, Version},
+    fields::{Field, Fields, read, write},
     game::{Game, GameEnv, Played},
-    method::MethodKind,
+    layer::Layer,
+    method::{FEATURE_NAMES, MethodKind},
+    play::{Material, Play},
     score::{Exact, Surrogate},
-    settings::{Field, Fields, Layer, read, write},
 };
 
 /// The layer-wise game with one method.

@@ -99,12 +99,7 @@ impl Walk {
             amount = ladder.at(level.saturating_sub(1));
         }
         // Taking back what `exhaust` raised is no clipping.
-        Executed {
-            amount,
-            clipped: amount < asked,
-            least_cost: least(amount),
-            whole_cost: whole(amount),
-        }
+        Executed { amount, clipped: amount < asked, least_cost: least(amount), whole_cost: whole(amount) }
     }
 
     /// Takes the decision that [`Walk::execute`] returned.

@@ -3,8 +3,8 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::{Kept, Method};
-use crate::{BudgetUnit, layerwise::FEATURES};
+use super::{FEATURES, Kept, Method};
+use crate::BudgetUnit;
 
 /// Checks a method on one network: ladders are sane; features are in [0, 1]; in every unit of
 /// `units` the cost never falls when an amount grows, `with` equals `total`, and `total` equals what
@@ -59,7 +59,9 @@ pub fn check_method(method: &dyn Method, units: &[BudgetUnit]) -> Result<(), Vec
                 if with != whole {
                     failures.push(format!("{unit}: `{}` changed costs {with}, in full {whole}", site.name));
                 }
-                if (changed[index] > kept[index] && whole < total) || (changed[index] < kept[index] && whole > total) {
+                if (changed[index] > kept[index] && whole < total)
+                    || (changed[index] < kept[index] && whole > total)
+                {
                     failures.push(format!("{unit}: the cost falls when more is kept of `{}`", site.name));
                 }
             }

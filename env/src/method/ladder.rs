@@ -50,7 +50,8 @@ impl Ladder {
 
     /// Whether `amount` is legal.
     pub fn contains(&self, amount: u64) -> bool {
-        amount == self.whole || (amount >= self.least && amount < self.whole && amount.is_multiple_of(self.step))
+        amount == self.whole
+            || (amount >= self.least && amount < self.whole && amount.is_multiple_of(self.step))
     }
 }
 

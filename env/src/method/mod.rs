@@ -10,7 +10,9 @@
 
 pub mod channels;
 mod check;
+pub mod features;
 mod ladder;
+pub mod weights;
 
 use std::sync::Arc;
 
@@ -22,13 +24,15 @@ use cgym_teachers::{
 };
 
 pub use check::check_method;
+pub use features::{FEATURE_NAMES, FEATURES};
 pub use ladder::Ladder;
 
 use crate::{
     Budget, BudgetUnit, EnvError,
-    family::{Material, VERSION_0, Version},
-    layerwise::FEATURES,
-    settings::{Layer, Table},
+    family::{VERSION_0, Version},
+    fields::Table,
+    layer::Layer,
+    play::Material,
 };
 
 /// The amount kept at each site, in their order: a candidate of the layer-wise game.
@@ -100,7 +104,7 @@ pub trait Method: Send + Sync {
     /// Everything that a candidate costs.
     fn full_cost(&self, kept: &[u64]) -> Cost;
 
-    /// The static features of every site, see [`FEATURE_NAMES`](crate::FEATURE_NAMES).
+    /// The static features of every site, see [`FEATURE_NAMES`].
     ///
     /// # Errors
     /// A graph that cannot be measured.
@@ -120,7 +124,12 @@ pub trait Surgery: Send + Sync {
     ///
     /// # Errors
     /// As [`Surgery::apply`].
-    fn coded(&self, _kept: &[u64], _graph: &Graph, _weights: &Weights) -> Result<Option<(&'static str, Vec<u8>)>, Error> {
+    fn coded(
+        &self,
+        _kept: &[u64],
+        _graph: &Graph,
+        _weights: &Weights,
+    ) -> Result<Option<(&'static str, Vec<u8>)>, Error> {
         Ok(None)
     }
 }
@@ -159,7 +168,8 @@ pub trait MethodKind: Send + Sync + 'static {
     ///
     /// # Errors
     /// A network without anything to decide.
-    fn method(graph: &Graph, settings: &Self::Settings, budget: &Budget) -> Result<Arc<dyn Method>, EnvError>;
+    fn method(graph: &Graph, settings: &Self::Settings, budget: &Budget)
+    -> Result<Arc<dyn Method>, EnvError>;
 
     /// Calibration images that surgery uses: `None` for the dataset's own number, 0 for none.
     fn calibration_images(score: &Self::Score) -> Option<usize>;

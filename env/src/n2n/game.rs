@@ -16,9 +16,9 @@ use super::{
 use crate::{
     Action, BudgetUnit, EnvError, EnvSpec, Layout, Outcome, ResetOptions, Space,
     family::Header,
+    fields::{Table, refuse},
     game::{Finished, Game, GameEnv},
     score::{Score, SurrogateStudent},
-    settings::refuse,
 };
 
 /// Most inputs of a linear layer that flattening may lead to.
@@ -91,6 +91,7 @@ impl N2nGame {
         rows: Option<usize>,
     ) -> Result<Self, EnvError> {
         teacher.check()?;
+        reward.check()?;
         let decisions = decisions(parent, stage)?;
         if decisions.is_empty() {
             let reason = format!("`{}` has nothing to decide about in `{stage}`", parent.name);

@@ -22,6 +22,7 @@ use std::sync::Arc;
 
 use cgym_teachers::{
     graph::Graph,
+    named,
     train::{Device, DistillLoss, DistillOptions, Optimiser},
 };
 use serde::{Deserialize, Serialize};
@@ -32,11 +33,11 @@ pub use reward::{DEGENERATE_REWARD, EASING_UPDATES, N2nReward, N2nRewardSettings
 
 use crate::{
     Budget, BudgetUnit, EnvError,
-    family::{Family, Header, Material, Outline, Play, Rules, SiteDescription, Tables},
+    family::{Family, Header, Outline, Rules, SiteDescription, Tables},
+    fields::{Field, Fields, Table, read, refuse, write},
     game::Played,
-    names::named,
+    play::{Material, Play},
     score::{Distilled, DistilledSetup},
-    settings::{Field, Fields, Table, read, refuse, write},
     table,
 };
 
@@ -175,7 +176,10 @@ impl Family for N2nFamily {
                 ("N2N-Removal-ResNet14-Digits-v0", "six blocks: a source of policies for ResNet-20"),
                 ("N2N-Removal-VGG13-MNIST-v0", "N2N's MNIST teacher"),
                 ("N2N-Removal-ResNet18-CIFAR10-v0", "N2N's CIFAR-10 teacher"),
-                ("N2N-Removal-ResNet34-CIFAR10-v0", "the network that N2N transfers policies of ResNet-18 to"),
+                (
+                    "N2N-Removal-ResNet34-CIFAR10-v0",
+                    "the network that N2N transfers policies of ResNet-18 to",
+                ),
                 ("N2N-Removal-VGG19-CIFAR10-v0", "N2N's plain CIFAR-10 teacher"),
             ],
             Stage::Shrinkage => &[
@@ -264,9 +268,11 @@ impl Rules for N2nRules {
         let game = self.game(header, network, figures)?;
         let (whole, unit, action) = match self.stage {
             Stage::Removal => (1, "0 or 1", "0 removes a layer, 1 keeps it"),
-            Stage::Shrinkage => {
-                (9, "tenths less one", "index i keeps (i + 1)/10 of a layer's kernel, padding, filters or units")
-            }
+            Stage::Shrinkage => (
+                9,
+                "tenths less one",
+                "index i keeps (i + 1)/10 of a layer's kernel, padding, filters or units",
+            ),
         };
         let describe = |decision: &LayerDecision| SiteDescription {
             layer: decision.name.clone(),

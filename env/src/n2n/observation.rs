@@ -1,27 +1,27 @@
-//! The network as a table: a row a layer, N2N's state (Ashok et al., ICLR 2018, section 3.1).
+//! The network as a table with one row per layer: N2N's state (Ashok et al., ICLR 2018, section 3.1).
 
 use cgym_teachers::{
     Error,
-    graph::{Graph, NodeIndex, Op, Shape},
+    graph::{Class, Graph, NodeIndex, Op, Shape},
     remove,
 };
 
 /// Names of the columns that describe a layer; the mask and the cursor follow.
 ///
-/// The paper's x = (l, k, s, p, n, s_start, s_end), every value in [0, 1] by constants that are the
-/// same for all networks, so that a policy can move between them:
+/// The columns are the paper's x = (l, k, s, p, n, s_start, s_end). Constants that are the same for
+/// all networks scale every value to [0, 1], so that a policy can be transferred between networks:
 ///
-/// | columns | what | scale |
+/// | columns | feature | scale |
 /// |---|---|---|
 /// | 0–8 | type of the layer, one-hot: `conv`, `depthwise`, `norm`, `activation`, `pool`, `linear`, `join` (sum or concatenation), `shortcut` (padding of channels), `other` (flattening, dropout) | |
-/// | 9 | `kernel`: height of the window; 0 where there is none | / 11 |
-/// | 10 | `stride`: step over rows; 0 where there is none | / 4 |
-/// | 11 | `padding`: zeros above | / 5 |
-/// | 12 | `outputs`: channels or units given | log2 / 12 |
-/// | 13 | `skip_start`: layers since the residual block's start; 0 outside of blocks | / 16 |
-/// | 14 | `skip_end`: layers to the residual block's sum; 0 outside of blocks | / 16 |
+/// | 9 | `kernel`: height of the window; 0 if the layer has none | / 11 |
+/// | 10 | `stride`: vertical stride; 0 if the layer has none | / 4 |
+/// | 11 | `padding`: rows of zeros above the input | / 5 |
+/// | 12 | `outputs`: output channels or units | log2 / 12 |
+/// | 13 | `skip_start`: layers since the start of the residual block; 0 outside blocks | / 16 |
+/// | 14 | `skip_end`: layers to the sum of the residual block; 0 outside blocks | / 16 |
 ///
-/// What lies beyond a scale is 1. The image itself is no row.
+/// Greater values are clipped to 1. The input node has no row.
 pub const LAYER_FEATURES: [&str; 15] = [
     "conv",
     "depthwise",
@@ -46,12 +46,12 @@ pub(super) const MASK: usize = LAYER_FEATURES.len();
 const KERNEL: usize = 9;
 const LARGEST: [f32; 6] = [11.0, 4.0, 5.0, 12.0, 16.0, 16.0];
 
-/// Rows that a table has by default: those of the layers, up to a multiple of 32.
+/// Default number of rows: the number of layers, rounded up to a multiple of 32.
 pub(super) fn default_rows(graph: &Graph) -> usize {
     layers(graph).next_multiple_of(32)
 }
 
-/// Layers of `graph`: all nodes but the image.
+/// Number of layers of `graph`: all nodes except the input.
 pub(super) fn layers(graph: &Graph) -> usize {
     graph.nodes().len() - 1
 }
@@ -61,7 +61,7 @@ pub(super) fn row_of(node: NodeIndex) -> usize {
     node - 1
 }
 
-/// `rows` × `columns` values in row-major order, the cursor columns zero.
+/// The table as `rows` × `columns` values in row-major order, with the cursor columns zero.
 pub(super) fn table(graph: &Graph, rows: usize, columns: usize) -> Result<Vec<f32>, Error> {
     let shapes = graph.shapes()?;
     let skips = skips(graph);
@@ -80,29 +80,33 @@ pub(super) fn table(graph: &Graph, rows: usize, columns: usize) -> Result<Vec<f3
     Ok(table)
 }
 
-/// The column of a layer's type, and its window, step and padding.
+/// The column of the type of a layer, and its kernel, stride and padding.
 fn describe(graph: &Graph, node: NodeIndex, shapes: &[Shape]) -> (usize, [usize; 3]) {
     let node = &graph.nodes()[node];
-    match &node.op {
-        Op::Conv(conv) => {
-            let depthwise = conv.groups > 1 && conv.groups == conv.inputs && conv.groups == conv.outputs;
-            (usize::from(depthwise), [conv.kernel[0], conv.stride[0], conv.padding[0]])
-        }
-        Op::BatchNorm { .. } => (2, [0; 3]),
-        Op::Activation { .. } => (3, [0; 3]),
-        Op::Pool { kernel, stride, padding, .. } => (4, [kernel[0], stride[0], padding[0]]),
-        Op::AdaptivePool { output } => {
+    let facts = node.op.facts();
+    let column = match facts.class {
+        Class::Convolution => usize::from(facts.flow.is_depthwise()),
+        Class::Norm => 2,
+        Class::Activation => 3,
+        Class::Pooling => 4,
+        Class::Linear => 5,
+        Class::Join => 6,
+        Class::Shortcut => 7,
+        Class::Other => 8,
+    };
+    let window = match (&node.op, facts.window) {
+        (_, Some(window)) => [window.kernel[0], window.stride[0], window.padding[0]],
+        (Op::AdaptivePool { output }, None) => {
             let window = shapes[node.inputs[0]][1].div_ceil(output[0].max(1));
-            (4, [window, window, 0])
+            [window, window, 0]
         }
-        Op::Linear { .. } => (5, [0; 3]),
-        Op::Add | Op::Concat => (6, [0; 3]),
-        Op::PadChannels { stride, .. } => (7, [0, *stride, 0]),
-        Op::Input { .. } | Op::Flatten | Op::Dropout { .. } => (8, [0; 3]),
-    }
+        (Op::PadChannels { stride, .. }, None) => [0, *stride, 0],
+        _ => [0; 3],
+    };
+    (column, window)
 }
 
-/// For each node, layers since the start and to the end of the residual block that it is in.
+/// Per node, the layers since the start and to the sum of its residual block; zeros outside blocks.
 fn skips(graph: &Graph) -> Vec<[usize; 2]> {
     let mut skips = vec![[0; 2]; graph.nodes().len()];
     for block in remove::blocks(graph) {

@@ -8,12 +8,12 @@
 //! e < 15 updates of the agent and 0 from then on. (The released code only clips this even power to
 //! [0, 1], so that ε rises again after 15 updates and the constraint is gone after 30.)
 
+use cgym_teachers::named;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     EnvError, Outcome,
-    names::named,
-    settings::{Table, refuse},
+    fields::{Table, refuse},
     table,
 };
 

@@ -13,7 +13,7 @@ use cgym_teachers::{
 };
 
 use super::{Maker, Score, Scorer};
-use crate::family::Compressed;
+use crate::play::Compressed;
 
 /// What students learn from and are scored on.
 pub struct DistilledSetup<'a> {

@@ -11,7 +11,8 @@ use std::{
 
 use cgym_teachers::Error;
 
-use super::{Score, ScoreTimes, Scorer};
+use super::{Score, Scorer};
+use crate::play::ScoreTimes;
 
 /// Remembers every answer by the candidate's identity, so that none is scored twice, by any number
 /// of threads. Refusals are not remembered.

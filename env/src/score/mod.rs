@@ -24,7 +24,7 @@ pub use memory::Memoised;
 pub use pruned::Exact;
 pub use surrogate::{Constant, Surrogate, SurrogateStudent};
 
-use crate::family::Compressed;
+use crate::play::{Compressed, ScoreTimes};
 
 /// What a candidate scored.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -35,17 +35,6 @@ pub struct Score {
     /// Mean training loss of the last epoch, for candidates that are trained before they are scored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loss: Option<f64>,
-}
-
-/// Where the time of scoring went, summed over all threads.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct ScoreTimes {
-    /// Making the candidate: surgery and refit, or a student's training.
-    pub make: Duration,
-    /// From a network to a plan of kernels.
-    pub compile: Duration,
-    /// The reward split through the plan.
-    pub evaluate: Duration,
 }
 
 /// Scores candidates of type `C`; the same candidate always gets the same answer.

@@ -7,10 +7,10 @@ use cgym_teachers::{
     engine::{Engine, Images},
 };
 
-use super::{Maker, Score, ScoreTimes, Scorer, Stopwatch};
+use super::{Maker, Score, Scorer, Stopwatch};
 use crate::{
-    family::Compressed,
     method::{Kept, Surgery, identity},
+    play::{Compressed, ScoreTimes},
 };
 
 /// Compresses the network and runs it on the whole reward split.

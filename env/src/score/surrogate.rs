@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use cgym_teachers::{
     Error, architecture,
-    graph::{Graph, Op},
+    graph::{Class, Graph},
 };
 
 use super::{Score, Scorer};
@@ -112,12 +112,13 @@ fn amounts(graph: &Graph) -> Result<BTreeMap<Amount, f64>, Error> {
     let shapes = graph.shapes()?;
     let mut amounts = BTreeMap::new();
     for (node, shape) in graph.nodes().iter().zip(&shapes).skip(1) {
-        let (kind, amount) = match &node.op {
-            Op::Conv(conv) => (0, (conv.outputs * conv.kernel[0] * conv.kernel[1]) as f64),
-            Op::Linear { outputs, .. } => (1, *outputs as f64),
-            Op::BatchNorm { .. } => (2, 1.0),
-            Op::Activation { .. } => (3, 1.0),
-            _ => continue,
+        let facts = node.op.facts();
+        let (kind, amount) = match facts.class {
+            Class::Convolution => (0, (shape[0] * facts.window.map_or(1, |window| window.area())) as f64),
+            Class::Linear => (1, shape[0] as f64),
+            Class::Norm => (2, 1.0),
+            Class::Activation => (3, 1.0),
+            Class::Pooling | Class::Join | Class::Shortcut | Class::Other => continue,
         };
         *amounts.entry((std::cmp::Reverse(shape[1] * shape[2]), kind)).or_insert(0.0) += amount;
     }

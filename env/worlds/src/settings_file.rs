@@ -86,7 +86,9 @@ impl SettingsFile {
         let (key, reason) = match &error {
             WorldError::Setting { key, reason }
             | WorldError::Env(EnvError::Setting { key, reason })
-            | WorldError::Teacher(cgym_teachers::Error::Setting { key, reason }) => (key.clone(), reason.clone()),
+            | WorldError::Teacher(cgym_teachers::Error::Setting { key, reason }) => {
+                (key.clone(), reason.clone())
+            }
             WorldError::Env(EnvError::UnknownId { .. }) if flags.env.is_none() => {
                 ("env".to_owned(), error.to_string())
             }

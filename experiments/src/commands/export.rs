@@ -40,7 +40,7 @@ pub(super) fn export(args: &ExportArgs, json: bool) -> Result<(), Error> {
         "settings": record.settings,
         "reward_top1": outcome.map(|outcome| outcome.top1),
         "preserve_ratio": outcome.map(|outcome| outcome.preserve_ratio),
-        "macs": cost.macs,
+        "macs": outcome.map_or(cost.macs, |outcome| outcome.macs),
         "parameters": outcome.map_or(cost.parameters, |outcome| outcome.parameters),
         "bytes": outcome.map_or(cost.weight_bytes, |outcome| outcome.bytes),
         "out": out,
@@ -62,8 +62,8 @@ pub(super) fn export(args: &ExportArgs, json: bool) -> Result<(), Error> {
     report::print(json, &summary, || {
         format!(
             "{} MACs, {} parameters: {}/graph.json and {}/weights.safetensors",
-            report::count(Some(cost.macs)),
-            report::count(Some(cost.parameters)),
+            report::count(outcome.map(|outcome| outcome.macs)),
+            report::count(outcome.map(|outcome| outcome.parameters)),
             out.display(),
             out.display()
         )

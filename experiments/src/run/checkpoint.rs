@@ -1,8 +1,8 @@
-//! Checkpoints: the agent after a number of episodes, in a folder that is whole or not there.
+//! Checkpoints: the agent after a number of episodes, in a folder that is written atomically.
 //!
-//! `checkpoints/episode-<number>/` is written under another name and renamed. Its `manifest.json`
-//! is written last and holds the SHA-256 of every file and of the episodes played until then, so
-//! that a checkpoint that was damaged, or that belongs to other episodes, is passed over.
+//! `checkpoints/episode-<number>/` is written under a temporary name and then renamed. Its
+//! `manifest.json` is written last and contains the SHA-256 of every file and of the episodes so far.
+//! A checkpoint that is damaged or belongs to other episodes is skipped.
 
 use std::{
     collections::BTreeMap,
@@ -20,7 +20,7 @@ use crate::Error;
 const FORMAT: &str = "cgym-checkpoint-1";
 const KEPT: usize = 2;
 const MANIFEST: &str = "manifest.json";
-/// The agent's folder in a checkpoint.
+/// Name of the folder with the agent in a checkpoint.
 pub(super) const AGENT: &str = "agent";
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -28,16 +28,16 @@ pub(super) const AGENT: &str = "agent";
 struct Manifest {
     format: String,
     episodes: usize,
-    /// SHA-256 of that many lines of `episodes.jsonl`.
+    /// SHA-256 of the first `episodes` lines of `episodes.jsonl`.
     episodes_sha256: String,
-    /// SHA-256 of every file, by its path in the checkpoint.
+    /// SHA-256 of every file, keyed by its path in the checkpoint.
     files: BTreeMap<String, String>,
 }
 
-/// Saves `agent` as it is after all episodes of `log`, and forgets all but the last two checkpoints.
+/// Saves `agent` after all episodes of `log` and removes all but the last two checkpoints.
 ///
 /// # Errors
-/// [`Error::File`] when something cannot be written; earlier checkpoints are then still there.
+/// [`Error::Input`] if a file cannot be written; earlier checkpoints are kept then.
 pub fn save(folder: &Path, agent: &dyn Agent, log: &EpisodeLog) -> Result<(), Error> {
     let episodes = log.records().len();
     let path = folder.join(format!("episode-{episodes:06}"));
@@ -53,7 +53,7 @@ pub fn save(folder: &Path, agent: &dyn Agent, log: &EpisodeLog) -> Result<(), Er
     if let Err(error) = written {
         fs::remove_dir_all(&temporary).ok();
         return Err(Error::Input(format!(
-            "no checkpoint could be saved: {error}; `cgym resume` goes on from what is saved"
+            "no checkpoint could be saved: {error}; `cgym resume` continues from what is saved"
         )));
     }
     files::sync_folder(folder);
@@ -86,13 +86,14 @@ fn write(temporary: &Path, agent: &dyn Agent, log: &EpisodeLog) -> Result<(), Er
     Ok(files::write_json(&temporary.join(MANIFEST), &manifest)?)
 }
 
-/// Restores `agent`, which is new, from its newest intact checkpoint that fits `log`, and returns
-/// the number of episodes until then; 0 where there is none.
+/// Restores the new `agent` from the latest intact checkpoint that fits `log`, and returns the
+/// number of episodes at that checkpoint; 0 if there is none.
 ///
 /// Checkpoints that are skipped are reported to `warn`.
 ///
 /// # Errors
-/// Where every checkpoint fails to load, so that the agent is neither new nor restored.
+/// If an intact checkpoint fails to load and no earlier one loads: the agent may then be partly
+/// loaded.
 pub fn restore(
     folder: &Path,
     agent: &mut dyn Agent,
@@ -119,10 +120,10 @@ pub fn restore(
     }
 }
 
-/// Whether a checkpoint is whole and of these episodes.
+/// Checks that a checkpoint is intact and belongs to the episodes of `log`.
 ///
 /// # Errors
-/// [`Error::File`] naming what is not.
+/// [`Error::File`] with the first file that does not fit.
 pub fn verify(path: &Path, log: &EpisodeLog) -> Result<(), Error> {
     let manifest: Manifest = files::read_json(&path.join(MANIFEST))?;
     if manifest.format != FORMAT {
@@ -132,7 +133,7 @@ pub fn verify(path: &Path, log: &EpisodeLog) -> Result<(), Error> {
         ));
     }
     if log.digest(manifest.episodes).as_ref() != Some(&manifest.episodes_sha256) {
-        return Err(Error::file(path, "was saved after other episodes than are recorded"));
+        return Err(Error::file(path, "was saved after other episodes than those recorded"));
     }
     for (name, hash) in &manifest.files {
         let file = path.join(name);
@@ -144,7 +145,7 @@ pub fn verify(path: &Path, log: &EpisodeLog) -> Result<(), Error> {
     Ok(())
 }
 
-/// Removes what earlier stops left half written or half removed.
+/// Removes checkpoints that an interrupted process left incomplete.
 fn remove_leftovers(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         if entry.file_name().to_string_lossy().starts_with(".episode-") {
@@ -153,7 +154,7 @@ fn remove_leftovers(folder: &Path) {
     }
 }
 
-/// All checkpoints, the earliest first.
+/// All checkpoints in ascending order of episodes.
 pub fn list(folder: &Path) -> Vec<(usize, PathBuf)> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let mut found: Vec<(usize, PathBuf)> = entries
@@ -167,7 +168,7 @@ pub fn list(folder: &Path) -> Vec<(usize, PathBuf)> {
     found
 }
 
-/// Every file below `folder`.
+/// All files below `folder`.
 fn files_in(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).map_err(|error| Error::file(folder, error))? {
@@ -181,7 +182,7 @@ fn files_in(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(found)
 }
 
-/// The path of `file` in `folder`, with slashes on every system.
+/// The path of `file` relative to `folder`, with slashes on every system.
 fn name_in(folder: &Path, file: &Path) -> String {
     let inner = file.strip_prefix(folder).unwrap_or(file);
     inner.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/")

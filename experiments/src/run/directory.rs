@@ -1,16 +1,16 @@
-//! A run's folder: made once, never overwritten, played in by one process at a time.
+//! The run directory: created once, never overwritten, used by one process at a time.
 //!
-//! | name | what it holds |
+//! | name | contents |
 //! |---|---|
-//! | `pretrained/` | the agent whose policy the run started from, where it is another run's |
-//! | `config.toml` | the resolved configuration; `cgym search --config` repeats the run with it |
-//! | `episodes.jsonl` | one [`EpisodeRecord`](cgym_env::EpisodeRecord) a line, without times |
-//! | `teacher.json` | what the teacher is and scores |
-//! | `checkpoints/` | the agent at two moments, see [`super::checkpoint`] |
-//! | `best/` | `graph.json`, `weights.safetensors` and `episode.json` of the best candidate |
-//! | `baselines.jsonl` | the episodes of the policies compared with |
-//! | `summary.json` | the result; where it is, the run has finished |
-//! | `events.out.tfevents.*` | curves for TensorBoard |
+//! | `pretrained/` | the agent whose policy the run started from, if it started from another run's |
+//! | `config.toml` | the resolved settings; `cgym search --config` repeats the run |
+//! | `episodes.jsonl` | one [`EpisodeRecord`](cgym_env::EpisodeRecord) per line, without times |
+//! | `teacher.json` | model, dataset, cost, accuracy and fingerprint of the teacher |
+//! | `checkpoints/` | the agent after two numbers of episodes, see [`super::checkpoint`] |
+//! | `best/` | the best candidate: `graph.json`, `weights.safetensors`, `episode.json` and, in methods with a coded size, the coded weights |
+//! | `baselines.jsonl` | the episodes of the baselines |
+//! | `summary.json` | the result, written when the run has finished |
+//! | `events.out.tfevents.*` | events for TensorBoard |
 
 use std::{
     fs::{self, File, TryLockError},
@@ -23,24 +23,24 @@ use cgym_worlds::files;
 use crate::Error;
 
 const LOCK: &str = ".lock";
-/// The folder of the agent that a run started from.
+/// Name of the folder with the agent that a run started from.
 pub const PRETRAINED: &str = "pretrained";
 
-/// An open run directory; other processes are kept out until it is dropped.
+/// An open run directory. It is locked against other processes until it is dropped.
 pub struct RunDirectory {
     path: PathBuf,
     _lock: File,
 }
 
 impl RunDirectory {
-    /// Makes a new run directory with its `config.toml`, a copy of the agent in `pretrained` and no
-    /// episodes: `out`, or `runs/<stem>-<n>` with the first free n from 1.
+    /// Creates a run directory with `config.toml`, a copy of the agent in `pretrained` and no episodes:
+    /// `out`, or `runs/<stem>-<n>` with the least unused n from 1.
     ///
-    /// It appears under its name with all of it in it, so that there is no moment at which a
-    /// stopped run could not be resumed.
+    /// The directory is renamed to its name when it is complete, so that a run can be resumed from its
+    /// first moment.
     ///
     /// # Errors
-    /// [`Error::File`] where `out` exists or cannot be made.
+    /// [`Error::File`] if `out` exists or cannot be created.
     pub fn create(
         out: Option<&Path>,
         stem: &str,
@@ -80,30 +80,30 @@ impl RunDirectory {
         lock(staging)
     }
 
-    /// Opens a run directory to go on in it.
+    /// Opens a run directory to continue the run.
     ///
     /// # Errors
-    /// [`Error::File`] where there is none, or where another process plays in it.
+    /// [`Error::File`] if it is not a run directory or another process has locked it.
     pub fn open(path: &Path) -> Result<Self, Error> {
         check(path)?;
         Ok(Self { _lock: lock(path)?, path: path.to_owned() })
     }
 
-    /// The folder.
+    /// The path of the run directory.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// A file or folder in it.
+    /// The path of a file or folder in the run directory.
     pub fn join(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
 }
 
-/// Refuses what is no run directory.
+/// Refuses a path that is not a run directory.
 ///
 /// # Errors
-/// [`Error::File`] saying what is missing.
+/// [`Error::File`] with the reason.
 pub fn check(path: &Path) -> Result<(), Error> {
     match fs::metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -120,10 +120,10 @@ pub fn check(path: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// Refuses an existing `out`, before anything costly is done for it.
+/// Refuses an existing `out` before anything costly is computed.
 ///
 /// # Errors
-/// [`Error::File`] where it exists.
+/// [`Error::File`] if it exists.
 pub fn refuse_existing(out: Option<&Path>) -> Result<(), Error> {
     match out {
         Some(path) if path.symlink_metadata().is_ok() => Err(exists(path)),
@@ -135,7 +135,7 @@ fn exists(path: &Path) -> Error {
     Error::file(path, "already exists and is never overwritten; give another --out, or `cgym resume` it")
 }
 
-/// Renames `staging` to `path`; false where something is there already.
+/// Renames `staging` to `path`; returns false if `path` exists.
 fn claim(staging: &Path, path: &Path) -> Result<bool, Error> {
     if path.symlink_metadata().is_ok() {
         return Ok(false);
@@ -154,7 +154,7 @@ fn claim_numbered(staging: &Path, folder: &Path, stem: &str) -> Result<PathBuf, 
             return Ok(path);
         }
     }
-    Err(Error::file(folder, "has no free name left"))
+    Err(Error::file(folder, "every numbered name is in use"))
 }
 
 fn lock(folder: &Path) -> Result<File, Error> {

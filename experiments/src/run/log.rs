@@ -1,4 +1,4 @@
-//! `episodes.jsonl`: one finished episode a line, only ever added to.
+//! `episodes.jsonl`: one finished episode per line, append-only.
 
 use std::{
     fs::{self, File},
@@ -12,22 +12,23 @@ use cgym_worlds::files::sha256;
 
 use crate::Error;
 
-/// The episodes of a run, in memory and in a file.
+/// The episodes of a run, in memory and in `episodes.jsonl`.
 pub struct EpisodeLog {
     file: File,
     path: PathBuf,
-    /// The bytes of the file.
+    /// The contents of the file.
     bytes: Vec<u8>,
-    /// Where each line ends in `bytes`.
+    /// The end of each line in `bytes`.
     ends: Vec<usize>,
     records: Vec<EpisodeRecord>,
 }
 
 impl EpisodeLog {
-    /// Opens the file for adding to it; a torn last line, left by a killed process, is cut off.
+    /// Opens the file to append episodes. An incomplete last line, as a killed process leaves it, is
+    /// removed.
     ///
     /// # Errors
-    /// [`Error::File`] naming the first line that is no record.
+    /// [`Error::File`] with the first line that is not a record.
     pub fn open(path: &Path) -> Result<Self, Error> {
         let mut log = Self::read(path)?;
         let refuse = |error: std::io::Error| Error::file(path, format!("cannot be written: {error}"));
@@ -36,13 +37,13 @@ impl EpisodeLog {
         Ok(log)
     }
 
-    /// Reads the file and leaves it as it is, a torn last line passed over.
+    /// Reads the file without changing it; an incomplete last line is ignored.
     ///
     /// # Errors
-    /// [`Error::File`] naming the first line that is no record.
+    /// [`Error::File`] with the first line that is not a record.
     pub fn read(path: &Path) -> Result<Self, Error> {
         if !path.is_file() {
-            return Err(Error::file(path, "is no file"));
+            return Err(Error::file(path, "is not a file"));
         }
         let file = File::open(path).map_err(|error| Error::file(path, error))?;
         let mut bytes = fs::read(path).map_err(|error| Error::file(path, error))?;
@@ -53,7 +54,7 @@ impl EpisodeLog {
         while start < whole {
             let length = log.bytes[start..].iter().position(|&byte| byte == b'\n').unwrap_or(0) + 1;
             let record = serde_json::from_slice(&log.bytes[start..start + length]).map_err(|error| {
-                Error::file(path, format!("line {} is no episode: {error}", log.ends.len() + 1))
+                Error::file(path, format!("line {} is not an episode: {error}", log.ends.len() + 1))
             })?;
             start += length;
             log.ends.push(start);
@@ -67,26 +68,26 @@ impl EpisodeLog {
         &self.records
     }
 
-    /// SHA-256 of the first `episodes` lines; `None` where there are fewer.
+    /// SHA-256 of the first `episodes` lines; `None` if there are fewer.
     pub fn digest(&self, episodes: usize) -> Option<String> {
         let end = if episodes == 0 { 0 } else { *self.ends.get(episodes - 1)? };
         Some(sha256(&self.bytes[..end]))
     }
 
-    /// Whether line `index` is, to the byte, what `record` is written as.
+    /// Whether line `index` is byte for byte the line of `record`.
     ///
     /// # Errors
-    /// When the record cannot be spelled in JSON.
+    /// If the record cannot be written as JSON.
     pub fn is(&self, index: usize, record: &EpisodeRecord) -> Result<bool, Error> {
         let start = if index == 0 { 0 } else { self.ends[index - 1] };
         Ok(self.bytes[start..self.ends[index]]
             == line(record).map_err(|error| Error::file(&self.path, error))?)
     }
 
-    /// Adds an episode and hands it to the system at once.
+    /// Appends an episode and flushes it.
     ///
     /// # Errors
-    /// [`Error::File`], a full disk for one; what was there before stays whole.
+    /// [`Error::File`], for example on a full disk; the earlier lines stay intact.
     pub fn append(&mut self, record: EpisodeRecord) -> Result<(), Error> {
         let line = line(&record).map_err(|error| Error::file(&self.path, error))?;
         if let Err(error) = self.file.write_all(&line).and_then(|()| self.file.flush()) {
@@ -94,8 +95,8 @@ impl EpisodeLog {
             return Err(Error::file(
                 &self.path,
                 format!(
-                    "episode {} cannot be written: {error}; the {} before it are safe, `cgym resume` goes on \
-                     from there",
+                    "episode {} cannot be written: {error}; the {} episodes before it are saved, `cgym resume` \
+                     continues after them",
                     self.records.len(),
                     self.records.len()
                 ),
@@ -107,10 +108,10 @@ impl EpisodeLog {
         Ok(())
     }
 
-    /// Waits until everything is on the disk.
+    /// Waits until all episodes are on the disk.
     ///
     /// # Errors
-    /// [`Error::File`], a full disk for one.
+    /// [`Error::File`], for example on a full disk.
     pub fn sync(&self) -> Result<(), Error> {
         self.file.sync_data().map_err(|error| Error::file(&self.path, format!("cannot be written: {error}")))
     }
@@ -165,7 +166,7 @@ mod tests {
         let path = folder.path().join("episodes.jsonl");
         fs::write(&path, b"{}\n").expect("written");
         let refusal = EpisodeLog::open(&path).map(|_| ()).expect_err("no record").to_string();
-        assert!(refusal.contains("episodes.jsonl: line 1 is no episode"), "{refusal}");
+        assert!(refusal.contains("episodes.jsonl: line 1 is not an episode"), "{refusal}");
     }
 
     #[test]

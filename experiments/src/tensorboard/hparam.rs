@@ -1,15 +1,15 @@
-//! Values of hyper-parameters.
+//! Values of hyper-parameters in TensorBoard's table of runs.
 
 use serde_json::Value;
 
-/// The value of a hyper-parameter, as TensorBoard's table can hold it.
+/// The value of a hyper-parameter, in a type that TensorBoard's table supports.
 #[derive(Clone, Debug, PartialEq)]
 pub enum HParam {
-    /// A number, which the table can sort and filter by range.
+    /// A number; the table can sort it and filter it by range.
     Number(f64),
-    /// On or off.
+    /// A Boolean.
     Flag(bool),
-    /// Anything else.
+    /// A text, for all other values.
     Text(String),
 }
 

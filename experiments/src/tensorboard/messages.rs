@@ -20,7 +20,7 @@ const BUCKETS: usize = 30;
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It did what it was asked to.
+    /// It completed.
     Success,
     /// It ended with an error.
     Failure,
@@ -33,7 +33,7 @@ pub(super) fn file_version() -> Event {
     event
 }
 
-/// The mark at whose step TensorBoard forgets what older files hold from there on.
+/// A session start: TensorBoard discards the events of older files from its step on.
 pub(super) fn session_start() -> Event {
     let mut log = SessionLog::new();
     log.set_status(SessionLog_SessionStatus::START);
@@ -42,7 +42,7 @@ pub(super) fn session_start() -> Event {
     event
 }
 
-/// An event with one value.
+/// An event that contains one value.
 pub(super) fn summary(value: Summary_Value) -> Event {
     let mut summary = Summary::new();
     summary.value.push(value);
@@ -58,7 +58,8 @@ pub(super) fn scalar(tag: &str, value: f64) -> Summary_Value {
     message
 }
 
-/// Thirty buckets of equal width, or one where all values are the same; none where there is no value.
+/// A histogram of 30 buckets of equal width, or of one bucket if all values are equal; `None` without
+/// a finite value.
 pub(super) fn histogram(tag: &str, values: &[f64]) -> Option<Summary_Value> {
     #[expect(clippy::cast_possible_truncation, reason = "TensorBoard shows single precision")]
     let finite = values.iter().map(|&value| value as f32).filter(|value| value.is_finite());
@@ -88,7 +89,7 @@ pub(super) fn histogram(tag: &str, values: &[f64]) -> Option<Summary_Value> {
     Some(message)
 }
 
-/// A text; the text plugin's own content is a version number, 0, whose encoding is empty.
+/// A text. The content of the text plugin is the version number 0, whose encoding is empty.
 pub(super) fn text(tag: &str, text: &str) -> Summary_Value {
     let mut tensor = TensorProto::new();
     tensor.set_dtype(DataType::DT_STRING);
@@ -97,7 +98,7 @@ pub(super) fn text(tag: &str, text: &str) -> Summary_Value {
     plugin_value(tag, "text", Vec::new(), tensor)
 }
 
-/// What the table of runs has as columns.
+/// The columns of the table of runs.
 pub(super) fn experiment(hparams: &BTreeMap<String, HParam>, metrics: &[&str]) -> (Tag, HParamsPluginData) {
     let mut experiment = Experiment::new();
     experiment.hparam_infos = RepeatedField::from_iter(hparams.iter().map(|(name, value)| {
@@ -120,7 +121,7 @@ pub(super) fn experiment(hparams: &BTreeMap<String, HParam>, metrics: &[&str]) -
     ("_hparams_/experiment", data)
 }
 
-/// What this run has in the columns; `started` is in seconds since 1970.
+/// The values of this run in the columns; `started` is in seconds since 1970.
 pub(super) fn session_info(hparams: &BTreeMap<String, HParam>, started: f64) -> (Tag, HParamsPluginData) {
     let mut info = SessionStartInfo::new();
     info.set_start_time_secs(started);
@@ -138,7 +139,7 @@ pub(super) fn session_info(hparams: &BTreeMap<String, HParam>, started: f64) -> 
     ("_hparams_/session_start_info", data)
 }
 
-/// How this run ended; `ended` is in seconds since 1970.
+/// The outcome of this run; `ended` is in seconds since 1970.
 pub(super) fn session_end(outcome: Outcome, ended: f64) -> (Tag, HParamsPluginData) {
     let mut info = SessionEndInfo::new();
     info.set_end_time_secs(ended);
@@ -151,22 +152,22 @@ pub(super) fn session_end(outcome: Outcome, ended: f64) -> (Tag, HParamsPluginDa
     ("_hparams_/session_end_info", data)
 }
 
-/// A tag that the hyper-parameter plugin looks for.
+/// A tag of the hyper-parameter plugin.
 pub(super) type Tag = &'static str;
 
-/// An event for the hyper-parameter plugin, which keeps its data beside an empty tensor.
+/// An event for the hyper-parameter plugin, which stores its data beside an empty tensor.
 pub(super) fn hparams_event((tag, data): (Tag, HParamsPluginData)) -> Event {
     let mut shape = TensorShapeProto::new();
     shape.dim.push(TensorShapeProto_Dim::new());
     let mut tensor = TensorProto::new();
     tensor.set_dtype(DataType::DT_FLOAT);
     tensor.set_tensor_shape(shape);
-    // Writing to memory fails only for a missing required field, which proto3 does not have.
+    // Writing to memory fails only if a required field is missing, and proto3 has none.
     let content = data.write_to_bytes().unwrap_or_default();
     summary(plugin_value(tag, "hparams", content, tensor))
 }
 
-/// The value as it is stored: TensorBoard's JSON has no number that is not finite.
+/// The value as it is stored: numbers that are not finite become text, because TensorBoard sends JSON.
 fn stored(value: &HParam) -> HParam {
     match value {
         HParam::Number(number) if !number.is_finite() => HParam::Text(number.to_string()),

@@ -1,4 +1,4 @@
-//! What the log writes, read back by a parser that shares no code with the writer.
+//! Event files, read back by a parser that shares no code with the writer.
 
 use std::{
     fs, io,
@@ -11,7 +11,7 @@ use super::*;
 mod parser;
 use parser::{Field, crc32c, field, fields, records, value_of};
 
-/// A folder that is removed with the test.
+/// A folder that is removed at the end of the test.
 fn folder() -> tempfile::TempDir {
     tempfile::tempdir().expect("a temporary folder")
 }
@@ -30,7 +30,7 @@ fn events(directory: &Path) -> Vec<Vec<u8>> {
     records(&fs::read(&files[0]).expect("an event file"))
 }
 
-/// A place for warnings that the test can read.
+/// The warnings so far, and a function that adds one.
 fn warnings() -> (Arc<Mutex<Vec<String>>>, impl FnOnce(&str) + Send + 'static) {
     let heard = Arc::new(Mutex::new(Vec::new()));
     let kept = Arc::clone(&heard);
@@ -209,7 +209,7 @@ fn each_start_of_a_run_has_a_file_that_sorts_after_the_earlier_ones() {
         let events = records(&fs::read(file).expect("an event file"));
         fields(&events[1]).into_iter().find(|(number, _)| *number == 2).map(|(_, step)| step)
     });
-    // Zero is not written: it is what a missing number stands for.
+    // Zero is not written, because it is the default of an absent number.
     let expected = [None, Some(Field::Varint(10)), Some(Field::Varint(20))];
     assert_eq!(first_steps.collect::<Vec<_>>(), expected, "{files:?}");
 }
@@ -236,10 +236,10 @@ fn a_folder_that_cannot_be_made_gives_one_warning_and_a_silent_log() {
     let heard = heard.lock().expect("no panic");
     assert_eq!(heard.len(), 1, "{heard:?}");
     assert!(heard[0].contains("a-file"), "{}", heard[0]);
-    assert!(heard[0].ends_with("going on without"), "{}", heard[0]);
+    assert!(heard[0].ends_with("continuing without it"), "{}", heard[0]);
 }
 
-/// Takes `room` bytes, then is full.
+/// A disk with space for `room` bytes.
 struct Disk {
     room: usize,
 }

@@ -1,6 +1,6 @@
-//! Rust sources without what is not code.
+//! Removes comments and literals from Rust sources.
 
-/// `source` with comments and the insides of literals blanked out.
+/// `source` with every comment and literal replaced by a space.
 pub fn code_only(source: &str) -> String {
     let mut code = String::with_capacity(source.len());
     let mut rest = source;
@@ -17,7 +17,8 @@ pub fn code_only(source: &str) -> String {
     code
 }
 
-/// How many bytes of a comment or literal `rest` begins with, after the character `before`.
+/// Length in bytes of the comment or literal at the start of `rest`, which follows the character
+/// `before`; 0 if there is none.
 fn skipped(rest: &str, before: Option<char>) -> usize {
     let end = |found: Option<usize>, closing: usize| found.map_or(rest.len(), |at| at + closing);
     if rest.starts_with("//") {
@@ -74,7 +75,7 @@ fn quoted(rest: &str, quote: char) -> usize {
     rest.len()
 }
 
-/// A character literal; a lifetime is code.
+/// Length of a character literal; 0 for a lifetime.
 fn character(rest: &str) -> usize {
     let mut inside = rest.chars().skip(1);
     match (inside.next(), inside.next()) {
@@ -83,7 +84,7 @@ fn character(rest: &str) -> usize {
     }
 }
 
-/// Whether `word` stands in `code` as a whole word.
+/// Whether `code` contains `word` as a whole word.
 pub fn has_word(code: &str, word: &str) -> bool {
     code.split(|letter| !is_word(letter)).any(|found| found == word)
 }

@@ -1,9 +1,9 @@
-//! The cost of a pruned network as an exact integer function of how much is kept.
+//! The cost of a pruned network as an exact integer function of the atoms kept per coupling group.
 //!
-//! Every node's channel count is affine in the atoms kept of each coupling group, and every cost
-//! is at most a product of two channel counts. So a whole network's cost is a quadratic form with
-//! whole coefficients, built once from graph and coupling; changing one group costs only the work
-//! of the groups that meet it in some layer.
+//! The number of channels of a node is affine in the atoms kept of each group, and the cost of a
+//! layer is at most a product of two numbers of channels. The cost of a network is therefore a
+//! quadratic form with integer coefficients, which is built once from graph and coupling. After a
+//! change of one group, only its terms and its products with groups of the same layers are computed.
 
 use cgym_teachers::{
     Error,
@@ -14,13 +14,13 @@ use cgym_teachers::{
 
 use crate::{BudgetUnit, method::CostFunction};
 
-/// Σ c + Σ aᵢ·kᵢ + Σ bᵢ·kᵢ² + Σ dᵢⱼ·kᵢ·kⱼ over the atoms kept kᵢ of each variable group.
+/// The quadratic form c + Σ aᵢ·kᵢ + Σ bᵢ·kᵢ² + Σ dᵢⱼ·kᵢ·kⱼ of the atoms kept kᵢ of each variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Form {
     constant: u64,
     linear: Vec<u64>,
     square: Vec<u64>,
-    /// For each variable, who it is multiplied with; every pair stands under both of its ends.
+    /// Per variable i, the pairs (j, dᵢⱼ); every product is listed under both of its variables.
     cross: Vec<Vec<(usize, u64)>>,
 }
 
@@ -34,7 +34,7 @@ impl Form {
         }
     }
 
-    /// The whole form at `kept`.
+    /// The value of the form at `kept`.
     fn value(&self, kept: &[u64]) -> u64 {
         let mut twice_cross = 0;
         let mut sum = self.constant;
@@ -46,13 +46,13 @@ impl Form {
         sum + twice_cross / 2
     }
 
-    /// The cost of one more atom of `variable` at `kept`, without its own square.
+    /// The coefficient of `variable` at `kept`, without its square: aᵢ + Σ dᵢⱼ·kⱼ.
     fn slope(&self, variable: usize, kept: &[u64]) -> u64 {
         let cross = self.cross[variable].iter().map(|&(other, d)| d * kept[other]).sum::<u64>();
         self.linear[variable] + cross
     }
 
-    /// The share of the value that depends on `variable`, with `count` atoms at this `slope`.
+    /// The terms that depend on `variable`, for `count` atoms and this `slope`.
     fn part(&self, variable: usize, slope: u64, count: u64) -> u64 {
         (self.square[variable] * count + slope) * count
     }
@@ -98,14 +98,14 @@ impl CostFunction for Form {
     }
 }
 
-/// A channel count: the channels that always stay and those that each variable's atom adds.
+/// A number of channels: a constant, and the channels per atom of each variable.
 struct Affine {
     constant: u64,
     slopes: Vec<(usize, u64)>,
 }
 
-/// Costs of a graph as functions of the atoms kept of some of its coupling groups; all other
-/// groups are whole.
+/// Costs of a graph as functions of the atoms kept of some of its coupling groups, the variables.
+/// All other groups are kept whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CostModel {
     groups: Vec<usize>,
@@ -114,16 +114,16 @@ pub struct CostModel {
     parameters: Form,
     activation_bytes: Form,
     weight_bytes: Form,
-    /// For each node, the variables that its cost hangs on.
+    /// Per node, the variables that its cost depends on.
     touching: Vec<Vec<usize>>,
 }
 
 impl CostModel {
-    /// A model in which the groups `groups` of `coupling`, without repeats, vary.
+    /// A model whose variables are the groups `groups` of `coupling`, without repeats.
     ///
     /// # Errors
-    /// [`Error::Channels`] for a group that does not exist, cannot lose channels or is not
-    /// [uniform](uniform_groups); shapes that do not fit.
+    /// [`Error::Channels`] for a group that does not exist, is listed twice, is not removable or is not
+    /// [uniform](uniform_groups); the error of shapes that do not fit.
     pub fn new(graph: &Graph, coupling: &Coupling, groups: &[usize]) -> Result<Self, Error> {
         let uniform = uniform_groups(coupling);
         let mut variable_of = vec![None; coupling.atoms];
@@ -159,8 +159,8 @@ impl CostModel {
         Ok(model)
     }
 
-    /// Adds the costs of a node, as [`Node::cost`] counts them, as functions of the channels that it
-    /// reads and gives.
+    /// Adds the costs of a node, as [`Node::cost`] counts them, as functions of its input and output
+    /// channels.
     fn add(&mut self, node: &Node, shape: Shape, input: &Affine, output: &Affine) {
         let pixels = (shape[1] * shape[2]) as u64;
         let mut touching = Vec::new();
@@ -190,28 +190,28 @@ impl CostModel {
         self.touching.push(touching);
     }
 
-    /// The variable groups, in the order in which `kept` lists them.
+    /// The groups that are variables, in the order of `kept`.
     pub fn groups(&self) -> &[usize] {
         &self.groups
     }
 
-    /// Atoms of each variable group of the whole network.
+    /// Number of atoms of each variable in the whole network.
     pub fn atoms(&self) -> &[u64] {
         &self.atoms
     }
 
-    /// For each node of the graph, the variables that its MACs or parameters hang on, ascending.
+    /// Per node of the graph, the variables that its MACs or parameters depend on, in ascending order.
     pub fn touching(&self) -> &[Vec<usize>] {
         &self.touching
     }
 
-    /// The cost with `kept` atoms of each variable group; what [`Graph::cost`] gives of the
-    /// network after surgery.
+    /// The cost with `kept` atoms of each variable. It equals [`Graph::cost`] of the network after
+    /// surgery.
     ///
     /// # Panics
-    /// When `kept` has not one count for each variable group.
+    /// If `kept` does not have one count per variable.
     pub fn cost(&self, kept: &[u64]) -> Cost {
-        assert_eq!(kept.len(), self.groups.len(), "one count a variable group");
+        assert_eq!(kept.len(), self.groups.len(), "one count per variable");
         Cost {
             macs: self.macs.value(kept),
             parameters: self.parameters.value(kept),
@@ -220,7 +220,7 @@ impl CostModel {
         }
     }
 
-    /// The cost in `unit`; `None` where it is not a function of channel counts.
+    /// The cost in `unit`; `None` if it is not a function of the numbers of channels.
     pub fn form(&self, unit: BudgetUnit) -> Option<&dyn CostFunction> {
         [
             (BudgetUnit::MACS, &self.macs),
@@ -247,9 +247,9 @@ fn affine(channels: &[usize], variable_of: &[Option<usize>], atoms: &[u64]) -> A
     Affine { constant, slopes: slopes.collect() }
 }
 
-/// For each group, whether its atoms are alike: in every node each stands for as many channels as
-/// the others. Only then does a cost follow from how many are kept, whichever they are. A group
-/// that is not (a sum of a concatenation and a single layer makes one) has to stay whole.
+/// Per group, whether it is uniform: in every node all of its atoms have the same number of channels.
+/// Only then is the cost a function of the number of atoms kept. A group that is not uniform, such as
+/// one from a sum of a concatenation and a single layer, has to be kept whole.
 pub fn uniform_groups(coupling: &Coupling) -> Vec<bool> {
     let mut group_of = vec![0; coupling.atoms];
     for (index, group) in coupling.groups.iter().enumerate() {

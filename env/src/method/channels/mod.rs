@@ -16,19 +16,18 @@ mod sites;
 use std::sync::Arc;
 
 use cgym_teachers::{
-    Error, cost::Cost, coupling::Coupling, engine::Images, graph::Graph, pruner::Pruner,
+    Error, cost::Cost, coupling::Coupling, engine::Images, graph::Graph, named, pruner::Pruner,
     reconstruct::Sampling, weights::Weights,
 };
 
 pub use cost_model::{CostModel, uniform_groups};
 
-use super::{CostFunction, Method, MethodKind, Site, Surgery};
+use super::{CostFunction, FEATURES, Method, MethodKind, Site, Surgery, features::static_features};
 use crate::{
     Budget, BudgetUnit, EnvError, SPLIT_SEED,
-    family::Material,
-    layerwise::{FEATURES, static_features},
-    names::named,
-    settings::{Layer, Table, refuse},
+    fields::{Table, refuse},
+    layer::Layer,
+    play::Material,
     table,
 };
 
@@ -86,7 +85,10 @@ table! {
 impl Table for ChannelScore {
     fn check(&self) -> Result<(), EnvError> {
         if self.refit && self.calibration_images == Some(0) {
-            return Err(refuse("calibration_images", "0 images leave nothing to refit on; give at least 1, or refit = false"));
+            return Err(refuse(
+                "calibration_images",
+                "0 images leave nothing to refit on; give at least 1, or refit = false",
+            ));
         }
         if self.points == 0 {
             return Err(refuse("points", "0 is too few, give at least 1"));
@@ -141,7 +143,11 @@ impl MethodKind for Channels {
         settings.lower_bound
     }
 
-    fn method(graph: &Graph, settings: &ChannelSettings, _budget: &Budget) -> Result<Arc<dyn Method>, EnvError> {
+    fn method(
+        graph: &Graph,
+        settings: &ChannelSettings,
+        _budget: &Budget,
+    ) -> Result<Arc<dyn Method>, EnvError> {
         Ok(Arc::new(ChannelMethod::new(graph, settings)?))
     }
 
@@ -239,4 +245,3 @@ impl Surgery for ChannelSurgery {
         self.pruner.prune(&kept)
     }
 }
-

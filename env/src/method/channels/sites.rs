@@ -1,20 +1,20 @@
-//! What is decided about: the coupling groups in scope, and which channel counts are legal.
+//! The sites of channel pruning: the coupling groups in scope and their legal numbers of channels.
 
 use cgym_teachers::{
     coupling::{Coupling, Group},
-    graph::{Graph, NodeIndex, Op},
+    graph::{Flow, Graph, NodeIndex},
 };
 
 use super::{ChannelSettings, Scope, cost_model::uniform_groups};
 use crate::method::{Ladder, Site};
 
-/// The sites of `graph`, in the order of the layers decided about, each with its coupling group.
+/// The sites of `graph` in the order of their layers, each with the index of its coupling group.
 ///
-/// A site is a coupling group; its amounts are atoms, and its channels are those of the group's
-/// first producer. Where a grouped convolution couples channels, only whole atoms of several
-/// channels can be removed. A site is named after the first layer that reads the group, with the
-/// producer's name in brackets where several groups share that layer. Groups that no layer reads,
-/// and groups whose cost does not follow from a count, stay whole.
+/// A site is a coupling group. Its amounts are counted in atoms, and its channels are those of the
+/// first producer of the group. If a grouped convolution couples channels, an atom has several
+/// channels, which are kept or removed together. A site is named after the first layer that reads the
+/// group; the name of the producer follows in brackets if several groups share that layer. Groups
+/// that no layer reads and groups that are not uniform are kept whole.
 pub(super) fn sites(graph: &Graph, coupling: &Coupling, settings: &ChannelSettings) -> Vec<(usize, Site)> {
     let uniform = uniform_groups(coupling);
     let summed = summed_atoms(graph, coupling);
@@ -51,7 +51,7 @@ fn site(
     let channels_per_atom = (coupling.channels[producer].len() / atoms).max(1);
     let multiple = settings.channel_multiple;
     let step = multiple / greatest_common_divisor(multiple, channels_per_atom);
-    // 0.2 · 5 channels are 1 channel, whatever the last bit of the product is.
+    // The margin absorbs rounding errors: 0.2 · 5 channels are 1 channel.
     let channels = (settings.lower_bound * (atoms * channels_per_atom) as f64 - 1e-9).ceil() as usize;
     let least = channels.div_ceil(channels_per_atom);
     Site {
@@ -62,11 +62,11 @@ fn site(
     }
 }
 
-/// Atoms that some sum adds up.
+/// Per atom, whether it is part of a sum.
 fn summed_atoms(graph: &Graph, coupling: &Coupling) -> Vec<bool> {
     let mut summed = vec![false; coupling.atoms];
     for (node, channels) in graph.nodes().iter().zip(&coupling.channels) {
-        if node.op == Op::Add {
+        if node.op.facts().flow == Flow::Sum {
             channels.iter().for_each(|&atom| summed[atom] = true);
         }
     }

@@ -1,4 +1,4 @@
-//! Records and protocol-buffer fields, read by the book.
+//! A parser of records and protocol-buffer fields, written from their specifications.
 
 /// One field's value, by its wire type.
 #[derive(Clone, Debug, PartialEq)]
@@ -9,7 +9,7 @@ pub(super) enum Field {
     Fixed32(u32),
 }
 
-/// The payloads of a file's records, after checking every length and both checksums.
+/// The payloads of the records in a file; checks every length and both checksums.
 pub(super) fn records(mut file: &[u8]) -> Vec<Vec<u8>> {
     let mut payloads = Vec::new();
     while !file.is_empty() {
@@ -23,7 +23,7 @@ pub(super) fn records(mut file: &[u8]) -> Vec<Vec<u8>> {
     payloads
 }
 
-/// The fields of a message in their order.
+/// The fields of a message, in order.
 pub(super) fn fields(mut message: &[u8]) -> Vec<(u64, Field)> {
     let mut found = Vec::new();
     while !message.is_empty() {
@@ -43,7 +43,7 @@ pub(super) fn fields(mut message: &[u8]) -> Vec<(u64, Field)> {
     found
 }
 
-/// The one field `number` of a message.
+/// The field `number` of a message, which must occur once.
 pub(super) fn field(message: &[u8], number: u64) -> Field {
     let all = fields(message);
     let mut found = all.iter().filter(|(other, _)| *other == number);
@@ -52,7 +52,7 @@ pub(super) fn field(message: &[u8], number: u64) -> Field {
     value.clone()
 }
 
-/// The one value in an event's summary.
+/// The value in the summary of an event, which must have one.
 pub(super) fn value_of(event: &[u8]) -> Vec<u8> {
     let Field::Bytes(summary) = field(event, 5) else { panic!("a summary") };
     let Field::Bytes(value) = field(&summary, 1) else { panic!("a value") };
@@ -64,7 +64,7 @@ pub(super) fn doubles(packed: &[u8]) -> Vec<f64> {
     packed.chunks(8).map(|eight| f64::from_le_bytes(eight.try_into().expect("eight bytes"))).collect()
 }
 
-/// CRC-32C, bit by bit.
+/// CRC-32C, computed bit by bit.
 pub(super) fn crc32c(bytes: &[u8]) -> u32 {
     let fold = |crc: u32, _| if crc & 1 == 1 { (crc >> 1) ^ 0x82f6_3b78 } else { crc >> 1 };
     !bytes.iter().fold(!0, |crc, &byte| (0..8).fold(crc ^ u32::from(byte), fold))

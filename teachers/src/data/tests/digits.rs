@@ -79,7 +79,7 @@ fn rejects_a_class_above_9() {
 #[test]
 fn rejects_what_is_no_number_or_no_text() {
     rejected(&lines("a,b"), &["record 2", "whole number"]);
-    rejected(&[0xff, 0xfe], &["no text"]);
+    rejected(&[0xff, 0xfe], &["not text"]);
 }
 
 #[test]

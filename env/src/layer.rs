@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::table::refuse;
-use crate::{EnvError, nearest};
+use crate::{EnvError, fields::refuse, nearest};
 
 /// Keys and values of some tables, nothing checked against anything else.
 ///
@@ -66,12 +65,17 @@ impl Layer {
         self.tables.get(table).cloned().unwrap_or_default()
     }
 
-    /// This layer where it has a value, `base` elsewhere. An id in this layer replaces what `base`
-    /// says about everything that an id spells.
+    /// This layer where it has a value, `base` elsewhere.
+    ///
+    /// Different ids in both layers are two environments: what `base` says about model, dataset, game,
+    /// budget, reward and score belongs to its own id and is dropped. A `base` without an id is a set
+    /// of changes to any id, and keeps them.
     #[must_use]
     pub fn over(self, mut base: Self) -> Self {
-        if self.env.is_some() {
-            for table in ["game", "budget", "reward"] {
+        if let (Some(own), Some(other)) = (&self.env, &base.env)
+            && own != other
+        {
+            for table in ["game", "budget", "reward", "score"] {
                 base.tables.remove(table);
             }
             for (table, keys) in
@@ -126,12 +130,26 @@ mod tests {
     }
 
     #[test]
-    fn an_id_above_replaces_what_an_id_spells() {
-        let file = Layer::of_id("a").with("network", "model", "lenet5").with("data", "reward_images", 30);
-        let merged = Layer::of_id("b").over(file.with("budget", "share", 0.5));
-        assert_eq!((merged.env.as_deref(), merged.get("network", "model")), (Some("b"), None));
+    fn an_id_above_replaces_another_environment() {
+        let (amc, other) = ("AMC-ResNet20-Digits-MACs30-v0", "AMC-ResNet20-Digits-MACs50-v0");
+        let file = Layer::of_id(amc)
+            .with("network", "model", "lenet5")
+            .with("data", "reward_images", 30)
+            .with("budget", "share", 0.5)
+            .with("score", "points", 3);
+        let merged = Layer::of_id(other).over(file.clone());
+        assert_eq!((merged.env.as_deref(), merged.get("network", "model")), (Some(other), None));
         assert_eq!(merged.get("budget", "share"), None);
         assert_eq!(merged.get("data", "reward_images"), Some(&Value::from(30)));
+        assert_eq!(merged.get("score", "points"), None);
+        assert_eq!(Layer::of_id(amc).over(file.clone()), file);
+    }
+
+    #[test]
+    fn a_file_without_an_id_changes_the_id_above() {
+        let file = Layer::default().with("game", "lower_bound", 0.1).with("reward", "name", "err-log-macs");
+        let merged = Layer::of_id("AMC-ResNet20-Digits-MACs50-v0").over(file.clone());
+        assert_eq!(merged.tables, file.tables);
     }
 
     #[test]

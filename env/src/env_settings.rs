@@ -4,24 +4,23 @@
 //! the game. A struct's field docs are the help text, and its defaults stand nowhere else. An id is
 //! a short spelling of some settings; a file and flags add others in [`Layer`]s: id < file < flags.
 
-mod layer;
-mod table;
-mod tables;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-pub use layer::Layer;
-pub(crate) use table::refuse;
-pub use table::{Field, Fields, NoSettings, Table, read, write};
-pub use tables::{Data, ImageSize, Network};
-
 use crate::{
     Budget, EnvError,
-    family::{FAMILIES, Family, Rules, Tables},
-    id, nearest,
+    family::{Family, Rules, Tables},
+    fields::{Field, Fields, NoSettings, read, refuse, write},
+    id,
+    layer::Layer,
+    nearest,
+    registry::FAMILIES,
+    tables::{Data, Network},
 };
 
 /// Names of an environment's tables.
@@ -75,8 +74,12 @@ impl EnvSettings {
     /// # Errors
     /// [`EnvError::UnknownId`]; [`EnvError::Setting`] for an unknown key or a value outside its range.
     pub fn resolve(given: &Layer) -> Result<Self, EnvError> {
-        let mut base = base(given)?;
-        let family = family(&base, given)?;
+        let base = base(given)?;
+        Self::of_family(family(&base, given)?, base, given)
+    }
+
+    /// The settings of `given` in a game, over what an id says.
+    fn of_family(family: &'static dyn Family, mut base: Layer, given: &Layer) -> Result<Self, EnvError> {
         if base.get("game", "name").and_then(Value::as_str) != Some(family.name()) {
             base.tables.remove("game");
             base.tables.remove("budget");
@@ -84,9 +87,8 @@ impl EnvSettings {
                 base = base.with("budget", "unit", unit.as_str()).with("budget", "share", 0.5);
             }
         }
-        let model = |layer: &Layer| {
-            layer.get("network", "model").and_then(Value::as_str).map(ToOwned::to_owned)
-        };
+        let model =
+            |layer: &Layer| layer.get("network", "model").and_then(Value::as_str).map(ToOwned::to_owned);
         let model = model(given).or_else(|| model(&base)).unwrap_or_else(|| Network::default().model);
         // The id is in `base` already.
         let given = Layer { env: None, tables: given.tables.clone() };
@@ -107,14 +109,23 @@ impl EnvSettings {
                     let known: Vec<&str> = units.iter().map(|unit| unit.as_str()).collect();
                     return Err(refuse(
                         "budget.unit",
-                        format!("`{}` cannot count {}; known: {}", family.name(), budget.unit, known.join(", ")),
+                        format!(
+                            "`{}` cannot count {}; known: {}",
+                            family.name(),
+                            budget.unit,
+                            known.join(", ")
+                        ),
                     ));
                 }
                 budget
             }
         };
         let rules = family.rules(
-            &Tables { game: merged.table("game"), reward: merged.table("reward"), score: merged.table("score") },
+            &Tables {
+                game: merged.table("game"),
+                reward: merged.table("reward"),
+                score: merged.table("score"),
+            },
             &budget,
         )?;
         Ok(Self {
@@ -129,7 +140,7 @@ impl EnvSettings {
 
     /// The id that these settings are, or differ from in settings that an id does not spell.
     pub fn id(&self) -> String {
-        id::spell(self)
+        id::spell(self.family, self.version, &self.network.model, self.data.dataset, &self.budget)
     }
 
     /// All settings as a layer: [`EnvSettings::resolve`] of it gives the same again.
@@ -157,8 +168,7 @@ impl EnvSettings {
 
     /// The fields of every table in this game, by the name of the table.
     pub fn fields(&self) -> Vec<(&'static str, Vec<Field>)> {
-        const NAME: Field =
-            Field { key: "name", help: "The game; `cgym envs` lists them.", kind: "String" };
+        const NAME: Field = Field { key: "name", help: "The game; `cgym envs` lists them.", kind: "String" };
         const VERSION: Field =
             Field { key: "version", help: "Version of the game's dynamics and rewards.", kind: "u32" };
         let [game, reward, score] = self.family.fields();

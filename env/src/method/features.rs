@@ -1,11 +1,9 @@
 //! The eleven features of a decision, scaled to [0, 1].
 
-use cgym_teachers::{
-    Error,
-    graph::{Graph, Op},
-};
+use cgym_teachers::{Error, graph::Graph};
 
-use crate::{BudgetUnit, method::Site};
+use super::Site;
+use crate::BudgetUnit;
 
 /// Length of an observation.
 pub const FEATURES: usize = 11;
@@ -37,9 +35,9 @@ pub const FEATURES: usize = 11;
 pub const FEATURE_NAMES: [&str; FEATURES] =
     ["t", "n", "c", "h", "w", "stride", "k", "macs", "reduced", "rest", "previous"];
 
-pub(super) const REDUCED: usize = 8;
+pub(crate) const REDUCED: usize = 8;
 const REST: usize = 9;
-pub(super) const PREVIOUS: usize = 10;
+pub(crate) const PREVIOUS: usize = 10;
 
 /// The static features of `sites`, one row each, with dynamic features 0. `touching` lists, for each
 /// node of `graph`, the sites that its cost depends on, in ascending order.
@@ -56,11 +54,11 @@ pub fn static_features(
     let mut rows = Vec::with_capacity(sites.len());
     for (t, site) in sites.iter().enumerate() {
         let node = &graph.nodes()[site.layer];
-        let [_, height, width] = shapes[node.inputs[0]];
-        let (outputs, inputs, stride, window) = match &node.op {
-            Op::Conv(conv) => (conv.outputs, conv.inputs, conv.stride[0], conv.kernel[0]),
-            Op::Linear { inputs, outputs, .. } => (*outputs, *inputs, 0, 1),
-            _ => (0, 0, 0, 0),
+        let [inputs, height, width] = shapes[node.inputs[0]];
+        let outputs = shapes[site.layer][0];
+        let (stride, window) = match node.op.facts().window {
+            Some(window) => (window.stride[0], window.kernel[0]),
+            None => (0, 1),
         };
         let macs = costs[site.layer].macs;
         rows.push([t, outputs, inputs, height, width, stride, window, macs as usize]);

@@ -88,12 +88,22 @@ pub fn read<T: Table>(name: &str, given: &Map<String, Value>) -> Result<T, EnvEr
         let empties = field.is_optional() && value.as_str() == Some("none");
         let value = if empties { Value::Null } else { value.clone() };
         let alone = Map::from_iter([(key.clone(), value.clone())]);
-        serde_json::from_value::<T>(Value::Object(alone)).map_err(|error| refuse(&path, error.to_string()))?;
+        serde_json::from_value::<T>(Value::Object(alone)).map_err(|error| refuse(&path, reason(&error)))?;
         values.insert(key.clone(), value);
     }
-    let table: T = serde_json::from_value(Value::Object(values)).map_err(|error| refuse(name, error.to_string()))?;
+    let table: T =
+        serde_json::from_value(Value::Object(values)).map_err(|error| refuse(name, error.to_string()))?;
     table.check().map_err(|error| within(name, error))?;
     Ok(table)
+}
+
+/// The message of a value that does not fit, without the key that a name's own message starts with.
+fn reason(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match text.strip_prefix("setting `").and_then(|rest| rest.split_once("`: ")) {
+        Some((_, reason)) => reason.to_owned(),
+        None => text,
+    }
 }
 
 fn unknown(key: &str, known: &[Field]) -> String {

@@ -8,8 +8,11 @@ use cgym_teachers::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::table::{Table, refuse};
-use crate::{EnvError, nearest, table};
+use crate::{
+    EnvError,
+    fields::{Table, refuse},
+    nearest, table,
+};
 
 table! {
     /// `[network]`: the network to compress.
