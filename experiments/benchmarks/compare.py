@@ -63,7 +63,7 @@ class Cgym:
         return json.loads(done.stdout)
 
     def network(self, model, *arguments, threads, **more):
-        return self.bench("--model", model, "--batch", BATCH, *arguments, threads=threads, **more)
+        return self.bench("network", "--model", model, "--batch", BATCH, *arguments, threads=threads, **more)
 
     def ratio_of_half(self, model):
         """The greatest share of the channels found by bisection that keeps at most half of the MACs."""
@@ -246,7 +246,7 @@ def released_steps(images):
 def episode(cgym, options):
     folder = Path(options.world.name)
     write_world(folder)
-    world = ["--env", "AMC-ResNet56-CIFAR10-MACs50-v0", "--reward-images", REWARD_IMAGES]
+    world = ["episode", "--env", "AMC-ResNet56-CIFAR10-MACs50-v0", "--set", f"data.reward_images={REWARD_IMAGES}"]
     world += ["--data", folder, "--weights", folder / "weights.th", "--agent", "random"]
     contenders = {
         "cgym": lambda: cgym.bench(*world, threads=options.threads),
@@ -257,7 +257,7 @@ def episode(cgym, options):
 
 def steps(cgym, _):
     def second_per_step():
-        found = cgym.bench("--env", "AMC-ResNet20-Digits-MACs50-v0", "--agent", "random", threads=1)
+        found = cgym.bench("episode", "--env", "AMC-ResNet20-Digits-MACs50-v0", "--agent", "random", threads=1)
         return 1 / found["steps_per_second"]
 
     # A million steps a second.

@@ -8,7 +8,7 @@ set -euo pipefail
 weights=$1 data=$2 out=$3
 cgym=${CGYM:-cargo run --release --}
 common="--model resnet56 --weights $weights --dataset cifar10 --data $data --budget macs=0.5
-        --reward-images 5000 --points 30 --episodes ${EPISODES:-108}"
+        --set data.reward_images=5000 --set score.points=30 --episodes ${EPISODES:-108}"
 mkdir -p "$out"
 for seed in 1 2 3; do
     $cgym search $common --agent ddpg --seed $seed --no-baselines --out "$out/ddpg-$seed" --json > "$out/ddpg-$seed.json"

@@ -5,19 +5,7 @@ use cgym_teachers::{
     zoo::{self, ModelOptions},
 };
 
-use crate::common::Place;
-
-#[track_caller]
-fn refused(place: &Place, arguments: &[&str], words: &[&str]) {
-    let ended = place.run(arguments);
-    assert_eq!(ended.code, Some(2), "{arguments:?}: {}{}", ended.stdout, ended.stderr);
-    assert_eq!(ended.stdout, "", "{arguments:?}");
-    assert!(ended.stderr.contains("error: "), "{}", ended.stderr);
-    for expected in words {
-        assert!(ended.stderr.contains(expected), "{arguments:?}: `{expected}` in {}", ended.stderr);
-    }
-    assert!(!place.path("runs").exists(), "{arguments:?} left a run");
-}
+use crate::common::{Place, refused};
 
 #[test]
 fn unknown_names_come_with_the_nearest() {

@@ -131,6 +131,12 @@ impl Place {
         }
     }
 
+    /// The episodes of a run.
+    pub fn episodes(&self, run: &str) -> Vec<Value> {
+        let text = fs::read_to_string(self.path(run).join("episodes.jsonl")).expect("episodes");
+        text.lines().map(|line| serde_json::from_str(line).expect("an episode")).collect()
+    }
+
     /// A copy of a run that looks as if it had been stopped before its end.
     pub fn copy_unfinished(&self, run: &str, copy: &str) {
         copy_folder(&self.path(run), &self.path(copy));
@@ -138,6 +144,19 @@ impl Place {
             fs::remove_file(self.path(copy).join(file)).ok();
         }
     }
+}
+
+/// A command that ends with exit code 2, says `words` and leaves no run behind.
+#[track_caller]
+pub fn refused(place: &Place, arguments: &[&str], words: &[&str]) {
+    let ended = place.run(arguments);
+    assert_eq!(ended.code, Some(2), "{arguments:?}: {}{}", ended.stdout, ended.stderr);
+    assert_eq!(ended.stdout, "", "{arguments:?}");
+    assert!(ended.stderr.contains("error: "), "{}", ended.stderr);
+    for expected in words {
+        assert!(ended.stderr.contains(expected), "{arguments:?}: `{expected}` in {}", ended.stderr);
+    }
+    assert!(!place.path("runs").exists(), "{arguments:?} left a run");
 }
 
 #[derive(PartialEq)]

@@ -1,11 +1,16 @@
 //! The `cgym` binary from outside, each test in a fresh folder.
 
+mod again;
 mod bad_input;
+mod budgets;
 mod common;
 mod configuration;
+mod identity;
+mod listing;
 mod measuring;
 mod n2n;
 mod objects;
 mod resuming;
+mod settings;
 mod stopping;
 mod validating;
