@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use cgym_teachers::Error;
+use cgym_teachers::{Error, graph::Graph, weights::Weights};
 
 use crate::{
     Action, Env, EnvError, EnvSpec, Info, Outcome, Preview, ResetOptions, Space, Step,
@@ -280,5 +280,9 @@ where
 
     fn network(&self, outcome: &Outcome) -> Result<Compressed, EnvError> {
         Ok(self.scorer.make(&self.game.recall(outcome)?)?)
+    }
+
+    fn trained(&self, graph: Graph, weights: Weights) -> Result<Compressed, EnvError> {
+        Ok(self.scorer.trained(graph, weights)?)
     }
 }
