@@ -94,7 +94,7 @@ impl<M: FnMut() -> Box<dyn Env>> Check<M> {
         let env = (self.make)();
         let spec = env.spec().clone();
         self.expect(!spec.id.is_empty(), || "the id is empty".to_owned());
-        self.expect(spec.steps() > 0, || "there are no decisions".to_owned());
+        self.expect(spec.steps() > 0, || "there is nothing to decide".to_owned());
         self.expect(spec.budget.is_none_or(|share| share > 0.0 && share <= 1.0), || {
             format!("the budget {:?} is not in (0, 1]", spec.budget)
         });

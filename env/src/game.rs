@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use cgym_teachers::Error;
+use cgym_teachers::{Error, graph::Graph, weights::Weights};
 
 use crate::{
     Action, Env, EnvError, EnvSpec, Info, Outcome, Preview, ResetOptions, Space, Step,
@@ -279,6 +279,17 @@ where
     }
 
     fn network(&self, outcome: &Outcome) -> Result<Compressed, EnvError> {
-        Ok(self.scorer.make(&self.game.recall(outcome)?)?)
+        let compressed = self.scorer.make(&self.game.recall(outcome)?)?;
+        match &compressed.coded {
+            Some((name, file)) if file.len() as u64 != outcome.bytes => {
+                let reason = format!("counts {} bytes, {name} has {}", outcome.bytes, file.len());
+                Err(refuse("outcome", reason))
+            }
+            _ => Ok(compressed),
+        }
+    }
+
+    fn trained(&self, graph: Graph, weights: Weights) -> Result<Compressed, EnvError> {
+        Ok(self.scorer.trained(graph, weights)?)
     }
 }

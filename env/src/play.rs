@@ -94,4 +94,10 @@ pub trait Play: Send + Sync {
     /// # Errors
     /// As [`Play::remember`].
     fn network(&self, outcome: &Outcome) -> Result<Compressed, EnvError>;
+
+    /// A candidate that was trained further, with its coded file where the method has one.
+    ///
+    /// # Errors
+    /// Weights that do not fit the graph.
+    fn trained(&self, graph: Graph, weights: Weights) -> Result<Compressed, EnvError>;
 }

@@ -120,11 +120,10 @@ impl Config {
     /// An empty path.
     pub(crate) fn make_paths_absolute(&mut self) -> Result<(), WorldError> {
         let Self { env, run, .. } = self;
-        for path in [&mut env.network.weights, &mut env.network.from, &mut env.data.path, &mut run.pretrained]
-        {
-            if let Some(path) = path {
-                *path = std::path::absolute(&*path).map_err(|error| WorldError::file(path, error))?;
-            }
+        let paths =
+            [&mut env.network.weights, &mut env.network.from, &mut env.data.path, &mut run.pretrained];
+        for path in paths.into_iter().flatten() {
+            *path = std::path::absolute(&*path).map_err(|error| WorldError::file(path, error))?;
         }
         Ok(())
     }

@@ -96,7 +96,7 @@ pub struct Summary {
     pub finished: bool,
     /// Candidates that had to be evaluated since the command was started.
     pub evaluated: u64,
-    /// Time since the command was started.
+    /// Seconds of the search, without the loading of the world.
     pub seconds: f64,
     /// The run directory, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

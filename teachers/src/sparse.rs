@@ -32,7 +32,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     Error,
-    graph::{Graph, NodeIndex, Parameter},
+    graph::{Class, Graph, NodeIndex, Parameter},
     weights::{Tensor, Weights},
 };
 
@@ -153,6 +153,25 @@ pub fn coded_bytes(graph: &Graph, kept: &[(NodeIndex, u64)]) -> u64 {
         tensor_bytes(&parameter, listed.get(&parameter.name).copied().unwrap_or(elements))
     });
     MAGIC.len() as u64 + 4 + each.sum::<u64>()
+}
+
+/// The file of a network of which convolutions and linear layers store the weights that are not zero.
+///
+/// # Errors
+/// Weights that do not fit the graph.
+pub fn encode_nonzero(graph: &Graph, weights: &Weights) -> Result<Vec<u8>, Error> {
+    weights.check(graph)?;
+    let mut kept = BTreeMap::new();
+    for node in graph.nodes() {
+        if !matches!(node.op.facts().class, Class::Convolution | Class::Linear) {
+            continue;
+        }
+        let name = format!("{}.weight", node.name);
+        let values = &weights.get(&name)?.data;
+        let keeps = (0..values.len() as u32).filter(|&index| values[index as usize] != 0.0).collect();
+        kept.insert(name, keeps);
+    }
+    encode(graph, weights, &kept)
 }
 
 /// The file of `weights`: of each tensor named in `kept` only the values at these ascending indices.

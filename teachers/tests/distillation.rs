@@ -187,3 +187,24 @@ fn rejects_settings_and_data_that_do_not_fit() {
     assert!("l2-logit".parse::<DistillLoss>().unwrap_err().to_string().contains("l2-logits"));
     assert!("adm".parse::<Optimiser>().unwrap_err().to_string().contains("did you mean `adam`?"));
 }
+
+#[test]
+fn zeros_stay_zero_only_where_that_is_asked_for() {
+    let school = school(64);
+    let student = build("lenet5", &ModelOptions::new([1, 8, 8], 10)).unwrap();
+    let name = student.parameters()[0].name.clone();
+    let mut initial = fresh_weights(&student, 1);
+    initial.get_mut(&name).unwrap().data[1] = 0.0;
+    for optimiser in [Optimiser::Adam, Optimiser::Sgd] {
+        let trained = |keep_zeros| {
+            let options = DistillOptions { epochs: 1, keep_zeros, optimiser, ..DistillOptions::default() };
+            let start = initial.clone();
+            let trained =
+                distill(&student, start, &school.distillation(None), &options, &Device::flex(), &mut |_| ());
+            trained.unwrap().weights.get(&name).unwrap().data[..2].to_vec()
+        };
+        let (free, kept) = (trained(false), trained(true));
+        assert!(free[1] != 0.0 && kept[1] == 0.0, "{optimiser}: {free:?} {kept:?}");
+        assert!(kept[0] != initial.get(&name).unwrap().data[0], "{optimiser}: nothing was trained");
+    }
+}

@@ -119,6 +119,15 @@ pub trait Surgery: Send + Sync {
     /// Amounts that the network does not allow.
     fn apply(&self, kept: &[u64]) -> Result<(Graph, Weights), Error>;
 
+    /// The name and content of the file of a candidate that was trained further, as
+    /// [`Surgery::coded`] for the candidate itself.
+    ///
+    /// # Errors
+    /// Weights that do not fit the graph.
+    fn recoded(&self, _graph: &Graph, _weights: &Weights) -> Result<Option<(&'static str, Vec<u8>)>, Error> {
+        Ok(None)
+    }
+
     /// The name and content of the file that a candidate is stored in, where the method has a
     /// coding of its own. Its length is the candidate's bytes.
     ///

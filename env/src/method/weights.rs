@@ -18,7 +18,7 @@ use cgym_teachers::{
     Error,
     cost::Cost,
     graph::{Class, Graph},
-    sparse::{Sparsifier, coded_bytes, decode, tensor_bytes},
+    sparse::{Sparsifier, coded_bytes, decode, encode_nonzero, tensor_bytes},
     weights::Weights,
 };
 
@@ -243,6 +243,10 @@ impl WeightSurgery {
 impl Surgery for WeightSurgery {
     fn apply(&self, kept: &[u64]) -> Result<(Graph, Weights), Error> {
         Ok((self.sparsifier.graph().clone(), self.sparsifier.mask(&self.pairs(kept))?))
+    }
+
+    fn recoded(&self, graph: &Graph, weights: &Weights) -> Result<Option<(&'static str, Vec<u8>)>, Error> {
+        Ok(Some((FILE, encode_nonzero(graph, weights)?)))
     }
 
     /// The file is read back before it is handed out.

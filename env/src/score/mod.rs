@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cgym_teachers::Error;
+use cgym_teachers::{Error, graph::Graph, weights::Weights};
 use serde::{Deserialize, Serialize};
 
 pub use distilled::{Distilled, DistilledSetup};
@@ -75,6 +75,14 @@ pub trait Maker<C>: Send + Sync {
     /// # Errors
     /// As [`Scorer::score`].
     fn make(&self, candidate: &C) -> Result<Compressed, Error>;
+
+    /// A candidate that was trained further, with its coded file where the method has one.
+    ///
+    /// # Errors
+    /// Weights that do not fit the graph.
+    fn trained(&self, graph: Graph, weights: Weights) -> Result<Compressed, Error> {
+        Ok(Compressed { graph, weights, coded: None })
+    }
 }
 
 /// Sums of durations that several threads add to.

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use cgym_teachers::{
     Error,
     engine::{Engine, Images},
+    graph::Graph,
+    weights::Weights,
 };
 
 use super::{Maker, Score, Scorer, Stopwatch};
@@ -48,6 +50,11 @@ impl Maker<Kept> for Exact {
     fn make(&self, kept: &Kept) -> Result<Compressed, Error> {
         let (graph, weights) = self.surgery.apply(kept)?;
         let coded = self.surgery.coded(kept, &graph, &weights)?;
+        Ok(Compressed { graph, weights, coded })
+    }
+
+    fn trained(&self, graph: Graph, weights: Weights) -> Result<Compressed, Error> {
+        let coded = self.surgery.recoded(&graph, &weights)?;
         Ok(Compressed { graph, weights, coded })
     }
 }

@@ -246,6 +246,14 @@ impl World {
         self.play.network(outcome)
     }
 
+    /// A candidate that was trained further, with its coded file where the method has one.
+    ///
+    /// # Errors
+    /// Weights that do not fit the graph.
+    pub fn trained(&self, graph: Graph, weights: Weights) -> Result<Compressed, EnvError> {
+        self.play.trained(graph, weights)
+    }
+
     /// Share of the test split that the teacher and each network classify correctly.
     ///
     /// # Errors

@@ -83,7 +83,7 @@ pub(super) fn train(args: &StudentArgs, lessons: Lessons, json: bool) -> Result<
     let started = Instant::now();
     directory::check(&args.run)?;
     directory::refuse_existing(Some(&args.out))?;
-    let options = options(args, lessons)?;
+    let mut options = options(args, lessons)?;
     let device = device::resolve(args.device)?;
     let best = run::best_folder(&args.run)?;
     let episode: BestEpisode = files::read_json(&best.join("episode.json"))?;
@@ -93,6 +93,14 @@ pub(super) fn train(args: &StudentArgs, lessons: Lessons, json: bool) -> Result<
     super::use_threads(args.threads.or(config.run.threads))?;
     let world = loading::load(loading::blueprint(&config)?)?;
     remember_teacher(&world, &args.run)?;
+    // A network that was pruned weight by weight keeps its zeros.
+    let outcome = episode.record.outcome.as_ref();
+    let candidate = outcome.map(|outcome| world.network(outcome)).transpose()?;
+    options.keep_zeros = candidate.is_some_and(|candidate| candidate.coded.is_some());
+    if options.keep_zeros && args.fresh {
+        let reason = "fresh: new weights would not keep the zeros of this network; leave it out";
+        return Err(Error::Input(reason.to_owned()));
+    }
     let before = world.score(&graph, &found)?;
     let initial = if args.fresh { train::fresh_weights(&graph, options.seed) } else { found };
     let trained = teach(&world, &graph, initial, &options, &device)?;
@@ -101,7 +109,10 @@ pub(super) fn train(args: &StudentArgs, lessons: Lessons, json: bool) -> Result<
         return Err(Error::file(&args.out, reason));
     }
     let after = world.score(&graph, &trained.weights)?;
+    let saved = world.trained(graph.clone(), trained.weights)?;
     let cost = graph.cost()?;
+    let parameters = outcome.map_or(cost.parameters, |outcome| outcome.parameters);
+    let bytes = saved.coded.as_ref().map_or(cost.weight_bytes, |(_, file)| file.len() as u64);
     let value = json!({
         "env": world.settings().id(),
         "episode": episode.episode,
@@ -114,14 +125,15 @@ pub(super) fn train(args: &StudentArgs, lessons: Lessons, json: bool) -> Result<
         "test_top1_before": before[1],
         "reward_top1": after[0],
         "test_top1": after[1],
-        "macs": cost.macs,
-        "parameters": cost.parameters,
-        "preserve_ratio": episode.record.outcome.as_ref().map(|outcome| outcome.preserve_ratio),
+        "macs": outcome.map_or(cost.macs, |outcome| outcome.macs),
+        "parameters": parameters,
+        "bytes": bytes,
+        "preserve_ratio": outcome.map(|outcome| outcome.preserve_ratio),
         "seconds": started.elapsed().as_secs_f64(),
         "out": args.out,
     });
     files::make_folder(&args.out, |folder| {
-        network::save(folder, &graph, &trained.weights, None)?;
+        network::save(folder, &saved.graph, &saved.weights, saved.coded.as_ref())?;
         files::write_json(&folder.join("train.json"), &value)
     })?;
     report::print(json, &value, || {
@@ -131,7 +143,7 @@ pub(super) fn train(args: &StudentArgs, lessons: Lessons, json: bool) -> Result<
         };
         format!(
             "{stopped}{} of {} parameters: {:.2} % of the test images, {:.2} % before; saved to {}\n",
-            report::count(Some(cost.parameters)),
+            report::count(Some(parameters)),
             report::count(Some(world.teacher_cost().parameters)),
             100.0 * after[1],
             100.0 * before[1],

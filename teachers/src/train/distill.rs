@@ -23,7 +23,7 @@ use crate::{
     Error, architecture,
     data::Dataset,
     engine::{Engine, Images},
-    graph::Graph,
+    graph::{Class, Graph, Node},
     weights::Weights,
 };
 
@@ -89,8 +89,10 @@ pub fn distill(
     options.check()?;
     initial.check(graph)?;
     let classes = check(graph, distillation, options.loss)?;
+    let zeros = if options.keep_zeros { zeros(graph, &initial) } else { BTreeMap::new() };
     let mut student = Student {
         graph,
+        zeros,
         options,
         distillation,
         classes,
@@ -116,6 +118,21 @@ pub fn distill(
     }
     let weights = best.map_or(student.weights, |(_, weights)| weights);
     Ok(Trained { weights, epochs, finished: true })
+}
+
+/// The indices of the zeros among the weights of convolutions and linear layers.
+fn zeros(graph: &Graph, weights: &Weights) -> BTreeMap<String, Vec<u32>> {
+    let of_layer = |node: &Node| {
+        let name = format!("{}.weight", node.name);
+        let values = &weights.get(&name).ok()?.data;
+        let zeros = (0..values.len() as u32).filter(|&index| values[index as usize] == 0.0);
+        Some((name, zeros.collect()))
+    };
+    let layers = graph.nodes().iter();
+    layers
+        .filter(|node| matches!(node.op.facts().class, Class::Convolution | Class::Linear))
+        .filter_map(of_layer)
+        .collect()
 }
 
 /// Refuses data that does not fit `graph` and gives its number of classes.
@@ -146,6 +163,8 @@ struct Student<'a> {
     classes: usize,
     device: Device,
     weights: Weights,
+    /// The indices of the weights that stay zero, by the name of their tensor.
+    zeros: BTreeMap<String, Vec<u32>>,
     /// The state of Adam for each tensor, by its name.
     adam: BTreeMap<String, Adam>,
     /// The velocities of stochastic gradient descent.
@@ -207,6 +226,10 @@ impl Student<'_> {
                     descend(&mut self.weights, &mut self.velocity, name, &gradient, rate, [MOMENTUM, decay]);
                 }
             }
+        }
+        for (name, zeros) in &self.zeros {
+            let Some(weight) = self.weights.get_mut(name) else { continue };
+            zeros.iter().for_each(|&index| weight.data[index as usize] = 0.0);
         }
         for seen in statistics {
             blend(&mut self.weights, &format!("{}.running_mean", seen.node), &seen.mean);

@@ -75,6 +75,9 @@ pub struct DistillOptions {
     /// Whether the result is the weights of the epoch with the best validation accuracy and not those
     /// of the last epoch. For final trainings only: never where the same images give the reward.
     pub best_epoch: bool,
+    /// Whether weights that are zero at the start stay zero, so that a network that was pruned weight
+    /// by weight keeps its sparsity.
+    pub keep_zeros: bool,
 }
 
 impl Default for DistillOptions {
@@ -91,6 +94,7 @@ impl Default for DistillOptions {
             lambda: 1.0,
             seed: 0,
             best_epoch: false,
+            keep_zeros: false,
         }
     }
 }

@@ -20,6 +20,7 @@ fn loss_of(options: DistillOptions, student: [f32; 4], teacher: [f32; 4]) -> f32
     };
     let student_of = Student {
         graph: &graph,
+        zeros: BTreeMap::new(),
         options: &options,
         distillation: &distillation,
         classes: 2,
