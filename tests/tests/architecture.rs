@@ -147,7 +147,7 @@ fn environments_worlds_and_agents_print_nothing() {
         let code = code_only(&text);
         let macros = ["print", "println", "eprint", "eprintln", "dbg"];
         let found = macros.into_iter().find(|macro_name| has_macro(&code, macro_name))?;
-        Some(format!("{name} has a `{found}!`: its front ends decide what a user sees"))
+        Some(format!("{name} has a `{found}!`: only experiments may print"))
     });
     none(offences);
 }
