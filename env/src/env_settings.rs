@@ -17,14 +17,11 @@ use crate::{
     family::{Family, Rules, Tables},
     fields::{Field, Fields, NoSettings, read, refuse, write},
     id,
-    layer::Layer,
+    layer::{Layer, TABLES},
     nearest,
     registry::FAMILIES,
     tables::{Data, Network},
 };
-
-/// Names of an environment's tables.
-pub const TABLES: [&str; 6] = ["network", "data", "game", "budget", "reward", "score"];
 
 /// Keys that say where something is rather than what: they are not part of the hash.
 const LOCATIONS: [(&str, &str); 3] = [("network", "weights"), ("network", "from"), ("data", "path")];
