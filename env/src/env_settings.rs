@@ -17,14 +17,11 @@ use crate::{
     family::{Family, Rules, Tables},
     fields::{Field, Fields, NoSettings, read, refuse, write},
     id,
-    layer::Layer,
+    layer::{Layer, TABLES},
     nearest,
     registry::FAMILIES,
     tables::{Data, Network},
 };
-
-/// Names of an environment's tables.
-pub const TABLES: [&str; 6] = ["network", "data", "game", "budget", "reward", "score"];
 
 /// Keys that say where something is rather than what: they are not part of the hash.
 const LOCATIONS: [(&str, &str); 3] = [("network", "weights"), ("network", "from"), ("data", "path")];
@@ -87,6 +84,8 @@ impl EnvSettings {
                 base = base.with("budget", "unit", unit.as_str()).with("budget", "share", 0.5);
             }
         }
+        let foreign = ["model", "width", "stem", "shortcut", "weights"];
+        let foreign = foreign.into_iter().find(|key| given.get("network", key).is_some());
         let model =
             |layer: &Layer| layer.get("network", "model").and_then(Value::as_str).map(ToOwned::to_owned);
         let model = model(given).or_else(|| model(&base)).unwrap_or_else(|| Network::default().model);
@@ -97,6 +96,9 @@ impl EnvSettings {
         let mut merged = above.over(family.defaults(&model)).over(version.layer()?);
         for key in ["name", "version"] {
             merged.tables.entry("game".to_owned()).or_default().remove(key);
+        }
+        if let (Some(unit), None) = (family.units().first(), merged.get("budget", "unit")) {
+            merged.set("budget", "unit", unit.as_str());
         }
         let budget = match family.units() {
             [] => {
@@ -128,10 +130,15 @@ impl EnvSettings {
             },
             &budget,
         )?;
+        let network: Network = read("network", &merged.table("network"))?;
+        if let (Some(_), Some(key), false) = (&network.from, foreign, rules.measures_against_model()) {
+            let reason = "describes a model of the zoo, but network.from names the network; leave one out";
+            return Err(refuse(&format!("network.{key}"), reason));
+        }
         Ok(Self {
             family,
             version: version.number,
-            network: read("network", &merged.table("network"))?,
+            network,
             data: read("data", &merged.table("data"))?,
             budget,
             rules: rules.into(),
@@ -139,8 +146,15 @@ impl EnvSettings {
     }
 
     /// The id that these settings are, or differ from in settings that an id does not spell.
+    /// A network from a folder that is no model of the zoo any more is `Own` in it.
     pub fn id(&self) -> String {
-        id::spell(self.family, self.version, &self.network.model, self.data.dataset, &self.budget)
+        let model = if self.is_own() { id::OWN } else { &self.network.model };
+        id::spell(self.family, self.version, model, self.data.dataset, &self.budget)
+    }
+
+    /// Whether the network from a folder takes the place of the model.
+    fn is_own(&self) -> bool {
+        self.network.from.is_some() && !self.rules.measures_against_model()
     }
 
     /// All settings as a layer: [`EnvSettings::resolve`] of it gives the same again.
@@ -150,19 +164,29 @@ impl EnvSettings {
         game.insert("name".to_owned(), self.family.name().into());
         game.insert("version".to_owned(), self.version.into());
         let budget = if self.family.units().is_empty() { Map::new() } else { write(&self.budget) };
-        let tables = [write(&self.network), write(&self.data), game, budget, reward, score];
+        let mut network = write(&self.network);
+        if self.is_own() {
+            network.retain(|key, _| key == "from");
+        }
+        let tables = [network, write(&self.data), game, budget, reward, score];
         layer.tables = TABLES.iter().map(|name| (*name).to_owned()).zip(tables).collect();
         layer
     }
 
-    /// The first 16 hexadecimal digits of the SHA-256 of these settings, without the places of
-    /// files. Results of one id compare when their hashes are equal.
+    /// The hash of these settings, without the places of files.
     pub fn hash(&self) -> String {
+        self.hash_with("")
+    }
+
+    /// The first 16 hexadecimal digits of the SHA-256 of these settings, without the places of
+    /// files, and of `contents`, a digest of what is in the files. Two results compare when their ids
+    /// and these hashes are equal.
+    pub fn hash_with(&self, contents: &str) -> String {
         let mut layer = self.to_layer();
         for (table, key) in LOCATIONS {
             layer.tables.get_mut(table).map(|values| values.remove(key));
         }
-        let text = serde_json::to_string(&layer).unwrap_or_default();
+        let text = serde_json::to_string(&layer).unwrap_or_default() + contents;
         Sha256::digest(text.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
     }
 

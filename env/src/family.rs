@@ -97,7 +97,7 @@ pub trait Family: Send + Sync {
 pub struct Header {
     /// Id.
     pub id: String,
-    /// Hash of the resolved settings.
+    /// Hash of the resolved settings and of what is in their files.
     pub settings: String,
     /// Budget.
     pub budget: Budget,

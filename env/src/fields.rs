@@ -85,6 +85,9 @@ pub fn read<T: Table>(name: &str, given: &Map<String, Value>) -> Result<T, EnvEr
         let Some(field) = T::FIELDS.iter().find(|field| field.key == key) else {
             return Err(refuse(&path, unknown(key, T::FIELDS)));
         };
+        if value.as_u64().is_some_and(|number| i64::try_from(number).is_err()) {
+            return Err(refuse(&path, format!("{value} is too large, the most is {}", i64::MAX)));
+        }
         let empties = field.is_optional() && value.as_str() == Some("none");
         let value = if empties { Value::Null } else { value.clone() };
         let alone = Map::from_iter([(key.clone(), value.clone())]);

@@ -20,7 +20,7 @@ pub const DEFAULT_ID: &str = "AMC-ResNet20-Digits-MACs30-v0";
 pub(crate) const OWN_MODEL_ID: &str = "AMC-ResNet20-Digits-MACs50-v0";
 
 /// The word for a network that is not a model of the zoo.
-const OWN: &str = "Own";
+pub(crate) const OWN: &str = "Own";
 
 /// An environment that `cgym envs` lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,8 +124,12 @@ fn suggestion(id: &str) -> String {
     for family in FAMILIES {
         let budgets: Vec<String> = match (family.units(), asked) {
             ([], _) => vec![String::new()],
-            (_, Some(word)) => vec![format!("-{word}")],
-            (units, None) => {
+            (units, Some(word))
+                if Budget::from_id_word(word).is_some_and(|(unit, _)| units.contains(&unit)) =>
+            {
+                vec![format!("-{word}")]
+            }
+            (units, _) => {
                 let of = |unit: &crate::BudgetUnit| format!("-{}50", unit.id_word());
                 std::iter::once(String::new()).chain(units.iter().map(of)).collect()
             }

@@ -7,6 +7,9 @@ use serde_json::{Map, Value};
 
 use crate::{EnvError, fields::refuse, nearest};
 
+/// Names of an environment's tables.
+pub const TABLES: [&str; 6] = ["network", "data", "game", "budget", "reward", "score"];
+
 /// Keys and values of some tables, nothing checked against anything else.
 ///
 /// Layers are merged in the order id < file < flags: [`Layer::over`]. Keys are spelled with
@@ -67,24 +70,22 @@ impl Layer {
 
     /// This layer where it has a value, `base` elsewhere.
     ///
-    /// Different ids in both layers are two environments: what `base` says about model, dataset, game,
-    /// budget, reward and score belongs to its own id and is dropped. A `base` without an id is a set
-    /// of changes to any id, and keeps them.
+    /// Different ids in both layers are two environments: all that `base` says about its own one
+    /// (every table but `[agent]` and `[run]`) is dropped. A `base` without an id is a set of changes
+    /// to any id, and keeps them. Another dataset drops `[data]`.
     #[must_use]
     pub fn over(self, mut base: Self) -> Self {
         if let (Some(own), Some(other)) = (&self.env, &base.env)
             && own != other
         {
-            for table in ["game", "budget", "reward", "score"] {
+            for table in TABLES {
                 base.tables.remove(table);
             }
-            for (table, keys) in
-                [("network", &["model", "width", "stem", "shortcut"][..]), ("data", &["dataset"][..])]
-            {
-                if let Some(values) = base.tables.get_mut(table) {
-                    values.retain(|key, _| !keys.contains(&key.as_str()));
-                }
-            }
+        }
+        if let (Some(own), Some(other)) = (self.get("data", "dataset"), base.get("data", "dataset"))
+            && own != other
+        {
+            base.tables.remove("data");
         }
         // The settings of another game, reward or agent mean nothing here.
         for table in ["game", "reward", "agent"] {
@@ -140,8 +141,11 @@ mod tests {
         let merged = Layer::of_id(other).over(file.clone());
         assert_eq!((merged.env.as_deref(), merged.get("network", "model")), (Some(other), None));
         assert_eq!(merged.get("budget", "share"), None);
-        assert_eq!(merged.get("data", "reward_images"), Some(&Value::from(30)));
+        assert_eq!(merged.get("data", "reward_images"), None);
         assert_eq!(merged.get("score", "points"), None);
+        let cifar = Layer::default().with("data", "dataset", "cifar10");
+        let digits = Layer::default().with("data", "dataset", "digits").with("data", "reward_images", 30);
+        assert_eq!(cifar.clone().over(digits), cifar);
         assert_eq!(Layer::of_id(amc).over(file.clone()), file);
     }
 

@@ -54,8 +54,8 @@ pub const SPLIT_SEED: u64 = 0;
 
 /// Settings of an environment as tables, written once.
 pub mod settings {
-    pub use crate::env_settings::{EnvSettings, TABLES};
+    pub use crate::env_settings::EnvSettings;
     pub use crate::fields::{Field, Fields, NoSettings, Table, read, write};
-    pub use crate::layer::Layer;
+    pub use crate::layer::{Layer, TABLES};
     pub use crate::tables::{Data, ImageSize, Network};
 }

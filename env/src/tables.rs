@@ -17,7 +17,7 @@ use crate::{
 table! {
     /// `[network]`: the network to compress.
     pub struct Network {
-        /// Model of the zoo, or what a network from a file is called.
+        /// Model of the zoo.
         pub model: String = "resnet20".to_owned(),
         /// Width multiplier of the MobileNets; 1 if absent.
         pub width: Option<f64> = None,
@@ -29,8 +29,8 @@ table! {
         /// File with the weights of the model: .th, .pt, .pth or .safetensors; the shipped ones if
         /// absent.
         pub weights: Option<PathBuf> = None,
-        /// Run, or folder with graph.json and weights.safetensors, whose network is compressed in
-        /// place of the model's. In N2N the model stays the teacher.
+        /// Run, or folder with graph.json and weights.safetensors, whose network is compressed in place
+        /// of the model; the id then says Own. In N2N the model stays the teacher.
         pub from: Option<PathBuf> = None,
     }
 }
@@ -96,7 +96,7 @@ impl Table for Network {
 table! {
     /// `[data]`: the images.
     pub struct Data {
-        /// digits, mnist, fashion-mnist, cifar10, cifar100 or folder.
+        /// Name of the dataset, like digits, cifar10 or folder.
         pub dataset: DatasetName = DatasetName::Digits,
         /// Folder with the files of the dataset; downloaded once if absent (the digits are embedded).
         pub path: Option<PathBuf> = None,

@@ -44,9 +44,6 @@ impl Table for RunSettings {
         if self.checkpoint_every == 0 {
             return refuse("checkpoint_every", "0 is too few, give at least 1".to_owned());
         }
-        if i64::try_from(self.seed).is_err() {
-            return refuse("seed", format!("{} does not fit TOML; the most is {}", self.seed, i64::MAX));
-        }
         match self.threads {
             Some(0) => refuse("threads", "0 is too few, give at least 1".to_owned()),
             Some(count) if count > MOST_THREADS => {
@@ -75,6 +72,11 @@ pub struct Config {
     pub run: RunSettings,
 }
 
+/// Agent and number of episodes by default.
+fn defaults(env: &EnvSettings) -> (&'static str, u64) {
+    if env.family.is_discrete() { DISCRETE } else { CONTINUOUS }
+}
+
 impl Config {
     /// The configuration of `flags` over the file at `file`, if there is one, over the id.
     ///
@@ -95,7 +97,7 @@ impl Config {
     pub fn from_layer(mut given: Layer) -> Result<Self, WorldError> {
         given.check_tables(&tables())?;
         let env = EnvSettings::resolve(&given)?;
-        let (agent, episodes) = if env.family.is_discrete() { DISCRETE } else { CONTINUOUS };
+        let (agent, episodes) = defaults(&env);
         let mut agent_settings = given.tables.remove("agent").unwrap_or_default();
         let agent = match agent_settings.remove("name") {
             None => agent.to_owned(),
@@ -120,17 +122,23 @@ impl Config {
     /// An empty path.
     pub(crate) fn make_paths_absolute(&mut self) -> Result<(), WorldError> {
         let Self { env, run, .. } = self;
-        let paths =
-            [&mut env.network.weights, &mut env.network.from, &mut env.data.path, &mut run.pretrained];
-        for path in paths.into_iter().flatten() {
-            *path = std::path::absolute(&*path).map_err(|error| WorldError::file(path, error))?;
+        let paths = [
+            ("network.weights", &mut env.network.weights),
+            ("network.from", &mut env.network.from),
+            ("data.path", &mut env.data.path),
+            ("run.pretrained", &mut run.pretrained),
+        ];
+        for (key, path) in paths {
+            let Some(path) = path else { continue };
+            *path = std::path::absolute(&*path)
+                .map_err(|error| WorldError::setting(key, format!("`{}`: {error}", path.display())))?;
         }
         Ok(())
     }
 
     /// Number of exploring episodes.
     pub fn episodes(&self) -> u64 {
-        self.run.episodes.unwrap_or(CONTINUOUS.1)
+        self.run.episodes.unwrap_or(defaults(&self.env).1)
     }
 
     /// A new agent for `env`, without a pre-trained policy.

@@ -32,13 +32,13 @@ pub struct SettingFlags {
     /// Run, or folder with graph.json and weights.safetensors, whose network is compressed
     #[arg(long, value_name = "DIR")]
     pub network: Option<PathBuf>,
-    /// digits, mnist, fashion-mnist, cifar10, cifar100 or folder
+    /// Name of the dataset, like digits, cifar10 or folder
     #[arg(long, value_name = "NAME")]
     pub dataset: Option<String>,
     /// Folder with the files of the dataset [default: downloaded once]
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
-    /// channels, n2n-removal, n2n-shrinkage, …: the game, if no id names it
+    /// Game, if no id names it: channels, weights, n2n-removal or n2n-shrinkage
     #[arg(long, value_name = "NAME")]
     pub game: Option<String>,
     /// Share of the cost that may be kept: macs=0.5, params=0.6, bytes=0.1 or none

@@ -45,8 +45,8 @@ impl MethodKind for TwoVersions {
         Channels::defaults(model)
     }
 
-    fn lower_bound(settings: &ChannelSettings) -> f64 {
-        Channels::lower_bound(settings)
+    fn lower_bound(settings: &ChannelSettings, budget: &Budget) -> f64 {
+        Channels::lower_bound(settings, budget)
     }
 
     fn method(

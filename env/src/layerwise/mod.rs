@@ -5,9 +5,10 @@
 //! action is the share that stays. Only the last step scores the candidate and has a reward; all
 //! others have reward 0.
 //!
-//! **Actions** lie in the box [lower bound, 1], the same for every site. With AMC's (0, 1] all
-//! actions below the bound would have the same effect: a random agent would choose the bound far
-//! too often, and a sigmoid actor would have no gradient there.
+//! **Actions** lie in the box [lower bound, 1], the same for every site; a site with a higher bound of
+//! its own raises lower actions to it. With AMC's (0, 1] all actions below the bound would have the
+//! same effect at every site: a random agent would choose the bound far too often, and a sigmoid
+//! actor would have no gradient there.
 //!
 //! **Observations** are AMC's eleven features, see [`FEATURE_NAMES`].
 //!
@@ -98,7 +99,7 @@ struct LayerwiseRules<M: MethodKind> {
 impl<M: MethodKind> LayerwiseRules<M> {
     fn game(&self, header: &Header, graph: &Graph) -> Result<Layerwise, EnvError> {
         let method = M::method(graph, &self.settings, &header.budget)?;
-        Layerwise::new(header, method, self.reward.name, M::lower_bound(&self.settings))
+        Layerwise::new(header, method, self.reward.name, M::lower_bound(&self.settings, &header.budget))
     }
 }
 
@@ -135,7 +136,10 @@ impl<M: MethodKind> Rules for LayerwiseRules<M> {
             whole: method.full_cost(&whole),
             least_share: Some(game.least_share()),
             sites: method.sites().iter().map(describe).collect(),
-            action: format!("one preserve ratio in [{}, 1] per step", M::lower_bound(&self.settings)),
+            action: format!(
+                "one preserve ratio in [{}, 1] per step",
+                M::lower_bound(&self.settings, &header.budget)
+            ),
             features: FEATURE_NAMES.to_vec(),
             env: Box::new(GameEnv::new(game, Arc::new(surrogate))),
         })

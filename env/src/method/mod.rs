@@ -171,7 +171,7 @@ pub trait MethodKind: Send + Sync + 'static {
     }
 
     /// Least preserve ratio of the action space, in (0, 1].
-    fn lower_bound(settings: &Self::Settings) -> f64;
+    fn lower_bound(settings: &Self::Settings, budget: &Budget) -> f64;
 
     /// The method on `graph`.
     ///

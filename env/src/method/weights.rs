@@ -11,6 +11,10 @@
 //! each layer keeps and not on which. Both add up over layers, as in the paper's Algorithm 1, which
 //! the layer-wise game executes. An outcome's MACs count multiplications with kept weights only; a
 //! processor that cannot skip zeros does all of them, so they are no unit of a budget here.
+//!
+//! **Stages.** A network that was pruned before can be pruned again. Its zeros count as weights of the
+//! whole: shares are shares of the dense network in every stage, as in AMC's schedule of 0.5, 0.35,
+//! 0.25 and 0.2 for ResNet-50.
 
 use std::sync::Arc;
 
@@ -79,8 +83,10 @@ impl MethodKind for FineGrained {
 
     /// The least of both bounds: one box serves all layers, and lower actions are raised to a
     /// convolution's own bound.
-    fn lower_bound(settings: &WeightSettings) -> f64 {
-        settings.conv_lower_bound.unwrap_or(CONV_LOWER_BOUND).min(settings.linear_lower_bound)
+    fn lower_bound(settings: &WeightSettings, budget: &Budget) -> f64 {
+        let half = budget.share.map_or(CONV_LOWER_BOUND, |share| share / 2.0);
+        let conv = settings.conv_lower_bound.unwrap_or(CONV_LOWER_BOUND.min(half));
+        conv.min(settings.linear_lower_bound)
     }
 
     fn method(
@@ -91,8 +97,8 @@ impl MethodKind for FineGrained {
         let method = WeightMethod::new(graph, settings)?;
         match (settings.conv_lower_bound, budget.share) {
             (None, Some(share)) if method.least_share(budget.unit)? > share => {
-                let bound = (share / 2.0).max(settings.linear_lower_bound);
-                let settings = WeightSettings { conv_lower_bound: Some(bound), ..settings.clone() };
+                let bound = Some(share / 2.0);
+                let settings = WeightSettings { conv_lower_bound: bound, ..settings.clone() };
                 Ok(Arc::new(WeightMethod::new(graph, &settings)?))
             }
             _ => Ok(Arc::new(method)),

@@ -49,7 +49,14 @@ impl SettingsFile {
                     for (key, value) in values.iter() {
                         let path = format!("{name}.{}", key.get_ref().replace('-', "_"));
                         file.lines.insert(path.clone(), line_of(key.span().start));
-                        let value = file.rooted(&path, json(value)?);
+                        let line = line_of(key.span().start);
+                        let located = |error: WorldError| match error {
+                            WorldError::Setting { key, reason } => {
+                                WorldError::file(&file.path, format!("line {line}: {path}: {key} {reason}"))
+                            }
+                            other => other,
+                        };
+                        let value = file.rooted(&path, json(value).map_err(located)?);
                         file.layer.set(name, key.get_ref(), value);
                     }
                 }
@@ -60,6 +67,9 @@ impl SettingsFile {
                         "unknown key `{name}`{}",
                         nearest(name, known.iter().copied())
                     )));
+                }
+                _ if name == "env" => {
+                    return Err(refuse("env: write the id of an environment as a string".to_owned()));
                 }
                 _ if tables.contains(&name) => {
                     return Err(refuse(format!("`{name}` is a table: write [{name}] and its keys below")));

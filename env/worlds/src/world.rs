@@ -77,7 +77,7 @@ impl Blueprint {
         };
         let outline = {
             let compressed = network.as_ref().map_or(&model, |network| &network.graph);
-            settings.rules.outline(&header(&settings), &model, compressed)?
+            settings.rules.outline(&header(&settings, ""), &model, compressed)?
         };
         Ok(Self { settings, model, network, source, outline })
     }
@@ -111,8 +111,9 @@ impl Blueprint {
     }
 }
 
-fn header(settings: &EnvSettings) -> Header {
-    Header { id: settings.id(), settings: settings.hash(), budget: settings.budget.clone() }
+/// `contents` is a digest of weights and images, where these are loaded.
+fn header(settings: &EnvSettings, contents: &str) -> Header {
+    Header { id: settings.id(), settings: settings.hash_with(contents), budget: settings.budget.clone() }
 }
 
 fn read(settings: &EnvSettings, observer: Observer<'_>) -> Result<DataSource, WorldError> {
@@ -170,13 +171,19 @@ impl World {
         let teacher_cost = outline.whole;
         let material =
             Material { network, teacher, teacher_top1, train: Arc::new(source.train), splits, reward };
-        let play = settings.rules.play(&header(&settings), &material)?;
+        let play = settings.rules.play(&header(&settings, &fingerprint), &material)?;
         Ok(Self { settings, play, material, teacher_cost, fingerprint, test: source.test })
     }
 
     /// The resolved settings, sizes of the splits filled in.
     pub fn settings(&self) -> &EnvSettings {
         &self.settings
+    }
+
+    /// The hash of the resolved settings, the weights and the images: results of one id compare when
+    /// their hashes are equal.
+    pub fn hash(&self) -> String {
+        self.settings.hash_with(&self.fingerprint)
     }
 
     /// A new environment. All environments of a world share the scorer and its memory.
@@ -232,8 +239,7 @@ impl World {
         &self.material.splits
     }
 
-    /// SHA-256 of the contents that decide scores: tensors, and the images rewarded and learned
-    /// from. Together with the hash of the settings it says whether two results compare.
+    /// SHA-256 of the contents that decide scores: tensors, and the images rewarded and learned from.
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
     }

@@ -37,6 +37,8 @@ pub(super) fn describe(args: &DescribeArgs, json: bool) -> Result<(), Error> {
 fn environment(config: &Config, json: bool) -> Result<(), Error> {
     let blueprint = loading::blueprint(config)?;
     let (outline, settings) = (blueprint.outline(), blueprint.settings());
+    // An agent that is asked for is checked too.
+    config.agent(&*outline.env)?;
     let (spec, whole) = (outline.env.spec(), outline.whole);
     let network = blueprint.graph().cost()?;
     let bounds = match spec.layout {

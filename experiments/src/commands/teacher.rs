@@ -45,7 +45,7 @@ pub(super) struct NetworkArgs {
     /// Model of the zoo
     #[arg(long, value_name = "NAME", default_value = "resnet20")]
     pub(super) model: String,
-    /// digits, mnist, fashion-mnist, cifar10, cifar100 or folder
+    /// Name of the dataset, like digits, cifar10 or folder
     #[arg(long, value_name = "NAME", default_value = "digits")]
     pub(super) dataset: String,
     /// Folder with the files of the dataset [default: downloaded once; the digits need none]

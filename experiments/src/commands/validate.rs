@@ -58,7 +58,7 @@ pub(super) fn validate(args: &ValidateArgs, json: bool) -> Result<(), Error> {
     let value = json!({
         "run": run,
         "env": world.settings().id(),
-        "settings": world.settings().hash(),
+        "settings": world.hash(),
         "episodes": log.records().len(),
         "replayed": chosen.len(),
         "valid": differences.is_empty(),

@@ -172,7 +172,7 @@ impl<'a> Search<'a> {
             eprintln!("resuming after episode {played}, {} recorded", log.records().len());
         }
         let mut board = TensorBoard::create_from(directory.path(), played);
-        describe(&mut board, config)?;
+        describe(&mut board, config, &env.spec().settings)?;
         let best = best::best(&*env, &log.records()[..played]);
         let progress = Progress::new(&config.agent, config.episodes(), played as u64);
         Ok(Self {
@@ -368,7 +368,7 @@ fn figures(record: &EpisodeRecord, spec: &EnvSpec) -> Vec<(String, f64)> {
 }
 
 /// Configuration and hyper-parameters, for TensorBoard.
-fn describe(board: &mut TensorBoard, config: &Config) -> Result<(), Error> {
+fn describe(board: &mut TensorBoard, config: &Config, hash: &str) -> Result<(), Error> {
     board.text("config", &format!("```toml\n{}```\n", config.to_toml()?));
     let mut hparams: BTreeMap<String, HParam> = BTreeMap::new();
     for (key, value) in &config.agent_settings {
@@ -376,7 +376,7 @@ fn describe(board: &mut TensorBoard, config: &Config) -> Result<(), Error> {
     }
     hparams.insert("agent".to_owned(), HParam::Text(config.agent.clone()));
     hparams.insert("env".to_owned(), HParam::Text(config.env.id()));
-    hparams.insert("settings".to_owned(), HParam::Text(config.env.hash()));
+    hparams.insert("settings".to_owned(), HParam::Text(hash.to_owned()));
     hparams.insert("seed".to_owned(), HParam::Number(config.run.seed as f64));
     hparams.insert("episodes".to_owned(), HParam::Number(config.episodes() as f64));
     board.hparams(&hparams, &["charts/best_return", "charts/episodic_return"]);

@@ -139,7 +139,7 @@ impl MethodKind for Channels {
         }
     }
 
-    fn lower_bound(settings: &ChannelSettings) -> f64 {
+    fn lower_bound(settings: &ChannelSettings, _budget: &Budget) -> f64 {
         settings.lower_bound
     }
 

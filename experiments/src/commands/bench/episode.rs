@@ -45,7 +45,7 @@ fn measure(args: &EpisodeArgs, json: bool) -> Result<(), Error> {
     let threads = rayon::current_num_threads();
     let value = json!({
         "env": world.settings().id(),
-        "settings": world.settings().hash(),
+        "settings": world.hash(),
         "agent": config.agent,
         "reward_images": world.splits().reward.len(),
         "threads": threads,
