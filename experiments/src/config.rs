@@ -199,18 +199,20 @@ mod tests {
 
     #[test]
     fn an_id_above_replaces_model_data_and_budget_of_a_file() {
-        let file =
-            config(Layer::of_id("AMC-MobileNetV1-CIFAR10-Params60-v0").with("network", "width", 0.5).with(
-                "data",
-                "reward_images",
-                30,
-            ))
-            .to_layer();
+        let given = Layer::of_id("AMC-MobileNetV1-CIFAR10-Params60-v0").with("network", "width", 0.5).with(
+            "data",
+            "reward_images",
+            30,
+        );
+        let file = config(given).to_layer();
         let id = "AMC-ResNet20-Digits-MACs50-v0";
         let above = config(Layer::of_id(id).over(file.clone()));
         assert_eq!(above.env.id(), id);
-        assert_eq!((above.env.network.width, above.env.data.reward_images), (None, Some(30)));
+        assert_eq!((above.env.network.width, above.env.data.reward_images), (None, None));
         assert_eq!(above.to_layer().get("game", "channel_multiple"), Some(&Value::from(1)));
+        // Without an id, a file has changes to any environment.
+        let changes = Layer::default().with("data", "reward_images", 30);
+        assert_eq!(config(Layer::of_id(id).over(changes)).env.data.reward_images, Some(30));
         let seeded = config(Layer::default().with("run", "seed", 5).over(file));
         assert_eq!(seeded.env.id(), "AMC-MobileNetV1-CIFAR10-Params60-v0");
         assert_eq!(seeded.to_layer().get("game", "channel_multiple"), Some(&Value::from(8)));

@@ -17,7 +17,9 @@ fn the_best_network_of_a_run_is_pruned_again_and_so_is_a_finetuned_one() {
     };
     let first = search(&["--budget", "macs=0.5"], "first");
     let second = search(&["--network", "first"], "second");
-    assert_eq!(second["env"], "AMC-ResNet20-Digits-MACs50-v0");
+    // Its network is of no model's name: neither id nor hash are those of the first search.
+    assert_eq!(second["env"], "AMC-Own-Digits-MACs50-v0");
+    assert_ne!(second["settings"], first["settings"]);
     // The first result is what the second search starts from.
     assert_eq!(macs(&second, 0), macs(&first, 1));
     for key in ["reward_top1", "test_top1", "parameters"] {
@@ -26,6 +28,9 @@ fn the_best_network_of_a_run_is_pruned_again_and_so_is_a_finetuned_one() {
     assert!(2 * macs(&second, 1) <= macs(&first, 1), "{second}");
     assert_ne!(second["fingerprint"], first["fingerprint"]);
     place.run(&["validate", "second"]).ok();
+    let repeat = ["search", "--config", "second/config.toml", "--no-baselines", "--out", "repeated"];
+    place.run(&repeat).ok();
+    place.result("repeated").assert_is(&place.result("second"));
 
     place.run(&["finetune", "first", "--epochs", "1", "--out", "tuned"]).ok();
     let third = search(&["--network", "tuned", "--budget", "macs=0.6"], "third");
