@@ -209,7 +209,7 @@ mod tests {
         let id = "AMC-ResNet20-Digits-MACs50-v0";
         let above = config(Layer::of_id(id).over(file.clone()));
         assert_eq!(above.env.id(), id);
-        assert_eq!((above.env.network.width, above.env.data.reward_images), (None, Some(30)));
+        assert_eq!((above.env.network.width, above.env.data.reward_images), (None, None));
         assert_eq!(above.to_layer().get("game", "channel_multiple"), Some(&Value::from(1)));
         let seeded = config(Layer::default().with("run", "seed", 5).over(file));
         assert_eq!(seeded.env.id(), "AMC-MobileNetV1-CIFAR10-Params60-v0");
