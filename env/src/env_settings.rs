@@ -214,7 +214,9 @@ fn base(given: &Layer) -> Result<Layer, EnvError> {
         Some(id) => id::parse(id),
         None => {
             let chosen = [("network", "model"), ("network", "from"), ("data", "dataset")];
-            let own = chosen.iter().any(|(table, key)| given.get(table, key).is_some());
+            let own = chosen.iter().any(|(table, key)| {
+                given.get(table, key).is_some_and(|value| value.as_str() != Some("none"))
+            });
             id::parse(if own { id::OWN_MODEL_ID } else { crate::DEFAULT_ID })
         }
     }

@@ -87,6 +87,11 @@ fn locations_do_not_change_the_hash() {
             let mut layer = Layer::of_id(id);
             layer.set_path(path, json!(value)).unwrap();
             let settings = resolve(&layer);
+            // Another network in place of the model; a world hashes what is in its folder.
+            if (id, path) == (CHANNELS, "network.from") {
+                assert_ne!(settings.hash(), before.hash());
+                continue;
+            }
             assert_eq!(settings.hash(), before.hash(), "{path}");
             assert_ne!(settings, before, "{path}");
         }

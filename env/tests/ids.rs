@@ -90,6 +90,8 @@ fn an_id_without_a_budget_has_none() {
             assert_eq!(EnvSettings::from_id(&settings.id()).unwrap(), settings, "{}", settings.id());
         }
     }
+    let weights = EnvSettings::from_id("AMC-FineGrained-ResNet20-Digits-v0").unwrap();
+    assert_eq!((weights.budget.unit, weights.budget.share), (BudgetUnit::PARAMS, None));
     let settings = EnvSettings::from_id("AMC-ResNet20-Digits-v0").unwrap();
     assert_eq!((settings.budget.unit, settings.budget.share), (BudgetUnit::MACS, None));
     assert_eq!(settings.id(), "AMC-ResNet20-Digits-v0");
@@ -103,8 +105,11 @@ fn a_model_or_dataset_of_the_users_choice_is_compressed_to_half_its_macs() {
     assert_eq!(id(Layer::default()), DEFAULT_ID);
     assert_eq!(id(Layer::default().with("network", "model", "vgg16")), "AMC-VGG16-Digits-MACs50-v0");
     assert_eq!(id(Layer::default().with("data", "dataset", "cifar10")), "AMC-ResNet20-CIFAR10-MACs50-v0");
-    let own = Layer::default().with("network", "from", "mine").with("network", "model", "Mine");
-    assert_eq!(id(own), "AMC-Own-Digits-MACs50-v0");
+    let own = Layer::default().with("network", "from", "mine");
+    assert_eq!(id(own.clone()), "AMC-Own-Digits-MACs50-v0");
+    let both = EnvSettings::resolve(&own.with("network", "model", "vgg16")).unwrap_err().to_string();
+    assert!(both.contains("network.model"), "{both}");
+    assert_eq!(id(Layer::default().with("network", "from", "none")), DEFAULT_ID);
     assert!(EnvSettings::from_id("AMC-Own-Digits-MACs50-v0").is_err(), "there is no network without a file");
 }
 

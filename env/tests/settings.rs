@@ -41,7 +41,7 @@ fn an_id_on_the_command_line_replaces_the_environment_of_a_file() {
         .with("data", "reward_images", 30);
     let settings = resolve(&Layer::of_id(DEFAULT_ID).over(file));
     assert_eq!((settings.id().as_str(), settings.family.name()), (DEFAULT_ID, "channels"));
-    assert_eq!(settings.data.reward_images, Some(30));
+    assert_eq!(settings.data.reward_images, None);
 }
 
 #[test]
@@ -178,7 +178,6 @@ fn resolved_settings_are_a_layer_that_resolves_to_them() {
         .with("budget", "exhaust", true)
         .with("score", "refit", false)
         .with("network", "from", "somewhere")
-        .with("network", "model", "mine")
         .with("data", "image_size", "64x48");
     let settings = resolve(&changed);
     assert_eq!(resolve(&settings.to_layer()), settings);
