@@ -70,6 +70,9 @@ impl Network {
 impl Table for Network {
     fn check(&self) -> Result<(), EnvError> {
         let model = self.model.as_str();
+        if self.from.is_none() && model == "Own" {
+            return Err(refuse("model", "`Own` is a network from a folder; give it with --network DIR"));
+        }
         if self.from.is_none() && !zoo::MODELS.contains(&model) {
             let hint = nearest(model, zoo::MODELS.iter().copied());
             return Err(refuse("model", format!("unknown model `{model}`{hint}")));

@@ -20,7 +20,7 @@ pub struct SettingFlags {
     /// TOML file with settings
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Any setting; `cgym describe ID --settings` lists them [repeatable]
+    /// Any setting; `cgym describe ID --settings` lists them; may be given many times
     #[arg(long = "set", value_name = "TABLE.KEY=VALUE", value_parser = parse_setting)]
     pub sets: Vec<(String, Value)>,
     /// Model of the zoo

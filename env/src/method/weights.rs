@@ -252,23 +252,30 @@ impl Surgery for WeightSurgery {
     }
 
     fn recoded(&self, graph: &Graph, weights: &Weights) -> Result<Option<(&'static str, Vec<u8>)>, Error> {
-        Ok(Some((FILE, encode_nonzero(graph, weights)?)))
+        checked(encode_nonzero(graph, weights)?, graph, weights)
     }
 
-    /// The file is read back before it is handed out.
     fn coded(
         &self,
         kept: &[u64],
         graph: &Graph,
         weights: &Weights,
     ) -> Result<Option<(&'static str, Vec<u8>)>, Error> {
-        let file = self.sparsifier.encode(&self.pairs(kept))?;
-        let read = decode(&file, graph).map_err(|error| Error::Graph(format!("{FILE}: {error}")))?;
-        if read != *weights {
-            return Err(Error::Graph(format!("{FILE} does not hold the network that was scored")));
-        }
-        Ok(Some((FILE, file)))
+        checked(self.sparsifier.encode(&self.pairs(kept))?, graph, weights)
     }
+}
+
+/// The file, once it was read back to the same weights.
+fn checked(
+    file: Vec<u8>,
+    graph: &Graph,
+    weights: &Weights,
+) -> Result<Option<(&'static str, Vec<u8>)>, Error> {
+    let read = decode(&file, graph).map_err(|error| Error::Graph(format!("{FILE}: {error}")))?;
+    if read != *weights {
+        return Err(Error::Graph(format!("{FILE} does not hold the network that was scored")));
+    }
+    Ok(Some((FILE, file)))
 }
 
 #[cfg(test)]

@@ -51,7 +51,7 @@ pub(super) struct NetworkArgs {
     /// Folder with the files of the dataset [default: downloaded once; the digits need none]
     #[arg(long, value_name = "DIR")]
     pub(super) data: Option<PathBuf>,
-    /// A setting of the network or the data, like network.width=0.5 or data.image_size=64x64 [repeatable]
+    /// A setting of the network or the data, like network.width=0.5 or data.image_size=64x64; may be given many times
     #[arg(long = "set", value_name = "TABLE.KEY=VALUE", value_parser = parse_setting)]
     pub(super) sets: Vec<(String, Value)>,
 }
@@ -132,7 +132,7 @@ struct DescribeArgs {
     /// Classes
     #[arg(long, value_name = "N", default_value_t = 10)]
     classes: usize,
-    /// A setting of the network, like network.width=0.5 [repeatable]
+    /// A setting of the network, like network.width=0.5; may be given many times
     #[arg(long = "set", value_name = "TABLE.KEY=VALUE", value_parser = parse_setting)]
     sets: Vec<(String, Value)>,
 }

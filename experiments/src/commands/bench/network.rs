@@ -38,7 +38,7 @@ pub struct NetworkArgs {
     /// Model of the zoo
     #[arg(long, value_name = "NAME")]
     model: String,
-    /// A setting of the model, like network.width=0.5 [repeatable]
+    /// A setting of the model, like network.width=0.5; may be given many times
     #[arg(long = "set", value_name = "TABLE.KEY=VALUE", value_parser = parse_setting)]
     sets: Vec<(String, Value)>,
     /// Channels, height and width of an image
