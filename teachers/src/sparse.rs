@@ -1,9 +1,9 @@
 //! Networks whose layers keep only some of their weights, and the file that stores them.
 //!
 //! A [`Sparsifier`] keeps the weights of greatest magnitude in each layer and sets the others to
-//! zero. [`encode`] writes the network to a file whose length is a function of how many weights each
-//! layer keeps, not of which: [`coded_bytes`] gives it without writing anything. [`decode`] reads the
-//! file back to the same bits.
+//! zero. [`Sparsifier::encode`] writes the network to a file whose length is a function of how many
+//! weights each layer keeps, not of which: [`coded_bytes`] gives it without writing anything.
+//! [`decode`] reads the file back to the same weights.
 //!
 //! # File format
 //! All numbers are little-endian. The file starts with the eight bytes `CGYMSPR1` and the number of
