@@ -13,7 +13,7 @@ mod domain;
 
 use std::path::Path;
 
-use cgym_env::{Action, Env, ResetOptions};
+use cgym_env::{Action, Env, ResetOptions, table};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -30,42 +30,28 @@ use domain::Domain;
 
 pub(crate) const NAME: &str = "cem";
 
-/// Hyper-parameters of [`Cem`]; deviations are shares of the action range.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct CemSettings {
-    /// Sequences per update of the distribution; 16 by default.
-    pub population: usize,
-    /// Share of a population that is its elite, in (0, 1]; 0.25 by default.
-    pub elite_fraction: f64,
-    /// Weight of the elite in an update of the distribution, in (0, 1]; 0.9 by default.
-    pub smoothing: f64,
-    /// Mean at the start, as a share of the action range, in [0, 1]; by default the greatest for which
-    /// the budget does not clip the sequence of equal actions: 1 without a budget, and 0.5 where there
-    /// is no look-ahead to find it. Boxes only: indices start with equal probabilities.
-    pub initial_mean: Option<f64>,
-    /// Deviation at the start; 0.3 by default. Boxes only.
-    pub initial_deviation: f64,
-    /// Least deviation in a box; with discrete actions the share of the probability that is always
-    /// spread evenly over the indices. 0.05 by default.
-    pub deviation_floor: f64,
-    /// Whether one number is added to all numbers of a drawn sequence, the greatest for which the budget
-    /// clips none of them; on by default. Needs look-ahead. Off for discrete actions and in environments
-    /// without a budget; the distribution then learns from the actions that were executed.
-    pub fill_budget: bool,
-}
-
-impl Default for CemSettings {
-    fn default() -> Self {
-        Self {
-            population: 16,
-            elite_fraction: 0.25,
-            smoothing: 0.9,
-            initial_mean: None,
-            initial_deviation: 0.3,
-            deviation_floor: 0.05,
-            fill_budget: true,
-        }
+table! {
+    /// Hyper-parameters of [`Cem`]; deviations are shares of the action range.
+    pub struct CemSettings {
+        /// Sequences per update of the distribution.
+        pub population: usize = 16,
+        /// Share of a population that is its elite, in (0, 1].
+        pub elite_fraction: f64 = 0.25,
+        /// Weight of the elite in an update of the distribution, in (0, 1].
+        pub smoothing: f64 = 0.9,
+        /// Mean at the start, as a share of the action range, in [0, 1]; if absent the greatest for which
+        /// the budget does not clip the sequence of equal actions: 1 without a budget, and 0.5 where there
+        /// is no look-ahead to find it. Boxes only: indices start with equal probabilities.
+        pub initial_mean: Option<f64> = None,
+        /// Deviation at the start. Boxes only.
+        pub initial_deviation: f64 = 0.3,
+        /// Least deviation in a box; with discrete actions the share of the probability that is always
+        /// spread evenly over the indices.
+        pub deviation_floor: f64 = 0.05,
+        /// Add one number to all numbers of a drawn sequence, the greatest for which the budget clips none
+        /// of them. Needs look-ahead. Off for discrete actions and in environments without a budget; the
+        /// distribution then learns from the actions that were executed.
+        pub fill_budget: bool = true,
     }
 }
 

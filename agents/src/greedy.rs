@@ -10,7 +10,7 @@
 
 use std::path::Path;
 
-use cgym_env::{Action, Env, ResetOptions};
+use cgym_env::{Action, Env, ResetOptions, table};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -24,13 +24,13 @@ use crate::{
 
 pub(crate) const NAME: &str = "greedy";
 
-/// Hyper-parameters of [`Greedy`].
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct GreedySettings {
-    /// Number of rounds; by default the number of episodes divided by the number of decisions, at
-    /// least 1, which uses about all episodes.
-    pub rounds: Option<u64>,
+table! {
+    /// Hyper-parameters of [`Greedy`].
+    pub struct GreedySettings {
+        /// Number of rounds; if absent the number of episodes divided by the number of decisions, at least
+        /// 1, which uses about all episodes.
+        pub rounds: Option<u64> = None,
+    }
 }
 
 impl GreedySettings {

@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use cgym_env::{Action, Env, ResetOptions};
+use cgym_env::{Action, Env, ResetOptions, table};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -47,18 +47,12 @@ impl Shape {
     }
 }
 
-/// The hyper-parameter of `shallow` and `deep`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct ProfileSettings {
-    /// Difference between the first and the last action, as a share of the action range, in [0, 1]; 0.5
-    /// by default (the papers give no number). `uniform` ignores it.
-    pub slope: f64,
-}
-
-impl Default for ProfileSettings {
-    fn default() -> Self {
-        Self { slope: 0.5 }
+table! {
+    /// The hyper-parameter of `shallow` and `deep`.
+    pub struct ProfileSettings {
+        /// Difference between the first and the last action, as a share of the action range, in [0, 1] (the
+        /// papers give no number). uniform ignores it.
+        pub slope: f64 = 0.5,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use cgym_env::{Action, Env, ResetOptions, Space};
+use cgym_env::{Action, Env, ResetOptions, Space, table};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -18,14 +18,13 @@ use crate::{
 
 pub(crate) const NAME: &str = "random";
 
-/// The hyper-parameter of [`Random`].
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct RandomSettings {
-    /// Whether one number is added to all actions of a drawn sequence, the greatest for which the budget
-    /// clips none of them; off by default. Needs actions in a box, and look-ahead. Off in environments
-    /// without a budget.
-    pub fill_budget: bool,
+table! {
+    /// The hyper-parameter of [`Random`].
+    pub struct RandomSettings {
+        /// Add one number to all actions of a drawn sequence, the greatest for which the budget clips none
+        /// of them. Needs actions in a box, and look-ahead. Off in environments without a budget.
+        pub fill_budget: bool = false,
+    }
 }
 
 impl RandomSettings {

@@ -1,7 +1,9 @@
 //! The built-in agents: one row each.
 
-use cgym_env::{Env, nearest};
-use serde::{Deserialize, Serialize};
+use cgym_env::{
+    Env, nearest,
+    settings::{Field, Fields, NoSettings},
+};
 use serde_json::Value;
 
 use crate::{
@@ -23,6 +25,8 @@ struct Row {
     name: &'static str,
     /// What the agent does, in one line.
     description: &'static str,
+    /// The hyper-parameters.
+    fields: &'static [Field],
     make: Make,
 }
 
@@ -30,26 +34,31 @@ const ROWS: &[Row] = &[
     Row {
         name: ddpg::NAME,
         description: "learns a policy from observations: AMC's deep deterministic policy gradient",
+        fields: ddpg::DdpgSettings::FIELDS,
         make: |settings, context| Ok(Box::new(Ddpg::new(&parse(settings)?, context)?)),
     },
     Row {
         name: reinforce::REINFORCE,
         description: "learns a stochastic policy from whole episodes: N2N's policy gradient",
+        fields: reinforce::ReinforceSettings::FIELDS,
         make: |settings, context| Ok(Box::new(Reinforce::new(&parse(settings)?, context)?)),
     },
     Row {
         name: reinforce::ACTOR_CRITIC,
         description: "is reinforce with a learned value of each decision as baseline",
+        fields: reinforce::ReinforceSettings::FIELDS,
         make: |settings, context| Ok(Box::new(Reinforce::actor_critic(&parse(settings)?, context)?)),
     },
     Row {
         name: random::NAME,
         description: "draws every action uniformly",
+        fields: random::RandomSettings::FIELDS,
         make: |settings, context| Ok(Box::new(Random::new(&parse(settings)?, context)?)),
     },
     Row {
         name: Shape::Uniform.name(),
         description: "plays the same action at every decision, as high as the budget allows",
+        fields: NoSettings::FIELDS,
         make: |settings, context| {
             let NoSettings {} = parse(settings)?;
             Ok(Box::new(Profile::new(Shape::Uniform, &ProfileSettings::default(), context)?))
@@ -58,21 +67,25 @@ const ROWS: &[Row] = &[
     Row {
         name: Shape::Shallow.name(),
         description: "removes most from early layers, as little as the budget allows",
+        fields: ProfileSettings::FIELDS,
         make: |settings, context| Ok(Box::new(Profile::new(Shape::Shallow, &parse(settings)?, context)?)),
     },
     Row {
         name: Shape::Deep.name(),
         description: "removes most from late layers, as little as the budget allows",
+        fields: ProfileSettings::FIELDS,
         make: |settings, context| Ok(Box::new(Profile::new(Shape::Deep, &parse(settings)?, context)?)),
     },
     Row {
         name: greedy::NAME,
         description: "lowers one decision per round, the one that costs the least accuracy: NetAdapt",
+        fields: greedy::GreedySettings::FIELDS,
         make: |settings, context| Ok(Box::new(Greedy::new(&parse(settings)?, context)?)),
     },
     Row {
         name: cem::NAME,
         description: "searches whole sequences of actions with the cross-entropy method",
+        fields: cem::CemSettings::FIELDS,
         make: |settings, context| Ok(Box::new(Cem::new(&parse(settings)?, context)?)),
     },
 ];
@@ -88,11 +101,6 @@ pub struct AgentContext<'a> {
     pub seed: u64,
 }
 
-/// The settings of `uniform`, which has none.
-#[derive(Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct NoSettings {}
-
 /// Names that [`make`] knows.
 pub fn names() -> impl Iterator<Item = &'static str> + Clone {
     ROWS.iter().map(|row| row.name)
@@ -101,6 +109,11 @@ pub fn names() -> impl Iterator<Item = &'static str> + Clone {
 /// The name of each agent, and what it does in one line.
 pub fn describe() -> impl Iterator<Item = (&'static str, &'static str)> + Clone {
     ROWS.iter().map(|row| (row.name, row.description))
+}
+
+/// The hyper-parameters of the agent `name`; `None` for a name not in [`names`].
+pub fn fields(name: &str) -> Option<&'static [Field]> {
+    ROWS.iter().find(|row| row.name == name).map(|row| row.fields)
 }
 
 /// Makes the agent `name` for the environment and the number of episodes in `context`.

@@ -1,6 +1,7 @@
 //! Reading hyper-parameters; every error names the key that it is about.
 
-use serde::{Serialize, de::DeserializeOwned};
+use cgym_env::settings::Fields;
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::AgentError;
@@ -18,31 +19,28 @@ pub(crate) fn require(good: bool, key: &str, reason: &str) -> Result<(), AgentEr
 /// Reads `settings`, an object or null, into `S`; absent keys have their default.
 ///
 /// Keys are read one by one, so that the error names the wrong one.
-pub(crate) fn parse<S>(settings: &Value) -> Result<S, AgentError>
-where
-    S: Default + Serialize + DeserializeOwned,
-{
+pub(crate) fn parse<S: Fields>(settings: &Value) -> Result<S, AgentError> {
     let given = match settings {
         Value::Null => return Ok(S::default()),
         Value::Object(given) => given,
         other => return Err(refuse("settings", format!("expected a table of settings, found {other}"))),
     };
-    let known: Vec<String> = match serde_json::to_value(S::default()) {
-        Ok(Value::Object(defaults)) => defaults.keys().cloned().collect(),
-        _ => Vec::new(),
-    };
+    let mut values = Map::new();
     for (key, value) in given {
-        if !known.contains(key) {
-            let hint = match known.is_empty() {
-                true => "; this agent has none".to_owned(),
-                false => cgym_env::nearest(key, known.iter().map(String::as_str)),
+        let Some(field) = S::FIELDS.iter().find(|field| field.key == key) else {
+            let hint = match S::FIELDS {
+                [] => "; this agent has none".to_owned(),
+                fields => cgym_env::nearest(key, fields.iter().map(|field| field.key)),
             };
             return Err(refuse(key, format!("no such setting{hint}")));
-        }
+        };
+        let empties = field.is_optional() && value.as_str() == Some("none");
+        let value = if empties { Value::Null } else { value.clone() };
         let alone = Map::from_iter([(key.clone(), value.clone())]);
         serde_json::from_value::<S>(Value::Object(alone)).map_err(|error| refuse(key, error.to_string()))?;
+        values.insert(key.clone(), value);
     }
-    serde_json::from_value(settings.clone()).map_err(|error| refuse("settings", error.to_string()))
+    serde_json::from_value(Value::Object(values)).map_err(|error| refuse("settings", error.to_string()))
 }
 
 /// `settings` as a JSON object, for a run's record.

@@ -1,5 +1,6 @@
 //! Hyper-parameters of DDPG.
 
+use cgym_env::table;
 use serde::{Deserialize, Serialize};
 
 use crate::{AgentContext, AgentError, settings::require};
@@ -28,91 +29,62 @@ pub enum Credit {
     Residual,
 }
 
-/// Hyper-parameters of [`Ddpg`](super::Ddpg). Defaults are AMC's, unless AMC's value is given too.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct DdpgSettings {
-    /// Widths of the two hidden layers of actor and critic; 300 and 300.
-    pub hidden: [usize; 2],
-    /// Adam's learning rate for the actor; 3e-4 (AMC: 1e-4, for 800 episodes).
-    pub actor_learning_rate: f64,
-    /// Adam's learning rate for the critic; 1e-3.
-    pub critic_learning_rate: f64,
-    /// What the critic is trained to predict; `monte-carlo` (AMC: `bootstrap`).
-    pub target: Target,
-    /// Which baseline is subtracted from the return of a step; `residual` (AMC: `shared`).
-    pub credit: Credit,
-    /// Age in episodes at which an episode has the weight 1/e in the regression of `residual`; by
-    /// default a quarter of the episodes, at least 10.
-    pub credit_memory: Option<f64>,
-    /// Whether one number is added to all actions of an episode, the greatest for which the budget
-    /// clips none of them; on (AMC: off, so that the budget clips the actions of late layers). Needs
-    /// look-ahead. Off in environments without a budget.
-    pub fill_budget: bool,
-    /// Discount γ in [0, 1]; 1.
-    pub discount: f64,
-    /// Weight of the trained networks in each update of the target networks, in (0, 1]; 0.01. Only
-    /// `bootstrap` has target networks.
-    pub tau: f64,
-    /// Transitions in a minibatch; 64.
-    pub batch: usize,
-    /// Transitions in the replay memory; by default those of a third of the episodes, at least of 20
-    /// (AMC: 2000).
-    pub replay: Option<usize>,
-    /// Episodes of uniform actions before the first update; by default the lesser of 100 and a quarter
-    /// of the episodes, none with `frozen` (AMC: 100).
-    pub warmup: Option<u64>,
-    /// Standard deviation of actions around the untrained policy during warm-up; uniform actions where
-    /// absent (AMC: uniform).
-    pub warmup_sigma: Option<f64>,
-    /// Whether the critic, but not the actor, learns during warm-up; off.
-    pub warmup_critic: bool,
-    /// Updates per new transition, made at the end of the episode; 4 (AMC: 1).
-    pub updates_per_step: usize,
-    /// Standard deviation of the truncated normal exploration after warm-up, as a share of the action
-    /// range; 0.5.
-    pub sigma: f64,
-    /// Least standard deviation of the exploration; 0.1 (AMC: none, so that late episodes repeat each
-    /// other).
-    pub sigma_floor: f64,
-    /// Share of the episodes after warm-up at whose end the standard deviation reaches its floor; 0.75.
-    pub sigma_share: f64,
-    /// Factor on the standard deviation per episode after warm-up; by default the one that `sigma_share`
-    /// implies (AMC: 0.95, whatever the number of episodes).
-    pub sigma_decay: Option<f64>,
-    /// Weight of the past in the moving average of returns, the baseline of `credit = "shared"`, in
-    /// [0, 1); 0.95 per episode (AMC: 0.5 per minibatch).
-    pub baseline_decay: f64,
-    /// Whether the agent explores but never learns; off. It measures a policy taken from another
-    /// network.
-    pub frozen: bool,
-}
-
-impl Default for DdpgSettings {
-    fn default() -> Self {
-        Self {
-            hidden: [300, 300],
-            actor_learning_rate: 3e-4,
-            critic_learning_rate: 1e-3,
-            target: Target::MonteCarlo,
-            credit: Credit::Residual,
-            credit_memory: None,
-            fill_budget: true,
-            discount: 1.0,
-            tau: 0.01,
-            batch: 64,
-            replay: None,
-            warmup: None,
-            warmup_sigma: None,
-            warmup_critic: false,
-            updates_per_step: 4,
-            sigma: 0.5,
-            sigma_floor: 0.1,
-            sigma_share: 0.75,
-            sigma_decay: None,
-            baseline_decay: 0.95,
-            frozen: false,
-        }
+table! {
+    /// Hyper-parameters of [`Ddpg`](crate::Ddpg). Defaults are AMC's, unless AMC's value is given too.
+    pub struct DdpgSettings {
+        /// Widths of the two hidden layers of actor and critic.
+        pub hidden: [usize; 2] = [300, 300],
+        /// Adam's learning rate for the actor (AMC: 1e-4, for 800 episodes).
+        pub actor_learning_rate: f64 = 3e-4,
+        /// Adam's learning rate for the critic.
+        pub critic_learning_rate: f64 = 1e-3,
+        /// What the critic is trained to predict: monte-carlo or bootstrap (AMC: bootstrap).
+        pub target: Target = Target::MonteCarlo,
+        /// Which baseline is subtracted from the return of a step: residual or shared (AMC: shared).
+        pub credit: Credit = Credit::Residual,
+        /// Age in episodes at which an episode has the weight 1/e in the regression of residual; if
+        /// absent a quarter of the episodes, at least 10.
+        pub credit_memory: Option<f64> = None,
+        /// Add one number to all actions of an episode, the greatest for which the budget clips none of
+        /// them (AMC: off, so that the budget clips the actions of late layers). Needs look-ahead. Off in
+        /// environments without a budget.
+        pub fill_budget: bool = true,
+        /// Discount in [0, 1].
+        pub discount: f64 = 1.0,
+        /// Weight of the trained networks in each update of the target networks, in (0, 1]. Only
+        /// bootstrap has target networks.
+        pub tau: f64 = 0.01,
+        /// Transitions in a minibatch.
+        pub batch: usize = 64,
+        /// Transitions in the replay memory; if absent those of a third of the episodes, at least of 20
+        /// (AMC: 2000).
+        pub replay: Option<usize> = None,
+        /// Episodes of uniform actions before the first update; if absent the lesser of 100 and a quarter
+        /// of the episodes, none with frozen (AMC: 100).
+        pub warmup: Option<u64> = None,
+        /// Standard deviation of actions around the untrained policy during warm-up; uniform actions if
+        /// absent (AMC: uniform).
+        pub warmup_sigma: Option<f64> = None,
+        /// Train the critic, but not the actor, during warm-up.
+        pub warmup_critic: bool = false,
+        /// Updates per new transition, made at the end of the episode (AMC: 1).
+        pub updates_per_step: usize = 4,
+        /// Standard deviation of the truncated normal exploration after warm-up, as a share of the action
+        /// range.
+        pub sigma: f64 = 0.5,
+        /// Least standard deviation of the exploration (AMC: none, so that late episodes repeat each
+        /// other).
+        pub sigma_floor: f64 = 0.1,
+        /// Share of the episodes after warm-up at whose end the standard deviation reaches its floor.
+        pub sigma_share: f64 = 0.75,
+        /// Factor on the standard deviation per episode after warm-up; if absent the one that sigma_share
+        /// implies (AMC: 0.95, whatever the number of episodes).
+        pub sigma_decay: Option<f64> = None,
+        /// Weight of the past in the moving average of returns per episode, the baseline of shared, in
+        /// [0, 1) (AMC: 0.5 per minibatch).
+        pub baseline_decay: f64 = 0.95,
+        /// Explore but never learn; it measures a policy taken from another network.
+        pub frozen: bool = false,
     }
 }
 

@@ -1,69 +1,47 @@
 //! Hyper-parameters of REINFORCE and actor-critic.
 
-use cgym_env::Space;
-use serde::{Deserialize, Serialize};
+use cgym_env::{Space, table};
 
 use super::{distribution::Distribution, policy::PolicyKind};
 use crate::{AgentContext, AgentError, reading::Reader, settings::require};
 
-/// Hyper-parameters of [`Reinforce`](super::Reinforce). Defaults are N2N's where it gives one, unless its
-/// value is given too.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct ReinforceSettings {
-    /// Network of the policy; by default `bilstm` for two actions on tables, `autoregressive` for other
-    /// actions on tables, and `mlp` on vectors.
-    pub policy: Option<PolicyKind>,
-    /// Whether a value head predicts the baseline of each decision; on for `actor-critic`, off for
-    /// `reinforce`.
-    pub critic: Option<bool>,
-    /// Width of each hidden layer or LSTM state; 30.
-    pub hidden: usize,
-    /// Hidden layers, or stacked LSTM cells; 2.
-    pub layers: usize,
-    /// Adam's learning rate; 3e-3 (N2N's shrinkage: 0.1).
-    pub learning_rate: f64,
-    /// Episodes m per update; 5.
-    pub rollouts: usize,
-    /// Number of past updates whose mean returns are averaged to the baseline; 5. At the first update,
-    /// and always with 0, the baseline of an episode is the mean return of the other episodes of its
-    /// update (0 if there are none), which is unbiased too. A critic replaces this baseline.
-    pub baseline: usize,
-    /// Whether an update's advantages are shifted and scaled to mean 0 and deviation 1; off.
-    pub normalize_advantages: bool,
-    /// Weight of the entropy bonus, in nats per decision; 0.01 (N2N: none, so that the policy may become
-    /// deterministic before it distinguishes layers).
-    pub entropy: f64,
-    /// Greatest norm of an update's gradient; unlimited by default.
-    pub gradient_clip: Option<f64>,
-    /// Discount γ in [0, 1]; 1.
-    pub discount: f64,
-    /// Weight of the critic's smooth L1 loss; 0.5.
-    pub value_weight: f64,
-    /// Density of continuous actions; `beta`. Discrete actions have softmax probabilities.
-    pub distribution: Distribution,
-    /// Whether the agent explores but never learns; off.
-    pub frozen: bool,
-}
-
-impl Default for ReinforceSettings {
-    fn default() -> Self {
-        Self {
-            policy: None,
-            critic: None,
-            hidden: 30,
-            layers: 2,
-            learning_rate: 3e-3,
-            rollouts: 5,
-            baseline: 5,
-            normalize_advantages: false,
-            entropy: 0.01,
-            gradient_clip: None,
-            discount: 1.0,
-            value_weight: 0.5,
-            distribution: Distribution::Beta,
-            frozen: false,
-        }
+table! {
+    /// Hyper-parameters of [`Reinforce`](crate::Reinforce). Defaults are N2N's where it gives one, unless
+    /// its value is given too.
+    pub struct ReinforceSettings {
+        /// Network of the policy: bilstm, autoregressive, encoder-decoder or mlp; if absent bilstm for two
+        /// actions on tables, autoregressive for other actions on tables, and mlp on vectors.
+        pub policy: Option<PolicyKind> = None,
+        /// Predict the baseline of each decision by a value head; if absent on for actor-critic, off for
+        /// reinforce.
+        pub critic: Option<bool> = None,
+        /// Width of each hidden layer or LSTM state.
+        pub hidden: usize = 30,
+        /// Hidden layers, or stacked LSTM cells.
+        pub layers: usize = 2,
+        /// Adam's learning rate (N2N's shrinkage: 0.1).
+        pub learning_rate: f64 = 3e-3,
+        /// Episodes per update.
+        pub rollouts: usize = 5,
+        /// Number of past updates whose mean returns are averaged to the baseline. At the first update,
+        /// and always with 0, the baseline of an episode is the mean return of the other episodes of its
+        /// update (0 if there are none), which is unbiased too. A critic replaces this baseline.
+        pub baseline: usize = 5,
+        /// Shift and scale an update's advantages to mean 0 and deviation 1.
+        pub normalize_advantages: bool = false,
+        /// Weight of the entropy bonus, in nats per decision (N2N: none, so that the policy may become
+        /// deterministic before it distinguishes layers).
+        pub entropy: f64 = 0.01,
+        /// Greatest norm of an update's gradient; unlimited if absent.
+        pub gradient_clip: Option<f64> = None,
+        /// Discount in [0, 1].
+        pub discount: f64 = 1.0,
+        /// Weight of the critic's smooth L1 loss.
+        pub value_weight: f64 = 0.5,
+        /// Density of continuous actions: beta or gaussian. Discrete actions have softmax probabilities.
+        pub distribution: Distribution = Distribution::Beta,
+        /// Explore but never learn.
+        pub frozen: bool = false,
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::fmt::Write;
 
-use cgym_env::{Layout, settings::Field};
+use cgym_env::{
+    Layout,
+    settings::{Field, Fields},
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -113,9 +116,16 @@ fn environment(config: &Config, json: bool) -> Result<(), Error> {
 
 /// Every table with its keys, values and help texts.
 fn settings(config: &Config, json: bool) -> Result<(), Error> {
-    use cgym_env::settings::Fields;
-    let layer = config.to_layer();
+    const NAME: Field = Field { key: "name", help: "The agent; `cgym agents` lists them.", kind: "String" };
+    let blueprint = loading::blueprint(config)?;
+    let agent = config.agent(&*blueprint.outline().env)?;
+    let mut layer = config.to_layer();
+    // The agent fills in the defaults that depend on environment and episodes.
+    for (key, value) in agent.settings().as_object().into_iter().flatten() {
+        layer.set("agent", key, value.clone());
+    }
     let mut tables: Vec<(&str, Vec<Field>)> = config.env.fields();
+    tables.push(("agent", [&[NAME], cgym_agents::fields(&config.agent).unwrap_or_default()].concat()));
     tables.push(("run", RunSettings::FIELDS.to_vec()));
     let value_of = |table: &str, key: &str| layer.get(table, key).cloned().unwrap_or(Value::Null);
     let mut object = serde_json::Map::new();
@@ -141,12 +151,6 @@ fn settings(config: &Config, json: bool) -> Result<(), Error> {
                 writeln!(text, "{setting:<28} # {}", field.help_line()).ok();
             }
         }
-        writeln!(
-            text,
-            "\n[agent]\n{:<28} # The agent; `cgym agents` lists them. Other keys are its hyper-parameters.",
-            format!("name = \"{}\"", config.agent)
-        )
-        .ok();
         text
     })
 }
