@@ -33,7 +33,7 @@ pub type Observer<'a> = &'a mut dyn FnMut(Event);
 /// An environment whose settings fit its network, before weights and images are loaded.
 pub struct Blueprint {
     settings: EnvSettings,
-    /// The model of the zoo; the network itself where nothing came before it.
+    /// The model of the zoo; the network itself if it comes from a folder and is its own teacher.
     model: Graph,
     network: Option<TrainedNetwork>,
     /// The data, where its files had to be read to know the size of its images.

@@ -239,18 +239,18 @@ fn a_folder_that_cannot_be_made_gives_one_warning_and_a_silent_log() {
     assert!(heard[0].ends_with("continuing without it"), "{}", heard[0]);
 }
 
-/// A disk with space for `room` bytes.
+/// A disk with `free` bytes left.
 struct Disk {
-    room: usize,
+    free: usize,
 }
 
 impl io::Write for Disk {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.room == 0 {
+        if self.free == 0 {
             return Err(io::ErrorKind::StorageFull.into());
         }
-        let taken = bytes.len().min(self.room);
-        self.room -= taken;
+        let taken = bytes.len().min(self.free);
+        self.free -= taken;
         Ok(taken)
     }
 
@@ -261,13 +261,13 @@ impl io::Write for Disk {
 
 #[test]
 fn a_disk_that_fills_up_at_any_byte_gives_one_warning_and_no_panic() {
-    for room in [0, 1, 30, 100, 5000, 100_000] {
+    for free in [0, 1, 30, 100, 5000, 100_000] {
         let (heard, warn) = warnings();
-        let mut log = TensorBoard::over(Ok(Box::new(Disk { room })), "run".to_owned(), 0, Box::new(warn));
+        let mut log = TensorBoard::over(Ok(Box::new(Disk { free })), "run".to_owned(), 0, Box::new(warn));
         log_of_everything(&mut log);
         log_of_everything(&mut log);
         log.finish(Outcome::Success);
-        assert_eq!(heard.lock().expect("no panic").len(), 1, "with room for {room} bytes");
+        assert_eq!(heard.lock().expect("no panic").len(), 1, "with free for {free} bytes");
     }
 }
 

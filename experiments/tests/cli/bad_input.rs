@@ -1,4 +1,4 @@
-//! Every wrong input ends with exit code 2 and words that mend it, and leaves nothing behind.
+//! Every wrong input ends with exit code 2 and words that say what would fix it, and leaves nothing behind.
 
 use cgym_teachers::{
     weights::Weights,

@@ -34,8 +34,8 @@ pub fn release() {
     SPARE.lock().unwrap_or_else(PoisonError::into_inner).clear();
 }
 
-/// An empty vector with room for `len` numbers, in kept or new memory.
-fn room(len: usize) -> Vec<f32> {
+/// An empty vector with a capacity of `len` numbers, in kept or new memory.
+fn with_capacity(len: usize) -> Vec<f32> {
     if len >= LEAST_KEPT {
         let mut spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
         // The memory that was kept last is the most likely to be in a cache.
@@ -62,7 +62,7 @@ unsafe impl Sync for Output {}
 impl Output {
     /// Room for `len` numbers.
     pub fn new(len: usize) -> Self {
-        let mut values = room(len);
+        let mut values = with_capacity(len);
         let start = values.as_mut_ptr();
         Self { values, start, len }
     }
@@ -70,7 +70,7 @@ impl Output {
     /// Where a number goes; `index` is at most the length.
     pub fn at(&self, index: usize) -> *mut f32 {
         assert!(index <= self.len);
-        // SAFETY: the vector has room for `len` numbers.
+        // SAFETY: the vector has a capacity of `len` numbers.
         unsafe { self.start.add(index) }
     }
 
@@ -118,9 +118,9 @@ mod tests {
         let values = vec![1.0; len];
         let start = values.as_ptr();
         recycle(values);
-        let other = room(2 * len);
+        let other = with_capacity(2 * len);
         assert_ne!(other.as_ptr(), start);
-        let again = room(len);
+        let again = with_capacity(len);
         assert_eq!(again.as_ptr(), start);
         assert!(again.is_empty() && again.capacity() >= len);
     }

@@ -28,20 +28,20 @@ unsafe fn load<V: Vector>(values: &[f32], fill: f32) -> V {
     }
 }
 
-/// Writes a vector, or the first `room` values of it.
+/// Writes a vector, or the first `count` values of it.
 ///
 /// # Safety
-/// `to` has room for `room` numbers; the caller has the instruction set.
+/// `to` can hold `count` numbers; the caller has the instruction set.
 #[inline(always)]
-unsafe fn store<V: Vector>(value: V, to: *mut f32, room: usize) {
+unsafe fn store<V: Vector>(value: V, to: *mut f32, count: usize) {
     // SAFETY: the caller's promise.
     unsafe {
-        if room >= V::LANES {
+        if count >= V::LANES {
             value.store(to);
         } else {
             let mut padded = [0.0; LANES];
             value.store(padded.as_mut_ptr());
-            std::ptr::copy_nonoverlapping(padded.as_ptr(), to, room);
+            std::ptr::copy_nonoverlapping(padded.as_ptr(), to, count);
         }
     }
 }
