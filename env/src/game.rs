@@ -22,6 +22,16 @@ pub enum Finished<C> {
     Degenerate(String),
 }
 
+/// What the environments of a game show before an episode.
+pub struct Interface {
+    /// Id, decisions, reward and budget.
+    pub spec: EnvSpec,
+    /// Shape and bounds of observations.
+    pub observation_space: Space,
+    /// Legal actions.
+    pub action_space: Space,
+}
+
 /// The rules of a game with one network: the same for all episodes and forks. Nothing in it is
 /// random, and nothing in it changes.
 pub trait Game: Send + Sync + 'static {
@@ -32,14 +42,13 @@ pub trait Game: Send + Sync + 'static {
     /// What is scored.
     type Candidate: Send + Sync + 'static;
 
+    /// Spec and spaces of the game's environments.
+    fn interface(&self) -> &Interface;
+
     /// Id, decisions, reward and budget.
-    fn spec(&self) -> &EnvSpec;
-
-    /// Shape and bounds of observations.
-    fn observation_space(&self) -> &Space;
-
-    /// Legal actions.
-    fn action_space(&self) -> &Space;
+    fn spec(&self) -> &EnvSpec {
+        &self.interface().spec
+    }
 
     /// An episode without decisions.
     ///
@@ -147,11 +156,11 @@ impl<G: Game> Env for GameEnv<G> {
     }
 
     fn observation_space(&self) -> &Space {
-        self.game.observation_space()
+        &self.game.interface().observation_space
     }
 
     fn action_space(&self) -> &Space {
-        self.game.action_space()
+        &self.game.interface().action_space
     }
 
     fn reset(&mut self, _seed: u64, options: &ResetOptions) -> Result<Vec<f32>, EnvError> {

@@ -34,7 +34,7 @@ pub use check::{CheckError, check_env};
 pub use contract::{Action, Ending, Env, EnvSpec, Info, Layout, Outcome, Preview, ResetOptions, Step};
 pub use error::EnvError;
 pub use family::{Family, Header, Outline, Rules, SiteDescription, Tables, VERSION_0, Version};
-pub use game::{Finished, Game, GameEnv};
+pub use game::{Finished, Game, GameEnv, Interface};
 pub use id::{DEFAULT_ID, ListedEnv, listed};
 pub use layerwise::{Layerwise, LayerwiseEnv};
 pub use method::{FEATURE_NAMES, FEATURES};

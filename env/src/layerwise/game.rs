@@ -8,7 +8,7 @@ use crate::{
     budget::limit,
     family::Header,
     fields::{Table, refuse},
-    game::{Finished, Game},
+    game::{Finished, Game, Interface},
     method::{
         CostFunction, FEATURES, Kept, Method, Site,
         features::{PREVIOUS, REDUCED},
@@ -18,9 +18,7 @@ use crate::{
 
 /// One network, one method, and the rules that the network is compressed by.
 pub struct Layerwise {
-    spec: EnvSpec,
-    observation_space: Space,
-    action_space: Space,
+    interface: Interface,
     method: Arc<dyn Method>,
     unit: BudgetUnit,
     exhaust: bool,
@@ -55,17 +53,19 @@ impl Layerwise {
         let total = cost.total(&amounts(|site| site.ladder.whole()));
         let least = cost.total(&amounts(|site| site.ladder.least()));
         let game = Self {
-            spec: EnvSpec {
-                id: header.id.clone(),
-                decisions: sites.iter().map(|site| site.name.clone()).collect(),
-                reward: reward.to_string(),
-                unit: budget.unit.to_string(),
-                budget: budget.share,
-                layout: Layout::Vector,
-                settings: header.settings.clone(),
+            interface: Interface {
+                spec: EnvSpec {
+                    id: header.id.clone(),
+                    decisions: sites.iter().map(|site| site.name.clone()).collect(),
+                    reward: reward.to_string(),
+                    unit: budget.unit.to_string(),
+                    budget: budget.share,
+                    layout: Layout::Vector,
+                    settings: header.settings.clone(),
+                },
+                observation_space: Space::vector(FEATURES, 0.0, 1.0),
+                action_space: Space::vector(1, lower_bound as f32, 1.0),
             },
-            observation_space: Space::vector(FEATURES, 0.0, 1.0),
-            action_space: Space::vector(1, lower_bound as f32, 1.0),
             features: method.features(budget.unit)?,
             unit: budget.unit,
             exhaust: budget.exhaust,
@@ -99,12 +99,12 @@ impl Layerwise {
 
     /// The cost that an episode with `options` may reach.
     fn limit(&self, options: &ResetOptions) -> Result<u64, EnvError> {
-        let share = options.budget.or(self.spec.budget).unwrap_or(1.0);
+        let share = options.budget.or(self.interface.spec.budget).unwrap_or(1.0);
         let limit = limit(share, self.total)?;
         if limit < self.least {
             return Err(EnvError::Infeasible {
                 share,
-                unit: self.spec.unit.clone(),
+                unit: self.interface.spec.unit.clone(),
                 least: self.share(self.least),
             });
         }
@@ -122,16 +122,8 @@ impl Game for Layerwise {
     type Choice = Executed;
     type Candidate = Kept;
 
-    fn spec(&self) -> &EnvSpec {
-        &self.spec
-    }
-
-    fn observation_space(&self) -> &Space {
-        &self.observation_space
-    }
-
-    fn action_space(&self) -> &Space {
-        &self.action_space
+    fn interface(&self) -> &Interface {
+        &self.interface
     }
 
     fn start(&self, options: &ResetOptions) -> Result<Walk, EnvError> {
@@ -145,7 +137,7 @@ impl Game for Layerwise {
     fn choose(&self, walk: &Walk, action: &Action) -> Result<Executed, EnvError> {
         let site = &self.method.sites()[walk.taken];
         match action {
-            Action::Continuous(values) if self.action_space.contains(values) => {
+            Action::Continuous(values) if self.interface.action_space.contains(values) => {
                 Ok(walk.execute(site, self.cost()?, values[0], self.exhaust))
             }
             _ => Err(EnvError::IllegalAction {
@@ -202,8 +194,12 @@ impl Game for Layerwise {
     fn recall(&self, outcome: &Outcome) -> Result<Kept, EnvError> {
         let sites = self.method.sites();
         if outcome.kept.len() != sites.len() {
-            let reason =
-                format!("has {} decisions, `{}` has {}", outcome.kept.len(), self.spec.id, sites.len());
+            let reason = format!(
+                "has {} decisions, `{}` has {}",
+                outcome.kept.len(),
+                self.interface.spec.id,
+                sites.len()
+            );
             return Err(refuse("outcome", reason));
         }
         let mut kept = Kept::with_capacity(sites.len());

@@ -17,7 +17,7 @@ use crate::{
     Action, BudgetUnit, EnvError, EnvSpec, Layout, Outcome, ResetOptions, Space,
     family::Header,
     fields::{Table, refuse},
-    game::{Finished, Game, GameEnv},
+    game::{Finished, Game, GameEnv, Interface},
     score::{Score, SurrogateStudent},
 };
 
@@ -39,9 +39,7 @@ pub struct LayerDecision {
 
 /// One network, and the rules that it is made smaller by.
 pub struct N2nGame {
-    spec: EnvSpec,
-    observation_space: Space,
-    action_space: Space,
+    interface: Interface,
     stage: Stage,
     reward: N2nRewardSettings,
     parent: Graph,
@@ -114,21 +112,23 @@ impl N2nGame {
         let columns = observation::MASK + 1 + cursors;
         let length = rows * columns;
         Ok(Self {
-            spec: EnvSpec {
-                id: header.id.clone(),
-                decisions: decisions.iter().map(|decision| decision.name.clone()).collect(),
-                reward: reward.name.to_string(),
-                unit: BudgetUnit::PARAMS.to_string(),
-                budget: None,
-                layout: Layout::Table { rows, columns, mask: observation::MASK },
-                settings: header.settings.clone(),
+            interface: Interface {
+                spec: EnvSpec {
+                    id: header.id.clone(),
+                    decisions: decisions.iter().map(|decision| decision.name.clone()).collect(),
+                    reward: reward.name.to_string(),
+                    unit: BudgetUnit::PARAMS.to_string(),
+                    budget: None,
+                    layout: Layout::Table { rows, columns, mask: observation::MASK },
+                    settings: header.settings.clone(),
+                },
+                observation_space: Space::Box {
+                    low: vec![0.0; length],
+                    high: vec![1.0; length],
+                    shape: vec![rows, columns],
+                },
+                action_space: Space::Discrete { count: actions },
             },
-            observation_space: Space::Box {
-                low: vec![0.0; length],
-                high: vec![1.0; length],
-                shape: vec![rows, columns],
-            },
-            action_space: Space::Discrete { count: actions },
             stage,
             reward: reward.clone(),
             parent_parameters,
@@ -169,7 +169,7 @@ impl N2nGame {
     /// The index of a legal action.
     fn index(&self, taken: usize, action: &Action) -> Result<usize, EnvError> {
         match action {
-            Action::Discrete(index) if self.action_space.contains_action(action) => Ok(*index),
+            Action::Discrete(index) if self.interface.action_space.contains_action(action) => Ok(*index),
             _ => Err(EnvError::IllegalAction {
                 action: format!("{action:?}"),
                 decision: self.decisions[taken].name.clone(),
@@ -226,16 +226,8 @@ impl Game for N2nGame {
     type Choice = usize;
     type Candidate = Graph;
 
-    fn spec(&self) -> &EnvSpec {
-        &self.spec
-    }
-
-    fn observation_space(&self) -> &Space {
-        &self.observation_space
-    }
-
-    fn action_space(&self) -> &Space {
-        &self.action_space
+    fn interface(&self) -> &Interface {
+        &self.interface
     }
 
     /// N2N has no budget: its constraints are settings of the reward.

@@ -267,7 +267,7 @@ fn a_disk_that_fills_up_at_any_byte_gives_one_warning_and_no_panic() {
         log_of_everything(&mut log);
         log_of_everything(&mut log);
         log.finish(Outcome::Success);
-        assert_eq!(heard.lock().expect("no panic").len(), 1, "with free for {free} bytes");
+        assert_eq!(heard.lock().expect("no panic").len(), 1, "with {free} free bytes");
     }
 }
 
