@@ -5,7 +5,7 @@ mod common;
 use burn::tensor::{Device, Tensor, TensorData};
 use cgym_kernels::Isa;
 use cgym_teachers::{
-    engine::{Engine, Images},
+    engine::{Algorithm, Engine, EngineOptions, Images},
     graph::Graph,
     train::Interpreter,
     weights::Weights,
@@ -54,7 +54,10 @@ fn every_instruction_set_gives_the_same_logits_within_rounding() {
         .into_iter()
         .map(|isa| {
             let images = Images::from_values(&values, 3 * 144, &[0; 5], isa).expect("fits");
-            Engine::with_isa(&graph, &weights, isa).expect("compiles").logits(&images).expect("runs")
+            Engine::with_options(&graph, &weights, EngineOptions { isa, algorithm: Algorithm::Fast })
+                .expect("compiles")
+                .logits(&images)
+                .expect("runs")
         })
         .collect();
     let scale = logits[0].iter().fold(1.0f32, |most, value| most.max(value.abs()));
@@ -76,6 +79,57 @@ fn an_image_does_not_notice_its_batch_or_the_number_of_threads() {
     assert_eq!(all, logits(70, 3));
     assert_eq!(all[..10], logits(1, 1));
     assert_eq!(all[..370], logits(37, 2));
+}
+
+/// The logits of both algorithms.
+fn both(graph: &Graph, weights: &Weights, images: &Images) -> [Vec<f32>; 2] {
+    [Algorithm::Fast, Algorithm::Direct].map(|algorithm| {
+        let options = EngineOptions { algorithm, ..EngineOptions::default() };
+        let engine = Engine::with_options(graph, weights, options).expect("compiles");
+        engine.logits(images).expect("runs")
+    })
+}
+
+#[test]
+fn logits_that_rounding_could_order_otherwise_are_those_of_the_direct_algorithm() {
+    let graph = build("resnet20", &ModelOptions::new([3, 16, 16], 4)).expect("builds");
+    let mut weights = random_weights(&graph, 5);
+    let (images, _) = random_images(&graph, 40, 5);
+    let [fast, direct] = both(&graph, &weights, &images);
+    // None of these is ambiguous.
+    assert!(fast != direct);
+    // Classes 1 and 2 become the same: where they are the greatest, the image is ambiguous.
+    for (name, length) in [("linear.weight", 64), ("linear.bias", 1)] {
+        let tensor = &mut weights.get_mut(name).expect("there").data;
+        let (head, tail) = tensor.split_at_mut(2 * length);
+        tail[..length].copy_from_slice(&head[length..]);
+    }
+    let [fast, direct] = both(&graph, &weights, &images);
+    let mut ambiguous = 0;
+    for (fast, direct) in fast.chunks_exact(4).zip(direct.chunks_exact(4)) {
+        if direct[1] > direct[0].max(direct[3]) {
+            assert_eq!(fast, direct);
+            ambiguous += 1;
+        }
+    }
+    assert!(ambiguous > 0);
+}
+
+#[test]
+fn rounding_errors_of_the_fast_algorithm_stay_small_in_deep_networks() {
+    for model in ["resnet20", "resnet56", "resnet110", "vgg16"] {
+        let graph = build(model, &ModelOptions::new([3, 32, 32], 10)).expect("builds");
+        let mut worst = 0.0f32;
+        for seed in 0..3 {
+            let weights = random_weights(&graph, seed);
+            let (images, _) = random_images(&graph, 4, seed);
+            let [fast, direct] = both(&graph, &weights, &images);
+            let magnitude = direct.iter().fold(1e-30f32, |most, value| most.max(value.abs()));
+            worst = worst.max(distance(&fast, &direct) / magnitude);
+        }
+        println!("{model}: {worst:.1e} of the greatest logit");
+        assert!(worst > 0.0 && worst <= 5e-6, "{model}: {worst:e}");
+    }
 }
 
 #[test]

@@ -43,6 +43,13 @@ fn assert_exact(graph: &Graph, weights: &Weights, dataset: &Dataset) {
     let engine = Engine::new(graph, weights).expect("compiles");
     let (found, expected) = (engine.logits(&images).expect("runs"), burn_logits(graph, weights, dataset));
     assert!(distance(&found, &expected) <= 1e-4, "{}: {}", graph.name, distance(&found, &expected));
+    println!(
+        "{} on {} images of {}: logits differ by {:.1e}",
+        graph.name,
+        dataset.len(),
+        dataset.name(),
+        distance(&found, &expected)
+    );
     let predicted = engine.predict(&images).expect("finite");
     for (image, (class, row)) in predicted.iter().zip(expected.chunks_exact(dataset.classes())).enumerate() {
         assert_eq!(usize::from(*class), greatest(row), "{}: image {image} of {}", graph.name, dataset.name());

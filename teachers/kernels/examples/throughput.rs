@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release -p cgym-kernels --example throughput [portable|avx2|avx512] [seconds]`
 
-use cgym_kernels::{Activation, Buffer, Conv2d, ConvShape, Isa, KernelError};
+use cgym_kernels::{Activation, Algorithm, Buffer, Conv2d, ConvShape, Isa, KernelError};
 use std::time::{Duration, Instant};
 
 fn main() -> Result<(), KernelError> {
@@ -52,7 +52,7 @@ fn main() -> Result<(), KernelError> {
 /// Seconds for one run, the best of five measurements.
 fn measure(shape: ConvShape, isa: Isa, seconds: f64) -> Result<f64, KernelError> {
     let weight: Vec<f32> = (0..shape.weight_len()).map(|index| (index % 17) as f32 / 17.0 - 0.5).collect();
-    let conv = Conv2d::new(shape, &weight, None, Activation::Relu, isa)?;
+    let conv = Conv2d::new(shape, &weight, None, Activation::Relu, Algorithm::Fast, isa)?;
     let input: Vec<f32> = (0..conv.input_len()).map(|index| (index % 13) as f32).collect();
     let input = Buffer::from_slice(&input);
     let mut output = Buffer::zeros(conv.output_len());

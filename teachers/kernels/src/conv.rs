@@ -1,18 +1,43 @@
-//! Convolution, computed by whichever of the two kinds of kernel suits its shape.
+//! Convolution, computed by whichever kind of kernel suits its shape.
 #![expect(unsafe_code, reason = "hands checked slices to the kernels as pointers")]
 
 use crate::call::{Epilogue, Tensors};
 use crate::dense::Dense;
 use crate::depthwise::Depthwise;
 use crate::error::check_length;
-use crate::{Activation, ConvShape, Isa, KernelError};
+use crate::winograd::Winograd;
+use crate::{Activation, Algorithm, ConvShape, Isa, KernelError};
 
 /// A convolution with its weights packed for one instruction set.
 #[derive(Debug, Clone)]
 pub struct Conv2d {
     shape: ConvShape,
     isa: Isa,
-    method: Method,
+    direct: Method,
+    /// With fewer products, where there is one.
+    fast: Option<Method>,
+}
+
+/// What a convolution reads and writes for one block of images.
+#[derive(Debug)]
+pub struct ConvBlock<'a> {
+    /// `[in_channels][height][width][lanes]`.
+    pub input: &'a [f32],
+    /// The summand.
+    pub residual: Residual<'a>,
+    /// `[out_channels][height][width][lanes]`.
+    pub output: &'a mut [f32],
+}
+
+/// A summand that is added to the result of a convolution before the activation.
+#[derive(Debug, Clone, Copy)]
+pub enum Residual<'a> {
+    /// Nothing is added.
+    None,
+    /// These numbers, in the shape of the output.
+    Of(&'a [f32]),
+    /// The numbers that the output holds before it is written.
+    Output,
 }
 
 /// How a convolution, or the gradient of its input, is computed.
@@ -20,21 +45,32 @@ pub struct Conv2d {
 pub(crate) enum Method {
     Dense(Dense),
     Depthwise(Depthwise),
+    Winograd(Winograd),
 }
 
 impl Method {
-    /// A convolution; everything is checked.
+    /// A convolution by its fastest kernel; everything is checked.
     pub fn forward(shape: ConvShape, weight: &[f32], epilogue: Epilogue, isa: Isa) -> Self {
+        if Winograd::pays(&shape) {
+            Self::Winograd(Winograd::new(shape, weight, epilogue, isa))
+        } else {
+            Self::direct(shape, weight, epilogue, isa)
+        }
+    }
+
+    /// A convolution by its definition, each product for itself; everything is checked.
+    pub fn direct(shape: ConvShape, weight: &[f32], epilogue: Epilogue, isa: Isa) -> Self {
         match Depthwise::function(&shape, isa) {
             Some(function) => Self::Depthwise(Depthwise::new(shape, weight, epilogue, isa, function)),
             None => Self::Dense(Dense::new(shape, weight, epilogue, isa)),
         }
     }
 
-    /// The gradient of the input; everything is checked.
+    /// The gradient of the input by its fastest kernel; everything is checked.
     pub fn input_gradient(shape: ConvShape, weight: &[f32], isa: Isa) -> Self {
-        let suits = shape.in_channels == shape.groups && shape.out_channels == shape.groups;
-        match shape.transposed().filter(|_| suits) {
+        let depthwise = shape.in_channels == shape.groups && shape.out_channels == shape.groups;
+        let suits = |gradient: &ConvShape| depthwise || Winograd::pays(gradient);
+        match shape.transposed().filter(suits) {
             Some(gradient) => {
                 let bias = vec![0.0; shape.in_channels];
                 let epilogue = Epilogue { bias, range: Activation::Identity.range() };
@@ -44,16 +80,18 @@ impl Method {
         }
     }
 
-    /// Computes all that is written.
+    /// Computes all that is written, for each block of images.
     ///
     /// # Safety
-    /// The processor has the instruction set; the tensors are those of the shape, in lanes.
-    pub unsafe fn run(&self, tensors: Tensors) {
+    /// The processor has the instruction set; the tensors are those of the shape, in lanes; what is
+    /// written overlaps nothing else, except that a residual may be the output itself.
+    pub unsafe fn run(&self, blocks: &[Tensors]) {
         // SAFETY: the caller's promise.
         unsafe {
             match self {
-                Self::Dense(dense) => dense.run(tensors),
-                Self::Depthwise(depthwise) => depthwise.run(tensors),
+                Self::Dense(dense) => dense.run(blocks),
+                Self::Depthwise(depthwise) => blocks.iter().for_each(|tensors| depthwise.run(*tensors)),
+                Self::Winograd(winograd) => winograd.run(blocks),
             }
         }
     }
@@ -61,7 +99,7 @@ impl Method {
 
 impl Conv2d {
     /// Packs a weight `[out_channels][in_channels / groups][kernel height][kernel width]` and a
-    /// bias `[out_channels]`.
+    /// bias `[out_channels]`. With [`Algorithm::Fast`] both algorithms are prepared.
     ///
     /// # Errors
     /// [`KernelError::Shape`] names the invalid field, [`KernelError::Length`] the slice of
@@ -71,6 +109,7 @@ impl Conv2d {
         weight: &[f32],
         bias: Option<&[f32]>,
         activation: Activation,
+        algorithm: Algorithm,
         isa: Isa,
     ) -> Result<Self, KernelError> {
         isa.require()?;
@@ -81,12 +120,19 @@ impl Conv2d {
         }
         let bias = bias.map_or_else(|| vec![0.0; shape.out_channels], <[f32]>::to_vec);
         let epilogue = Epilogue { bias, range: activation.range() };
-        Ok(Self { shape, isa, method: Method::forward(shape, weight, epilogue, isa) })
+        let fast = (algorithm == Algorithm::Fast && Winograd::pays(&shape))
+            .then(|| Method::Winograd(Winograd::new(shape, weight, epilogue.clone(), isa)));
+        Ok(Self { shape, isa, direct: Method::direct(shape, weight, epilogue, isa), fast })
     }
 
     /// The shape.
     pub fn shape(&self) -> &ConvShape {
         &self.shape
+    }
+
+    /// Whether [`Algorithm::Fast`] computes it otherwise than [`Algorithm::Direct`].
+    pub fn is_fast(&self) -> bool {
+        self.fast.is_some()
     }
 
     /// Elements of the input, lanes included.
@@ -99,32 +145,55 @@ impl Conv2d {
         self.shape.out_channels * self.shape.output_pixels() * self.isa.lanes()
     }
 
-    /// Computes `activation(convolution(input) + bias + residual)`.
-    ///
-    /// `input` is `[in_channels][height][width][lanes]`; `residual` and `output` have the output's
-    /// shape.
+    /// Computes `activation(convolution(input) + bias + residual)` for one block of images;
+    /// `residual` and `output` have the same shape.
     ///
     /// # Errors
-    /// [`KernelError::Length`] when a slice has another length.
+    /// As [`Self::run_blocks`].
     pub fn run(
         &self,
         input: &[f32],
         residual: Option<&[f32]>,
         output: &mut [f32],
     ) -> Result<(), KernelError> {
-        check_length("input", input.len(), self.input_len())?;
-        check_length("output", output.len(), self.output_len())?;
-        if let Some(residual) = residual {
-            check_length("residual", residual.len(), self.output_len())?;
+        let residual = residual.map_or(Residual::None, Residual::Of);
+        self.run_blocks(Algorithm::Fast, &mut [ConvBlock { input, residual, output }])
+    }
+
+    /// Computes some blocks of images, in less time than one after the other where a weight is too
+    /// large for the cache. [`Algorithm::Fast`] has an effect only if it was prepared.
+    ///
+    /// # Errors
+    /// [`KernelError::Length`] when a slice has another length.
+    pub fn run_blocks(&self, algorithm: Algorithm, blocks: &mut [ConvBlock<'_>]) -> Result<(), KernelError> {
+        let mut tensors = Vec::with_capacity(blocks.len());
+        // A depth-wise kernel computes some outputs twice, so it needs a residual of its own.
+        let mut copies = Vec::new();
+        for block in blocks {
+            check_length("input", block.input.len(), self.input_len())?;
+            check_length("output", block.output.len(), self.output_len())?;
+            if matches!((block.residual, &self.direct), (Residual::Output, Method::Depthwise(_))) {
+                copies.push(block.output.to_vec());
+            }
+            let output = block.output.as_mut_ptr();
+            let residual = match (block.residual, copies.last()) {
+                (Residual::None, _) => std::ptr::null(),
+                (Residual::Of(residual), _) => {
+                    check_length("residual", residual.len(), self.output_len())?;
+                    residual.as_ptr()
+                }
+                (Residual::Output, Some(copy)) => copy.as_ptr(),
+                (Residual::Output, None) => output.cast_const(),
+            };
+            tensors.push(Tensors { input: block.input.as_ptr(), residual, output });
         }
-        let tensors = Tensors {
-            input: input.as_ptr(),
-            residual: residual.map_or(std::ptr::null(), <[f32]>::as_ptr),
-            output: output.as_mut_ptr(),
+        let method = match algorithm {
+            Algorithm::Fast => self.fast.as_ref().unwrap_or(&self.direct),
+            Algorithm::Direct => &self.direct,
         };
-        // SAFETY: the slices have the lengths of the shape, the output is borrowed exclusively,
+        // SAFETY: the slices have the lengths of the shape, each output is borrowed exclusively,
         // and `new` has checked the instruction set.
-        unsafe { self.method.run(tensors) }
+        unsafe { method.run(&tensors) }
         Ok(())
     }
 }

@@ -99,14 +99,14 @@ impl Dense {
         Self { groups, channels, axes, isa, epilogue, weights, blocks, strips }
     }
 
-    /// Computes the whole output.
+    /// Computes the whole outputs of some blocks of images.
     ///
     /// # Safety
-    /// The processor has the instruction set; the tensors are those of the shape.
-    pub unsafe fn run(&self, tensors: Tensors) {
+    /// The processor has the instruction set; all tensors are those of the shape.
+    pub unsafe fn run(&self, blocks: &[Tensors]) {
         for group in 0..self.groups {
             // SAFETY: the caller's promise.
-            unsafe { self.run_group(group, tensors) }
+            unsafe { self.run_group(group, blocks) }
         }
     }
 
@@ -114,7 +114,7 @@ impl Dense {
     ///
     /// # Safety
     /// As [`Self::run`].
-    unsafe fn run_group(&self, group: usize, tensors: Tensors) {
+    unsafe fn run_group(&self, group: usize, images: &[Tensors]) {
         let [depth, _] = self.channels;
         let [down, across] = &self.axes;
         let Block { channels, tiles } = &self.blocks[0];
@@ -124,7 +124,8 @@ impl Dense {
         let lines = (height - 1) * down.steps[0] + lines;
         let column_bytes = depth * lines * across.steps[0] * self.isa.lanes() * size_of::<f32>();
         let width = (INPUT_BYTES / column_bytes).next_multiple_of(height).max(2 * height);
-        for blocks in self.blocks.chunks((WEIGHT_BYTES / block_bytes).max(1)) {
+        let chunks = self.blocks.chunks((WEIGHT_BYTES / block_bytes).max(1));
+        for (blocks, tensors) in chunks.flat_map(|blocks| images.iter().map(move |image| (blocks, *image))) {
             for strip in &self.strips {
                 for rows in parts(strip.rows.count, height) {
                     for region in &strip.regions {

@@ -15,12 +15,12 @@
 //!
 //! # Example
 //! ```
-//! use cgym_kernels::{Activation, Buffer, Conv2d, ConvShape, Isa, interleave};
+//! use cgym_kernels::{Activation, Algorithm, Buffer, Conv2d, ConvShape, Isa, interleave};
 //! # fn main() -> Result<(), cgym_kernels::KernelError> {
 //! let isa = Isa::best();
 //! let shape = ConvShape::square(1, 2, 3, 1, 1, [8, 8]);
 //! let weight = vec![0.1; shape.weight_len()];
-//! let conv = Conv2d::new(shape, &weight, None, Activation::Relu, isa)?;
+//! let conv = Conv2d::new(shape, &weight, None, Activation::Relu, Algorithm::Fast, isa)?;
 //! let images = vec![1.0; 3 * 64];
 //! let mut input = Buffer::zeros(conv.input_len());
 //! interleave(&images, 64, isa.lanes(), &mut input)?;
@@ -49,9 +49,10 @@ mod shape;
 mod tile;
 pub mod train;
 mod vector;
+mod winograd;
 
 pub use buffer::Buffer;
-pub use conv::Conv2d;
+pub use conv::{Conv2d, ConvBlock, Residual};
 pub use elementwise::{activate, add, affine};
 pub use error::KernelError;
 pub use gather::ChannelGather;
@@ -59,4 +60,4 @@ pub use isa::Isa;
 pub use lanes::{deinterleave, interleave};
 pub use linear::Linear;
 pub use pool::{Pool, PoolKind, PoolShape};
-pub use shape::{Activation, ConvShape};
+pub use shape::{Activation, Algorithm, ConvShape};

@@ -1,6 +1,6 @@
 //! A fully connected layer.
 
-use crate::{Activation, Conv2d, ConvShape, Isa, KernelError};
+use crate::{Activation, Algorithm, Conv2d, ConvShape, Isa, KernelError};
 
 /// `activation(weight * input + bias)` for each image of a group.
 #[derive(Debug, Clone)]
@@ -21,7 +21,7 @@ impl Linear {
         isa: Isa,
     ) -> Result<Self, KernelError> {
         let shape = ConvShape::square(in_features, out_features, 1, 1, 0, [1, 1]);
-        Conv2d::new(shape, weight, bias, activation, isa).map(Self)
+        Conv2d::new(shape, weight, bias, activation, Algorithm::Direct, isa).map(Self)
     }
 
     /// Computes `[out_features][lanes]` from `[in_features][lanes]`.

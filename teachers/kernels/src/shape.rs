@@ -25,6 +25,17 @@ impl Activation {
     }
 }
 
+/// How convolutions are computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Algorithm {
+    /// With fewer multiplications where that takes less time (Winograd's minimal filtering). Results
+    /// differ from the direct ones by rounding errors.
+    #[default]
+    Fast,
+    /// By the definition.
+    Direct,
+}
+
 /// The shape of a two-dimensional convolution; pairs are `[height, width]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ConvShape {

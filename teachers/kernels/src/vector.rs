@@ -22,6 +22,10 @@ pub(crate) trait Vector: Copy {
     unsafe fn mul_add(self, factor: Self, addend: Self) -> Self;
     /// `self + other`.
     unsafe fn add(self, other: Self) -> Self;
+    /// `self - other`.
+    unsafe fn sub(self, other: Self) -> Self;
+    /// `self * other`.
+    unsafe fn mul(self, other: Self) -> Self;
     /// `self > other ? self : other`: a `NaN` in `other` comes through.
     unsafe fn max(self, other: Self) -> Self;
     /// `self < other ? self : other`: a `NaN` in `other` comes through.
@@ -80,6 +84,14 @@ impl Vector for Portable {
     #[inline(always)]
     unsafe fn add(self, other: Self) -> Self {
         self.zip(other, |left, right| left + right)
+    }
+    #[inline(always)]
+    unsafe fn sub(self, other: Self) -> Self {
+        self.zip(other, |left, right| left - right)
+    }
+    #[inline(always)]
+    unsafe fn mul(self, other: Self) -> Self {
+        self.zip(other, |left, right| left * right)
     }
     #[inline(always)]
     unsafe fn max(self, other: Self) -> Self {
@@ -157,7 +169,7 @@ pub(crate) mod x86 {
 
     macro_rules! vector {
         ($name:ident, $lanes:literal, $load:ident, $store:ident, $splat:ident, $mul_add:ident,
-         $add:ident, $max:ident, $min:ident, $where_positive:ident, $sums:ident) => {
+         $add:ident, $sub:ident, $mul:ident, $max:ident, $min:ident, $where_positive:ident, $sums:ident) => {
             // SAFETY of every block: the caller has the instruction set, and gives `LANES`
             // readable or writable numbers to `load` and `store`, which ask for no alignment.
             impl Vector for $name {
@@ -182,6 +194,14 @@ pub(crate) mod x86 {
                 #[inline(always)]
                 unsafe fn add(self, other: Self) -> Self {
                     Self(unsafe { $add(self.0, other.0) })
+                }
+                #[inline(always)]
+                unsafe fn sub(self, other: Self) -> Self {
+                    Self(unsafe { $sub(self.0, other.0) })
+                }
+                #[inline(always)]
+                unsafe fn mul(self, other: Self) -> Self {
+                    Self(unsafe { $mul(self.0, other.0) })
                 }
                 #[inline(always)]
                 unsafe fn max(self, other: Self) -> Self {
@@ -211,6 +231,8 @@ pub(crate) mod x86 {
         _mm256_set1_ps,
         _mm256_fmadd_ps,
         _mm256_add_ps,
+        _mm256_sub_ps,
+        _mm256_mul_ps,
         _mm256_max_ps,
         _mm256_min_ps,
         where_positive8,
@@ -224,6 +246,8 @@ pub(crate) mod x86 {
         _mm512_set1_ps,
         _mm512_fmadd_ps,
         _mm512_add_ps,
+        _mm512_sub_ps,
+        _mm512_mul_ps,
         _mm512_max_ps,
         _mm512_min_ps,
         where_positive16,

@@ -2,7 +2,7 @@
 
 mod common;
 
-use cgym_kernels::{Activation, Conv2d, ConvShape, Isa, Linear};
+use cgym_kernels::{Activation, Algorithm, Conv2d, ConvShape, Isa, Linear};
 use common::{Random, assert_close, in_lanes, out_of_lanes};
 
 struct Case {
@@ -32,7 +32,8 @@ impl Case {
 
     fn pack(&self, isa: Isa) -> Conv2d {
         let bias = self.bias.as_deref();
-        Conv2d::new(self.shape, &self.weight, bias, self.activation, isa).expect("a valid shape")
+        Conv2d::new(self.shape, &self.weight, bias, self.activation, Algorithm::Fast, isa)
+            .expect("a valid shape")
     }
 
     /// One image, one multiplication after the other.
@@ -270,9 +271,15 @@ fn a_linear_layer_is_a_product_of_matrices() {
 #[test]
 fn not_a_number_is_not_hidden_by_an_activation() {
     for isa in Isa::available() {
-        let conv =
-            Conv2d::new(ConvShape::square(1, 1, 1, 1, 0, [1, 1]), &[1.0], None, Activation::Relu6, isa)
-                .expect("a valid shape");
+        let conv = Conv2d::new(
+            ConvShape::square(1, 1, 1, 1, 0, [1, 1]),
+            &[1.0],
+            None,
+            Activation::Relu6,
+            Algorithm::Fast,
+            isa,
+        )
+        .expect("a valid shape");
         let mut output = vec![0.0; isa.lanes()];
         conv.run(&vec![f32::NAN; isa.lanes()], None, &mut output).expect("the lengths fit");
         assert!(output.iter().all(|value| value.is_nan()), "{isa}");

@@ -1,6 +1,6 @@
 //! What a convolution's shape says, and what it refuses.
 
-use cgym_kernels::{Activation, Conv2d, ConvShape, Isa, KernelError};
+use cgym_kernels::{Activation, Algorithm, Conv2d, ConvShape, Isa, KernelError};
 
 #[test]
 fn a_shape_that_cannot_be_names_its_field() {
@@ -32,8 +32,9 @@ fn a_slice_of_another_length_is_refused() {
     let shape = ConvShape::square(2, 3, 3, 1, 1, [4, 4]);
     let isa = Isa::best();
     let weight = vec![0.0; shape.weight_len()];
-    let new =
-        |weight: &[f32], bias: Option<&[f32]>| Conv2d::new(shape, weight, bias, Activation::Identity, isa);
+    let new = |weight: &[f32], bias: Option<&[f32]>| {
+        Conv2d::new(shape, weight, bias, Activation::Identity, Algorithm::Fast, isa)
+    };
     assert!(matches!(new(&weight[1..], None), Err(KernelError::Length { slice: "weight", .. })));
     let short = new(&weight, Some(&[0.0; 2]));
     assert!(matches!(short, Err(KernelError::Length { slice: "bias", .. })));

@@ -68,6 +68,27 @@ impl Images {
         Ok(buffer)
     }
 
+    /// Some of the images, in this order.
+    ///
+    /// # Panics
+    /// When an index is not below [`Self::len`].
+    pub(super) fn select(&self, indices: &[usize]) -> Self {
+        let length = self.block_length / self.lanes;
+        let mut blocks = Vec::new();
+        for chunk in indices.chunks(self.lanes) {
+            let mut block = Buffer::zeros(self.block_length);
+            for (lane, &index) in chunk.iter().enumerate() {
+                let from = self.block(index / self.lanes);
+                for position in 0..length {
+                    block[position * self.lanes + lane] = from[position * self.lanes + index % self.lanes];
+                }
+            }
+            blocks.push(block);
+        }
+        let labels = indices.iter().map(|&index| self.labels[index]).collect();
+        Self { lanes: self.lanes, block_length: self.block_length, blocks, labels }
+    }
+
     /// Number of images.
     pub fn len(&self) -> usize {
         self.labels.len()

@@ -4,13 +4,22 @@
 //! into its store; buffers are planned once and reused. Each vector lane holds one image, so that no
 //! shape needs padding and the time of a pruned network follows its MACs. The logits of an image
 //! depend neither on its batch nor on the number of threads.
+//!
+//! With [`Algorithm::Fast`], convolutions whose shape allows it use fewer multiplications, with
+//! slightly larger rounding errors. An image whose two greatest logits are closer than
+//! [`AMBIGUITY`] times the greatest magnitude, or that has a logit that is not finite, is evaluated
+//! again by direct convolutions. So predictions are those of [`Algorithm::Direct`] as long as the
+//! logits of both differ by less than half of that.
 
 mod images;
 mod plan;
+mod recheck;
+mod run;
 mod step;
 
 use std::sync::Mutex;
 
+pub use cgym_kernels::Algorithm;
 use cgym_kernels::{Buffer, Isa};
 use rayon::prelude::*;
 
@@ -20,12 +29,31 @@ use crate::{
     weights::Weights,
 };
 pub use images::Images;
+pub use recheck::AMBIGUITY;
+use run::Segment;
 use step::Step;
+
+/// What a network is compiled for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EngineOptions {
+    /// The instruction set.
+    pub isa: Isa,
+    /// How convolutions are computed.
+    pub algorithm: Algorithm,
+}
+
+impl Default for EngineOptions {
+    /// The widest instruction set of this processor and the fast algorithm.
+    fn default() -> Self {
+        Self { isa: Isa::best(), algorithm: Algorithm::Fast }
+    }
+}
 
 /// A network ready to run.
 pub struct Engine {
-    isa: Isa,
+    options: EngineOptions,
     steps: Vec<Step>,
+    segments: Vec<Segment>,
     slots: Vec<usize>,
     input_length: usize,
     classes: usize,
@@ -33,25 +61,30 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Compiles `graph` for the widest instruction set of this processor.
+    /// Compiles `graph` with the default options.
     ///
     /// # Errors
     /// When weights and graph do not fit each other.
     pub fn new(graph: &Graph, weights: &Weights) -> Result<Self, Error> {
-        Self::with_isa(graph, weights, Isa::best())
+        Self::with_options(graph, weights, EngineOptions::default())
     }
 
-    /// Compiles `graph` for the instruction set `isa`.
+    /// Compiles `graph`.
     ///
     /// # Errors
     /// When weights and graph do not fit each other.
-    pub fn with_isa(graph: &Graph, weights: &Weights, isa: Isa) -> Result<Self, Error> {
-        plan::compile(graph, weights, isa)
+    pub fn with_options(graph: &Graph, weights: &Weights, options: EngineOptions) -> Result<Self, Error> {
+        plan::compile(graph, weights, options)
+    }
+
+    /// The options that it was compiled with.
+    pub fn options(&self) -> EngineOptions {
+        self.options
     }
 
     /// The instruction set that it was compiled for.
     pub fn isa(&self) -> Isa {
-        self.isa
+        self.options.isa
     }
 
     /// Length of the output vector.
@@ -64,20 +97,38 @@ impl Engine {
     /// # Errors
     /// When the images have another shape or are laid out for another instruction set.
     pub fn logits(&self, images: &Images) -> Result<Vec<f32>, Error> {
+        let mut logits = self.logits_by(self.options.algorithm, images)?;
+        self.recheck(images, &mut logits)?;
+        Ok(logits)
+    }
+
+    /// Logits of all images by one algorithm.
+    fn logits_by(&self, algorithm: Algorithm, images: &Images) -> Result<Vec<f32>, Error> {
         self.check(images)?;
-        let lanes = self.isa.lanes();
-        let blocks: Vec<Vec<f32>> = (0..images.blocks())
-            .into_par_iter()
-            .map(|block| {
-                self.with_output(images.block(block), |output| {
-                    let mut rows = vec![0.0; images.images_in(block) * self.classes];
-                    cgym_kernels::deinterleave(output, self.classes, lanes, &mut rows)
+        let lanes = self.options.isa.lanes();
+        let blocks: Vec<usize> = (0..images.blocks()).collect();
+        let rows: Vec<Vec<f32>> = blocks
+            .par_chunks(self.together(blocks.len()))
+            .map(|blocks| {
+                let inputs: Vec<&[f32]> = blocks.iter().map(|&block| images.block(block)).collect();
+                let mut workspaces: Vec<Vec<Buffer>> = inputs.iter().map(|_| self.workspace()).collect();
+                self.run(algorithm, &inputs, &mut workspaces, &mut |_, _| ())?;
+                let mut rows = Vec::new();
+                for ((&block, input), workspace) in blocks.iter().zip(inputs).zip(workspaces) {
+                    let output = match self.steps.last() {
+                        Some(step) => &workspace[step.writes][..step.length],
+                        None => input,
+                    };
+                    let start = rows.len();
+                    rows.resize(start + images.images_in(block) * self.classes, 0.0);
+                    cgym_kernels::deinterleave(output, self.classes, lanes, &mut rows[start..])
                         .map_err(|source| Error::Kernel { node: "logits".to_owned(), source })?;
-                    Ok(rows)
-                })
+                    self.put_back(workspace);
+                }
+                Ok(rows)
             })
             .collect::<Result<_, Error>>()?;
-        Ok(blocks.concat())
+        Ok(rows.concat())
     }
 
     /// The number of images whose greatest logit is that of their label.
@@ -121,59 +172,24 @@ impl Engine {
         observe: &mut dyn FnMut(NodeIndex, &[f32]),
     ) -> Result<(), Error> {
         self.check(images)?;
-        let mut workspace = self.workspace();
-        self.run(images.block(block), &mut workspace, observe)?;
-        self.put_back(workspace);
-        Ok(())
+        let mut workspaces = [self.workspace()];
+        let done = self.run(self.options.algorithm, &[images.block(block)], &mut workspaces, observe);
+        workspaces.into_iter().for_each(|workspace| self.put_back(workspace));
+        done
     }
 
     fn check(&self, images: &Images) -> Result<(), Error> {
-        if images.lanes() != self.isa.lanes() || images.block_length() != self.input_length {
+        if images.lanes() != self.options.isa.lanes() || images.block_length() != self.input_length {
             return Err(Error::Setting {
                 key: "images".to_owned(),
                 reason: format!(
                     "laid out as {} × {}, the network takes {} × {}",
                     images.block_length() / images.lanes(),
                     images.lanes(),
-                    self.input_length / self.isa.lanes(),
-                    self.isa.lanes()
+                    self.input_length / self.options.isa.lanes(),
+                    self.options.isa.lanes()
                 ),
             });
-        }
-        Ok(())
-    }
-
-    fn with_output<T>(
-        &self,
-        input: &[f32],
-        read: impl FnOnce(&[f32]) -> Result<T, Error>,
-    ) -> Result<T, Error> {
-        let mut workspace = self.workspace();
-        self.run(input, &mut workspace, &mut |_, _| ())?;
-        let result = match self.steps.last() {
-            Some(step) => read(&workspace[step.writes][..step.length]),
-            None => read(input),
-        };
-        self.put_back(workspace);
-        result
-    }
-
-    fn run(
-        &self,
-        input: &[f32],
-        slots: &mut [Buffer],
-        observe: &mut dyn FnMut(NodeIndex, &[f32]),
-    ) -> Result<(), Error> {
-        // Slot 0 is the input itself, which is never written.
-        for step in &self.steps {
-            let mut target = std::mem::take(&mut slots[step.writes]);
-            let slot = |slot: usize| if slot == 0 { input } else { &slots[slot] };
-            if step.observed {
-                observe(step.node, slot(step.reads[0]));
-            }
-            let done = step.run(self.isa, slot, &mut target[..step.length]);
-            slots[step.writes] = target;
-            done.map_err(|source| Error::Kernel { node: step.name.clone(), source })?;
         }
         Ok(())
     }

@@ -2,16 +2,16 @@
 
 use std::sync::Mutex;
 
-use cgym_kernels::Isa;
-
 use super::{
-    Engine,
-    step::{Planner, Step},
+    Engine, EngineOptions,
+    run::segments,
+    step::{Planner, Step, Summand},
 };
 use crate::{Error, graph::Graph, weights::Weights};
 
-/// Compiles a graph for the instruction set `isa`.
-pub fn compile(graph: &Graph, weights: &Weights, isa: Isa) -> Result<Engine, Error> {
+/// Compiles a graph.
+pub fn compile(graph: &Graph, weights: &Weights, options: EngineOptions) -> Result<Engine, Error> {
+    let EngineOptions { isa, algorithm } = options;
     weights.check(graph)?;
     let shapes = graph.shapes()?;
     let output = shapes[graph.output()];
@@ -19,6 +19,7 @@ pub fn compile(graph: &Graph, weights: &Weights, isa: Isa) -> Result<Engine, Err
         graph,
         weights,
         isa,
+        algorithm,
         users: graph.users(),
         shapes,
         value: vec![None; graph.nodes().len()],
@@ -36,7 +37,8 @@ pub fn compile(graph: &Graph, weights: &Weights, isa: Isa) -> Result<Engine, Err
     let last = value[graph.output()].unwrap_or_default();
     let slots = assign_slots(steps, last);
     Ok(Engine {
-        isa,
+        options,
+        segments: segments(&slots.steps),
         slots: slots.lengths,
         steps: slots.steps,
         input_length: shapes[0].iter().product::<usize>() * isa.lanes(),
@@ -54,26 +56,35 @@ struct Slots {
 fn assign_slots(mut steps: Vec<Step>, output: usize) -> Slots {
     let mut last_read = vec![0; steps.len() + 1];
     for (at, step) in steps.iter().enumerate() {
-        step.reads.iter().chain(&step.residual).for_each(|&value| last_read[value] = at);
+        step.sources().for_each(|value| last_read[value] = at);
     }
     last_read[output] = usize::MAX;
     let mut slot_of = vec![0; steps.len() + 1];
     let mut lengths = vec![0];
     let mut free: Vec<usize> = Vec::new();
     for (at, step) in steps.iter_mut().enumerate() {
-        // The smallest free buffer that is large enough, else the largest, which then grows.
-        let fit = |slot: &usize| (lengths[*slot] < step.length, lengths[*slot].abs_diff(step.length));
-        let slot = match free.iter().copied().min_by_key(fit) {
-            Some(slot) => slot,
-            None => {
-                lengths.push(0);
-                lengths.len() - 1
+        let dying = |value: usize| value != 0 && last_read[value] == at && !step.reads.contains(&value);
+        let slot = match step.residual {
+            // A residual that nothing reads any more is overwritten, which takes one buffer less.
+            Summand::Slot(value) if step.adds_in_place() && dying(value) => {
+                step.residual = Summand::Output;
+                let slot = slot_of[value];
+                free.push(slot);
+                slot
+            }
+            _ => {
+                // The smallest free buffer that is large enough, else the largest, which then grows.
+                let fit = |slot: &usize| (lengths[*slot] < step.length, lengths[*slot].abs_diff(step.length));
+                free.iter().copied().min_by_key(fit).unwrap_or_else(|| {
+                    lengths.push(0);
+                    lengths.len() - 1
+                })
             }
         };
         free.retain(|&other| other != slot);
         lengths[slot] = lengths[slot].max(step.length);
         slot_of[step.writes] = slot;
-        let mut done: Vec<usize> = step.reads.iter().chain(&step.residual).copied().collect();
+        let mut done: Vec<usize> = step.sources().collect();
         done.push(step.writes);
         done.sort_unstable();
         done.dedup();
@@ -83,7 +94,10 @@ fn assign_slots(mut steps: Vec<Step>, output: usize) -> Slots {
             }
         }
         step.writes = slot;
-        step.reads.iter_mut().chain(&mut step.residual).for_each(|value| *value = slot_of[*value]);
+        step.reads.iter_mut().for_each(|value| *value = slot_of[*value]);
+        if let Summand::Slot(value) = &mut step.residual {
+            *value = slot_of[*value];
+        }
     }
     Slots { lengths, steps }
 }

@@ -2,7 +2,8 @@
 //! it is run.
 
 use cgym_kernels::{
-    Activation, ChannelGather, Conv2d, ConvShape, Isa, KernelError, Linear, Pool, PoolShape, add, affine,
+    Activation, Algorithm, ChannelGather, Conv2d, ConvShape, Isa, KernelError, Linear, Pool, PoolShape, add,
+    affine,
 };
 
 use crate::{
@@ -27,6 +28,16 @@ pub(super) enum Kernel {
     Concat(Vec<usize>),
 }
 
+/// A value that a convolution adds before the activation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Summand {
+    None,
+    /// That of a buffer.
+    Slot(usize),
+    /// The one that the convolution's buffer holds before it is written.
+    Output,
+}
+
 /// One kernel with the buffers that it reads and writes.
 pub(super) struct Step {
     /// The node that errors and observers name: the first of the fused ones.
@@ -36,14 +47,33 @@ pub(super) struct Step {
     pub(super) name: String,
     pub(super) kernel: Kernel,
     pub(super) reads: Vec<usize>,
-    pub(super) residual: Option<usize>,
+    pub(super) residual: Summand,
     pub(super) writes: usize,
     /// Elements written, lanes included.
     pub(super) length: usize,
 }
 
 impl Step {
-    /// Computes the step from the buffers that `slot` gives.
+    /// Whether the fast algorithm computes it otherwise than the direct one.
+    pub(super) fn is_fast(&self) -> bool {
+        matches!(&self.kernel, Kernel::Conv(conv) if conv.is_fast())
+    }
+
+    /// Whether the result may be written over the residual.
+    pub(super) fn adds_in_place(&self) -> bool {
+        matches!(&self.kernel, Kernel::Conv(conv) if conv.shape().groups == 1)
+    }
+
+    /// The values that are read.
+    pub(super) fn sources(&self) -> impl Iterator<Item = usize> {
+        let residual = match self.residual {
+            Summand::Slot(value) => Some(value),
+            Summand::None | Summand::Output => None,
+        };
+        self.reads.iter().copied().chain(residual)
+    }
+
+    /// Computes a step that is no convolution, from the buffers that `slot` gives.
     pub(super) fn run<'a>(
         &self,
         isa: Isa,
@@ -53,10 +83,7 @@ impl Step {
         let full = slot(self.reads[0]);
         let fitting = |length: usize| &full[..length.min(full.len())];
         match &self.kernel {
-            Kernel::Conv(conv) => {
-                let residual = self.residual.map(|residual| &slot(residual)[..output.len()]);
-                conv.run(fitting(conv.input_len()), residual, output)
-            }
+            Kernel::Conv(conv) => conv.run(fitting(conv.input_len()), None, output),
             Kernel::Linear(linear) => linear.run(fitting(linear.input_len()), None, output),
             Kernel::Pool(pool) => pool.run(fitting(pool.input_len()), output),
             Kernel::Gather(gather) => gather.run(fitting(gather.input_len()), output),
@@ -90,6 +117,7 @@ pub(super) struct Planner<'a> {
     pub(super) graph: &'a Graph,
     pub(super) weights: &'a Weights,
     pub(super) isa: Isa,
+    pub(super) algorithm: Algorithm,
     pub(super) users: Vec<Vec<NodeIndex>>,
     pub(super) shapes: Vec<Shape>,
     /// For each node, the value that holds its result: 0 is the input, n the result of step n - 1.
@@ -118,12 +146,17 @@ impl Planner<'_> {
                 let bias = self.weights.of(&node.name, "bias").map(|bias| bias.data.as_slice());
                 let linear =
                     Linear::new(*inputs, *outputs, weight, bias, tail.activation, isa).map_err(refuse)?;
-                self.push(index, tail.end, Kernel::Linear(linear), None)
+                self.push(index, tail.end, Kernel::Linear(linear), Summand::None)
             }
             Op::BatchNorm { .. } => {
                 let tail = self.activation_after(index);
                 let (scale, shift) = self.scale_and_shift(index)?;
-                self.push(index, tail.end, Kernel::Affine { scale, shift, activation: tail.activation }, None)
+                self.push(
+                    index,
+                    tail.end,
+                    Kernel::Affine { scale, shift, activation: tail.activation },
+                    Summand::None,
+                )
             }
             Op::Activation { kind } => {
                 let kernel = Kernel::Affine {
@@ -131,7 +164,7 @@ impl Planner<'_> {
                     shift: vec![0.0; channels],
                     activation: (*kind).into(),
                 };
-                self.push(index, index, kernel, None)
+                self.push(index, index, kernel, Summand::None)
             }
             Op::Pool { kind, kernel, stride, padding } => {
                 let shape = PoolShape {
@@ -147,16 +180,16 @@ impl Planner<'_> {
                     PoolKind::Average => cgym_kernels::PoolKind::Average { count_include_pad: true },
                 };
                 let pool = Pool::new(shape, kind, isa).map_err(refuse)?;
-                self.push(index, index, Kernel::Pool(pool), None)
+                self.push(index, index, Kernel::Pool(pool), Summand::None)
             }
             Op::AdaptivePool { output } => {
                 let pool = Pool::adaptive_average(channels, [height, width], *output, isa).map_err(refuse)?;
-                self.push(index, index, Kernel::Pool(pool), None)
+                self.push(index, index, Kernel::Pool(pool), Summand::None)
             }
             Op::PadChannels { stride, sources } => {
                 let gather = ChannelGather::new(channels, [height, width], *stride, sources.clone(), isa)
                     .map_err(refuse)?;
-                self.push(index, index, Kernel::Gather(gather), None)
+                self.push(index, index, Kernel::Gather(gather), Summand::None)
             }
             Op::Add => self.add_sum(index),
             Op::Concat => {
@@ -165,7 +198,7 @@ impl Planner<'_> {
                     .iter()
                     .map(|&input| self.shapes[input].iter().product::<usize>() * isa.lanes());
                 let kernel = Kernel::Concat(lengths.collect());
-                self.push(index, index, kernel, None)
+                self.push(index, index, kernel, Summand::None)
             }
         }
     }
@@ -187,12 +220,12 @@ impl Planner<'_> {
             }
             end = norm;
         }
-        let mut residual = None;
+        let mut residual = Summand::None;
         if let Some(sum) = self.sole_user(end, |op| matches!(op, Op::Add)) {
             let inputs = &self.graph.nodes()[sum].inputs;
             let other = inputs.iter().copied().find(|&input| input != end);
             if let (2, Some(Some(value))) = (inputs.len(), other.map(|other| self.value[other])) {
-                residual = Some(value);
+                residual = Summand::Slot(value);
                 end = sum;
             }
         }
@@ -208,7 +241,7 @@ impl Planner<'_> {
             groups: conv.groups,
             input: [height, width],
         };
-        let kernel = Conv2d::new(shape, &weight, Some(&bias), tail.activation, self.isa)
+        let kernel = Conv2d::new(shape, &weight, Some(&bias), tail.activation, self.algorithm, self.isa)
             .map_err(|source| Error::Kernel { node: node.name.clone(), source })?;
         self.push(index, tail.end, Kernel::Conv(kernel), residual)
     }
@@ -229,7 +262,7 @@ impl Planner<'_> {
                 name: node.name.clone(),
                 kernel: Kernel::Add(activation),
                 reads: vec![left, self.value[right].unwrap_or_default()],
-                residual: None,
+                residual: Summand::None,
                 writes: self.steps.len() + 1,
                 length,
             });
@@ -264,7 +297,7 @@ impl Planner<'_> {
         first: NodeIndex,
         end: NodeIndex,
         kernel: Kernel,
-        residual: Option<usize>,
+        residual: Summand,
     ) -> Result<(), Error> {
         let node = &self.graph.nodes()[first];
         let reads = node.inputs.iter().map(|&input| self.value[input].unwrap_or_default()).collect();

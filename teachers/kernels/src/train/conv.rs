@@ -140,7 +140,7 @@ fn run(isa: Isa, method: &Method, input: &[f32], [from, to]: [usize; 2], batch: 
             unsafe {
                 interleave(isa, source.as_ptr(), from, count, input.as_mut_ptr());
                 let (input, output) = (input.as_ptr(), output.as_mut_ptr());
-                method.run(Tensors { input, residual: std::ptr::null(), output });
+                method.run(&[Tensors { input, residual: std::ptr::null(), output }]);
                 deinterleave(isa, output, to, count, target);
             }
         });
@@ -180,7 +180,7 @@ fn backward(
                     plan.add(input, gradient, &mut sums)?;
                     if let Some(method) = method {
                         let (input, output) = (gradient.as_ptr(), target.as_mut_ptr());
-                        method.run(Tensors { input, residual: std::ptr::null(), output });
+                        method.run(&[Tensors { input, residual: std::ptr::null(), output }]);
                         deinterleave(isa, output, from, count, result.at(images.start * from));
                     }
                     Ok(())
