@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cgym_teachers::{cost::Cost, graph::Graph};
+use cgym_teachers::{cost::Cost, engine::Convolution, graph::Graph};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -146,6 +146,9 @@ pub trait Rules: Send + Sync {
 
     /// The same rules with that number written down.
     fn with_training_images(&self, images: usize) -> Box<dyn Rules>;
+
+    /// How the convolutions of candidates are computed.
+    fn convolution(&self) -> Convolution;
 
     /// Whether candidates are made with all images outside the reward split.
     fn uses_all_training_images(&self) -> bool {

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use cgym_teachers::{
     data::{Dataset, Splits},
-    engine::Images,
+    engine::{Convolution, Images},
     graph::Graph,
     weights::Weights,
 };
@@ -36,6 +36,8 @@ pub struct Material {
     pub splits: Arc<Splits>,
     /// The reward split.
     pub reward: Arc<Images>,
+    /// How the convolutions of candidates are computed.
+    pub convolution: Convolution,
 }
 
 /// Where the time of scoring went, summed over all threads.

@@ -14,7 +14,10 @@ use cgym_env::{
     },
     settings::{EnvSettings, Layer},
 };
-use cgym_teachers::{engine::Engine, pruner::Pruner};
+use cgym_teachers::{
+    engine::{Convolution, Engine},
+    pruner::Pruner,
+};
 use common::{
     NO_OPTIONS, Setup, digits_env, digits_network, game, header_of, outcome, outcome_of, play, untrained,
 };
@@ -25,7 +28,7 @@ fn surgery(material: &Material, channels: &ChannelSettings) -> Arc<dyn Surgery> 
 }
 
 fn exact(material: &Material, channels: &ChannelSettings) -> Exact {
-    Exact::new(surgery(material, channels), material.reward.clone())
+    Exact::new(surgery(material, channels), material.reward.clone(), Convolution::Fast)
 }
 
 fn all() -> ChannelSettings {

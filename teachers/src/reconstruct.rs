@@ -16,7 +16,7 @@ use rayon::prelude::*;
 
 use crate::{
     Error,
-    engine::{Engine, Images},
+    engine::{Convolution, Engine, EngineOptions, Images},
     graph::{Flow, Graph, NodeIndex, Shape, Window},
     weights::{Tensor, Weights},
 };
@@ -38,13 +38,15 @@ pub struct Statistics {
     layers: BTreeMap<NodeIndex, Moments>,
 }
 
-/// How many samples [`Statistics`] takes.
+/// How [`Statistics`] are computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sampling {
     /// Output pixels drawn from each image without replacement; all of them where there are fewer.
     pub points: usize,
     /// Seed of the draw, with one stream per image and layer.
     pub seed: u64,
+    /// How the network's convolutions are computed.
+    pub convolution: Convolution,
 }
 
 /// The positions of a layer's features in its input.
@@ -113,7 +115,8 @@ impl Statistics {
         sampling: Sampling,
     ) -> Result<Self, Error> {
         let shapes = graph.shapes()?;
-        let engine = Engine::new(graph, weights)?;
+        let options = EngineOptions { convolution: sampling.convolution, ..EngineOptions::default() };
+        let engine = Engine::with_options(graph, weights, options)?;
         let patches: Vec<Patch> = layers.iter().filter_map(|&node| Patch::of(graph, &shapes, node)).collect();
         let mut moments: Vec<Moments> = patches.iter().map(Moments::empty).collect();
         // A few hundred MB of rows at a time.

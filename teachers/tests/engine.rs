@@ -5,7 +5,7 @@ mod common;
 use burn::tensor::{Device, Tensor, TensorData};
 use cgym_kernels::Isa;
 use cgym_teachers::{
-    engine::{Algorithm, Engine, EngineOptions, Images},
+    engine::{Convolution, Engine, EngineOptions, Images},
     graph::Graph,
     train::Interpreter,
     weights::Weights,
@@ -54,7 +54,7 @@ fn every_instruction_set_gives_the_same_logits_within_rounding() {
         .into_iter()
         .map(|isa| {
             let images = Images::from_values(&values, 3 * 144, &[0; 5], isa).expect("fits");
-            Engine::with_options(&graph, &weights, EngineOptions { isa, algorithm: Algorithm::Fast })
+            Engine::with_options(&graph, &weights, EngineOptions { isa, ..EngineOptions::default() })
                 .expect("compiles")
                 .logits(&images)
                 .expect("runs")
@@ -83,8 +83,8 @@ fn an_image_does_not_notice_its_batch_or_the_number_of_threads() {
 
 /// The logits of both algorithms.
 fn both(graph: &Graph, weights: &Weights, images: &Images) -> [Vec<f32>; 2] {
-    [Algorithm::Fast, Algorithm::Direct].map(|algorithm| {
-        let options = EngineOptions { algorithm, ..EngineOptions::default() };
+    [Convolution::Fast, Convolution::Direct].map(|convolution| {
+        let options = EngineOptions { convolution, ..EngineOptions::default() };
         let engine = Engine::with_options(graph, weights, options).expect("compiles");
         engine.logits(images).expect("runs")
     })

@@ -3,14 +3,14 @@
 mod common;
 
 use cgym_teachers::{
-    engine::Images,
+    engine::{Convolution, Images},
     graph::{ActivationKind, Conv, Graph, Op},
     reconstruct::{Sampling, Statistics},
     weights::Weights,
 };
 use common::{random_images, random_weights};
 
-const POINTS: Sampling = Sampling { points: 1000, seed: 1 };
+const POINTS: Sampling = Sampling { points: 1000, seed: 1, convolution: Convolution::Fast };
 
 /// One hidden layer that hands its activations to the layer under test.
 fn network(conv: Conv) -> (Graph, Weights, usize) {
@@ -168,7 +168,7 @@ fn statistics_do_not_depend_on_the_number_of_threads() {
     let (images, _) = random_images(&graph, 100, 3);
     let refit = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("starts");
-        let sampling = Sampling { points: 7, seed: 4 };
+        let sampling = Sampling { points: 7, seed: 4, ..POINTS };
         pool.install(|| {
             let statistics =
                 Statistics::collect(&graph, &weights, &images, &[node], sampling).expect("collects");
@@ -193,7 +193,7 @@ fn fewer_samples_than_features_still_give_a_fit() {
     let (graph, weights, node) = network(Conv::square(6, 4, 3, 1).with_bias());
     for (count, points) in [(1, 1), (2, 3), (5, 4)] {
         let (images, _) = random_images(&graph, count, 3);
-        let sampling = Sampling { points, seed: 1 };
+        let sampling = Sampling { points, ..POINTS };
         let statistics = Statistics::collect(&graph, &weights, &images, &[node], sampling).expect("collects");
         let (weight, _) =
             statistics.refit(&graph, &weights, node, &[0, 1, 2, 4], &[0, 3]).expect("solves").expect("known");

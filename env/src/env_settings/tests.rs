@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cgym_teachers::graph::Graph;
+use cgym_teachers::{engine::Convolution, graph::Graph};
 use serde_json::{Value, json};
 
 use super::*;
@@ -55,6 +55,10 @@ impl MethodKind for TwoVersions {
         budget: &Budget,
     ) -> Result<Arc<dyn Method>, EnvError> {
         Channels::method(graph, settings, budget)
+    }
+
+    fn convolution(score: &ChannelScore) -> Convolution {
+        score.convolution
     }
 
     fn calibration_images(score: &ChannelScore) -> Option<usize> {

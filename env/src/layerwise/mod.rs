@@ -20,7 +20,7 @@ mod walk;
 
 use std::{marker::PhantomData, sync::Arc};
 
-use cgym_teachers::graph::Graph;
+use cgym_teachers::{engine::Convolution, graph::Graph};
 
 pub use game::Layerwise;
 
@@ -108,6 +108,10 @@ impl<M: MethodKind> Rules for LayerwiseRules<M> {
         Tables { game: write(&self.settings), reward: write(&self.reward), score: write(&self.score) }
     }
 
+    fn convolution(&self) -> Convolution {
+        M::convolution(&self.score)
+    }
+
     fn training_images(&self) -> Option<usize> {
         M::calibration_images(&self.score)
     }
@@ -148,7 +152,7 @@ impl<M: MethodKind> Rules for LayerwiseRules<M> {
     fn play(&self, header: &Header, material: &Material) -> Result<Arc<dyn Play>, EnvError> {
         let game = self.game(header, &material.network.graph)?;
         let surgery = M::surgery(material, &self.settings, &self.score)?;
-        Ok(Arc::new(Played::new(game, Exact::new(surgery, material.reward.clone()))))
+        Ok(Arc::new(Played::new(game, Exact::new(surgery, material.reward.clone(), material.convolution))))
     }
 }
 

@@ -19,6 +19,7 @@ use std::sync::Arc;
 use cgym_teachers::{
     Error,
     cost::Cost,
+    engine::Convolution,
     graph::{Graph, NodeIndex},
     weights::Weights,
 };
@@ -179,6 +180,9 @@ pub trait MethodKind: Send + Sync + 'static {
     /// A network without anything to decide.
     fn method(graph: &Graph, settings: &Self::Settings, budget: &Budget)
     -> Result<Arc<dyn Method>, EnvError>;
+
+    /// How the convolutions of candidates are computed.
+    fn convolution(score: &Self::Score) -> Convolution;
 
     /// Calibration images that surgery uses: `None` for the dataset's own number, 0 for none.
     fn calibration_images(score: &Self::Score) -> Option<usize>;

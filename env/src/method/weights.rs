@@ -21,6 +21,7 @@ use std::sync::Arc;
 use cgym_teachers::{
     Error,
     cost::Cost,
+    engine::Convolution,
     graph::{Class, Graph},
     sparse::{Sparsifier, coded_bytes, decode, encode_nonzero, tensor_bytes},
     weights::Weights,
@@ -29,7 +30,7 @@ use cgym_teachers::{
 use super::{CostFunction, FEATURES, Ladder, Method, MethodKind, Site, Surgery, features::static_features};
 use crate::{
     Budget, BudgetUnit, EnvError,
-    fields::{NoSettings, Table, refuse},
+    fields::{Table, refuse},
     play::Material,
     table,
 };
@@ -61,12 +62,22 @@ impl Table for WeightSettings {
     }
 }
 
+table! {
+    /// `[score]` of fine-grained pruning.
+    pub struct WeightScore {
+        /// fast (fewer multiplications, by Winograd's algorithm) or direct.
+        pub convolution: Convolution = Convolution::Fast,
+    }
+}
+
+impl Table for WeightScore {}
+
 /// Fine-grained pruning.
 pub struct FineGrained;
 
 impl MethodKind for FineGrained {
     type Settings = WeightSettings;
-    type Score = NoSettings;
+    type Score = WeightScore;
 
     const NAME: &'static str = "weights";
     const ID_WORD: &'static str = "AMC-FineGrained";
@@ -105,18 +116,22 @@ impl MethodKind for FineGrained {
         }
     }
 
-    fn calibration_images(_score: &NoSettings) -> Option<usize> {
+    fn convolution(score: &WeightScore) -> Convolution {
+        score.convolution
+    }
+
+    fn calibration_images(_score: &WeightScore) -> Option<usize> {
         Some(0)
     }
 
-    fn with_calibration_images(score: &NoSettings, _images: usize) -> NoSettings {
+    fn with_calibration_images(score: &WeightScore, _images: usize) -> WeightScore {
         score.clone()
     }
 
     fn surgery(
         material: &Material,
         settings: &WeightSettings,
-        _score: &NoSettings,
+        _score: &WeightScore,
     ) -> Result<Arc<dyn Surgery>, EnvError> {
         let network = &*material.network;
         let method = WeightMethod::new(&network.graph, settings)?;

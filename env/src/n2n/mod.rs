@@ -21,6 +21,7 @@ mod reward;
 use std::sync::Arc;
 
 use cgym_teachers::{
+    engine::Convolution,
     graph::Graph,
     named,
     train::{Device, DistillLoss, DistillOptions, Optimiser},
@@ -101,6 +102,8 @@ table! {
         pub seed: u64 = DistillOptions::default().seed,
         /// Start students from the weights of the network to compress instead of new ones.
         pub inherit: bool = false,
+        /// fast (fewer multiplications, by Winograd's algorithm) or direct, in training and scoring.
+        pub convolution: Convolution = Convolution::Fast,
         /// Images that students learn from; all but the reward images if absent.
         pub training_images: Option<usize> = None,
     }
@@ -230,6 +233,10 @@ impl N2nRules {
 impl Rules for N2nRules {
     fn tables(&self) -> Tables {
         Tables { game: write(&self.game), reward: write(&self.reward), score: write(&self.score) }
+    }
+
+    fn convolution(&self) -> Convolution {
+        self.score.convolution
     }
 
     fn training_images(&self) -> Option<usize> {

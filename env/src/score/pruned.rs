@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cgym_teachers::{
     Error,
-    engine::{Engine, Images},
+    engine::{Convolution, Engine, EngineOptions, Images},
     graph::Graph,
     weights::Weights,
 };
@@ -19,20 +19,22 @@ use crate::{
 pub struct Exact {
     surgery: Arc<dyn Surgery>,
     images: Arc<Images>,
+    options: EngineOptions,
     spent: Stopwatch,
 }
 
 impl Exact {
     /// Scores what `surgery` makes on `images`, the reward split.
-    pub fn new(surgery: Arc<dyn Surgery>, images: Arc<Images>) -> Self {
-        Self { surgery, images, spent: Stopwatch::default() }
+    pub fn new(surgery: Arc<dyn Surgery>, images: Arc<Images>, convolution: Convolution) -> Self {
+        let options = EngineOptions { convolution, ..EngineOptions::default() };
+        Self { surgery, images, options, spent: Stopwatch::default() }
     }
 }
 
 impl Scorer<Kept> for Exact {
     fn score(&self, kept: &Kept) -> Result<Score, Error> {
         let (graph, weights) = self.spent.timed(0, || self.surgery.apply(kept))?;
-        let engine = self.spent.timed(1, || Engine::new(&graph, &weights))?;
+        let engine = self.spent.timed(1, || Engine::with_options(&graph, &weights, self.options))?;
         let top1 = self.spent.timed(2, || engine.top1(&self.images))?;
         Ok(Score { top1, loss: None })
     }

@@ -14,7 +14,7 @@ use cgym_env::{
 };
 use cgym_teachers::{
     data::{self, DatasetName, LoadOptions, SplitSizes, Splits},
-    engine::Images,
+    engine::{Convolution, Images},
     graph::{Conv, Graph, Op, Shape},
     weights::{Tensor, Weights},
     zoo::{self, ModelOptions},
@@ -118,6 +118,7 @@ pub fn untrained(model: &str) -> Material {
         train: Arc::new(digits.train),
         splits: Arc::new(splits),
         reward: Arc::new(reward),
+        convolution: Convolution::Fast,
     }
 }
 

@@ -10,7 +10,7 @@ use cgym_teachers::{
     architecture,
     cost::Cost,
     data::{DataSource, Dataset, LoadOptions, SplitSizes, Splits, load},
-    engine::{Engine, Images},
+    engine::{Engine, EngineOptions, Images},
     graph::Graph,
     weights::Weights,
 };
@@ -167,10 +167,19 @@ impl World {
         let splits = Arc::new(Splits::new(&source, &sizes)?);
         let fingerprint = fingerprint(&settings, &teacher, &network, &source, &splits);
         let reward = Arc::new(Images::new(&source.train, &splits.reward)?);
-        let teacher_top1 = Engine::new(&teacher.graph, &teacher.weights)?.top1(&reward)?;
+        let convolution = settings.rules.convolution();
+        let options = EngineOptions { convolution, ..EngineOptions::default() };
+        let teacher_top1 = Engine::with_options(&teacher.graph, &teacher.weights, options)?.top1(&reward)?;
         let teacher_cost = outline.whole;
-        let material =
-            Material { network, teacher, teacher_top1, train: Arc::new(source.train), splits, reward };
+        let material = Material {
+            network,
+            teacher,
+            teacher_top1,
+            train: Arc::new(source.train),
+            splits,
+            reward,
+            convolution,
+        };
         let play = settings.rules.play(&header(&settings, &fingerprint), &material)?;
         Ok(Self { settings, play, material, teacher_cost, fingerprint, test: source.test })
     }
@@ -266,7 +275,7 @@ impl World {
     /// When a network gives no number.
     pub fn test(&self, outcomes: &[&Outcome]) -> Result<(f64, Vec<f64>), WorldError> {
         let images = Images::new(&self.test, &self.material.splits.test)?;
-        let score = |graph: &Graph, weights: &Weights| Engine::new(graph, weights)?.top1(&images);
+        let score = |graph: &Graph, weights: &Weights| self.engine(graph, weights)?.top1(&images);
         let teacher = score(&self.teacher().graph, &self.teacher().weights)?;
         let mut scores = Vec::with_capacity(outcomes.len());
         for outcome in outcomes {
@@ -276,12 +285,18 @@ impl World {
         Ok((teacher, scores))
     }
 
+    /// A network as candidates are evaluated.
+    fn engine(&self, graph: &Graph, weights: &Weights) -> Result<Engine, cgym_teachers::Error> {
+        let convolution = self.material.convolution;
+        Engine::with_options(graph, weights, EngineOptions { convolution, ..EngineOptions::default() })
+    }
+
     /// Shares of the reward split and of the test split that a network classifies correctly.
     ///
     /// # Errors
     /// When weights and graph do not fit, or the network gives no number.
     pub fn score(&self, graph: &Graph, weights: &Weights) -> Result<[f64; 2], WorldError> {
-        let engine = Engine::new(graph, weights)?;
+        let engine = self.engine(graph, weights)?;
         let test = Images::new(&self.test, &self.material.splits.test)?;
         Ok([engine.top1(&self.material.reward)?, engine.top1(&test)?])
     }

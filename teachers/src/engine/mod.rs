@@ -5,10 +5,10 @@
 //! shape needs padding and the time of a pruned network follows its MACs. The logits of an image
 //! depend neither on its batch nor on the number of threads.
 //!
-//! With [`Algorithm::Fast`], convolutions whose shape allows it use fewer multiplications, with
+//! With [`Convolution::Fast`], convolutions whose shape allows it use fewer multiplications, with
 //! slightly larger rounding errors. An image whose two greatest logits are closer than
 //! [`AMBIGUITY`] times the greatest magnitude, or that has a logit that is not finite, is evaluated
-//! again by direct convolutions. So predictions are those of [`Algorithm::Direct`] as long as the
+//! again by direct convolutions. So predictions are those of [`Convolution::Direct`] as long as the
 //! logits of both differ by less than half of that.
 
 mod images;
@@ -19,13 +19,14 @@ mod step;
 
 use std::sync::Mutex;
 
-pub use cgym_kernels::Algorithm;
-use cgym_kernels::{Buffer, Isa};
+use cgym_kernels::{Algorithm, Buffer, Isa};
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     Error,
     graph::{Graph, NodeIndex},
+    named,
     weights::Weights,
 };
 pub use images::Images;
@@ -33,19 +34,41 @@ pub use recheck::AMBIGUITY;
 use run::Segment;
 use step::Step;
 
+/// How convolutions are computed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub enum Convolution {
+    /// With fewer multiplications where the shape allows it, by Winograd's algorithm F(4x4, 3x3).
+    #[default]
+    Fast,
+    /// By the definition.
+    Direct,
+}
+
+named!(Convolution, "convolution", [Fast => "fast", Direct => "direct"]);
+
+impl From<Convolution> for Algorithm {
+    fn from(convolution: Convolution) -> Self {
+        match convolution {
+            Convolution::Fast => Self::Fast,
+            Convolution::Direct => Self::Direct,
+        }
+    }
+}
+
 /// What a network is compiled for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EngineOptions {
     /// The instruction set.
     pub isa: Isa,
     /// How convolutions are computed.
-    pub algorithm: Algorithm,
+    pub convolution: Convolution,
 }
 
 impl Default for EngineOptions {
-    /// The widest instruction set of this processor and the fast algorithm.
+    /// The widest instruction set of this processor and fast convolutions.
     fn default() -> Self {
-        Self { isa: Isa::best(), algorithm: Algorithm::Fast }
+        Self { isa: Isa::best(), convolution: Convolution::Fast }
     }
 }
 
@@ -97,7 +120,7 @@ impl Engine {
     /// # Errors
     /// When the images have another shape or are laid out for another instruction set.
     pub fn logits(&self, images: &Images) -> Result<Vec<f32>, Error> {
-        let mut logits = self.logits_by(self.options.algorithm, images)?;
+        let mut logits = self.logits_by(self.options.convolution.into(), images)?;
         self.recheck(images, &mut logits)?;
         Ok(logits)
     }
@@ -173,7 +196,8 @@ impl Engine {
     ) -> Result<(), Error> {
         self.check(images)?;
         let mut workspaces = [self.workspace()];
-        let done = self.run(self.options.algorithm, &[images.block(block)], &mut workspaces, observe);
+        let done =
+            self.run(self.options.convolution.into(), &[images.block(block)], &mut workspaces, observe);
         workspaces.into_iter().for_each(|workspace| self.put_back(workspace));
         done
     }

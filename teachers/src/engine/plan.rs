@@ -11,7 +11,7 @@ use crate::{Error, graph::Graph, weights::Weights};
 
 /// Compiles a graph.
 pub fn compile(graph: &Graph, weights: &Weights, options: EngineOptions) -> Result<Engine, Error> {
-    let EngineOptions { isa, algorithm } = options;
+    let EngineOptions { isa, convolution } = options;
     weights.check(graph)?;
     let shapes = graph.shapes()?;
     let output = shapes[graph.output()];
@@ -19,7 +19,7 @@ pub fn compile(graph: &Graph, weights: &Weights, options: EngineOptions) -> Resu
         graph,
         weights,
         isa,
-        algorithm,
+        algorithm: convolution.into(),
         users: graph.users(),
         shapes,
         value: vec![None; graph.nodes().len()],

@@ -16,8 +16,15 @@ mod sites;
 use std::sync::Arc;
 
 use cgym_teachers::{
-    Error, cost::Cost, coupling::Coupling, engine::Images, graph::Graph, named, pruner::Pruner,
-    reconstruct::Sampling, weights::Weights,
+    Error,
+    cost::Cost,
+    coupling::Coupling,
+    engine::{Convolution, Images},
+    graph::Graph,
+    named,
+    pruner::Pruner,
+    reconstruct::Sampling,
+    weights::Weights,
 };
 
 pub use cost_model::{CostModel, uniform_groups};
@@ -79,6 +86,8 @@ table! {
         pub calibration_images: Option<usize> = None,
         /// Output pixels sampled per calibration image, at least 1.
         pub points: usize = 10,
+        /// fast (fewer multiplications, by Winograd's algorithm) or direct.
+        pub convolution: Convolution = Convolution::Fast,
     }
 }
 
@@ -151,6 +160,10 @@ impl MethodKind for Channels {
         Ok(Arc::new(ChannelMethod::new(graph, settings)?))
     }
 
+    fn convolution(score: &ChannelScore) -> Convolution {
+        score.convolution
+    }
+
     fn calibration_images(score: &ChannelScore) -> Option<usize> {
         if score.refit { score.calibration_images } else { Some(score.calibration_images.unwrap_or(0)) }
     }
@@ -169,7 +182,8 @@ impl MethodKind for Channels {
         let mut pruner = Pruner::new(network.graph.clone(), network.weights.clone())?;
         if score.refit {
             let calibration = Images::new(&material.train, &material.splits.calibration)?;
-            let sampling = Sampling { points: score.points, seed: SPLIT_SEED };
+            let sampling =
+                Sampling { points: score.points, seed: SPLIT_SEED, convolution: score.convolution };
             pruner = pruner.with_reconstruction(&calibration, sampling)?;
         }
         Ok(Arc::new(ChannelSurgery { pruner, groups: method.model.groups().to_vec() }))
