@@ -3,12 +3,16 @@
 
 use crate::Buffer;
 use std::cell::RefCell;
+use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, PoisonError};
 
 /// The fewest numbers whose memory is kept; smaller requests are fast in the allocator.
 const LEAST_KEPT: usize = 1 << 14;
 /// The most numbers that are kept: 1 GiB.
 const MOST_KEPT: usize = 1 << 28;
+
+/// Numbers in a cache line.
+const LINE: usize = 16;
 
 /// Memory of results that are no longer needed.
 static SPARE: Mutex<Vec<Vec<f32>>> = Mutex::new(Vec::new());
@@ -49,10 +53,62 @@ fn with_capacity(len: usize) -> Vec<f32> {
     Vec::with_capacity(len)
 }
 
+/// Numbers whose first starts a cache line; reads as a slice.
+///
+/// In memory that is not aligned, each load of a wide vector touches two lines.
+#[derive(Debug, Clone, Default)]
+pub struct Aligned {
+    values: Vec<f32>,
+    start: usize,
+}
+
+impl Aligned {
+    /// `len` zeros.
+    pub fn zeros(len: usize) -> Self {
+        let mut output = Output::new(len);
+        output.values.resize(output.start + len, 0.0);
+        Self { values: output.values, start: output.start }
+    }
+
+    /// A copy of `values`.
+    pub fn from_slice(values: &[f32]) -> Self {
+        let mut output = Output::new(values.len());
+        output.values.extend_from_slice(values);
+        Self { values: output.values, start: output.start }
+    }
+
+    /// The memory, and the index of the first number in it; the numbers go to the memory's end.
+    pub fn into_parts(self) -> (Vec<f32>, usize) {
+        (self.values, self.start)
+    }
+}
+
+impl Deref for Aligned {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        &self.values[self.start..]
+    }
+}
+
+impl DerefMut for Aligned {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        &mut self.values[self.start..]
+    }
+}
+
+impl PartialEq for Aligned {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
 /// A result while several threads write to parts of it.
 pub(super) struct Output {
+    /// Filled up to the first number of the result.
     values: Vec<f32>,
-    start: *mut f32,
+    start: usize,
+    first: *mut f32,
     len: usize,
 }
 
@@ -60,50 +116,46 @@ pub(super) struct Output {
 unsafe impl Sync for Output {}
 
 impl Output {
-    /// Room for `len` numbers.
+    /// Room for `len` numbers, the first of which starts a cache line.
     pub fn new(len: usize) -> Self {
-        let mut values = with_capacity(len);
-        let start = values.as_mut_ptr();
-        Self { values, start, len }
+        let mut values = with_capacity(len + LINE - 1);
+        let start = (values.as_ptr().addr() / size_of::<f32>()).wrapping_neg() % LINE;
+        values.resize(start, 0.0);
+        let first = values.as_mut_ptr().wrapping_add(start);
+        Self { values, start, first, len }
     }
 
     /// Where a number goes; `index` is at most the length.
     pub fn at(&self, index: usize) -> *mut f32 {
         assert!(index <= self.len);
-        // SAFETY: the vector has a capacity of `len` numbers.
-        unsafe { self.start.add(index) }
+        // SAFETY: the vector has a capacity of `len` numbers after the first.
+        unsafe { self.first.add(index) }
     }
 
     /// The numbers.
     ///
     /// # Safety
     /// Every number has been written, and nothing writes to it any more.
-    pub unsafe fn finish(mut self) -> Vec<f32> {
-        // SAFETY: the caller's promise; the capacity is at least `len`.
-        unsafe { self.values.set_len(self.len) }
-        self.values
+    pub unsafe fn finish(mut self) -> Aligned {
+        // SAFETY: the caller's promise; the capacity is at least `start + len`.
+        unsafe { self.values.set_len(self.start + self.len) }
+        Aligned { values: self.values, start: self.start }
     }
 }
 
-/// The number of scratch buffers, which each thread keeps from one call to the next: the first access
-/// to new memory would take longer than the computation.
-const BUFFERS: usize = 3;
-
 thread_local! {
-    static SCRATCH: RefCell<[Buffer; BUFFERS]> = RefCell::default();
+    static SCRATCH: RefCell<Buffer> = RefCell::default();
 }
 
-/// Runs a function with the thread's scratch buffers, of the requested lengths and with arbitrary
-/// contents.
-pub(super) fn with_scratch<R>(lens: [usize; BUFFERS], run: impl FnOnce([&mut [f32]; BUFFERS]) -> R) -> R {
-    SCRATCH.with_borrow_mut(|buffers| {
-        for (buffer, len) in buffers.iter_mut().zip(lens) {
-            if buffer.len() < len {
-                *buffer = Buffer::zeros(len);
-            }
+/// Runs a function with the thread's scratch memory, of the requested length and with arbitrary
+/// contents. Each thread keeps it from one call to the next: the first access to new memory would take
+/// longer than the computation.
+pub(super) fn with_scratch<R>(len: usize, run: impl FnOnce(&mut [f32]) -> R) -> R {
+    SCRATCH.with_borrow_mut(|buffer| {
+        if buffer.len() < len {
+            *buffer = Buffer::zeros(len);
         }
-        let [first, second, third] = buffers;
-        run([&mut first[..lens[0]], &mut second[..lens[1]], &mut third[..lens[2]]])
+        run(&mut buffer[..len])
     })
 }
 
