@@ -69,7 +69,7 @@ impl Engine {
         let blocks: Vec<Vec<f32>> = (0..images.blocks())
             .into_par_iter()
             .map(|block| {
-                self.with_output(images.block(block), |output| {
+                self.with_output(images, block, |output| {
                     let mut rows = vec![0.0; images.images_in(block) * self.classes];
                     cgym_kernels::deinterleave(output, self.classes, lanes, &mut rows)
                         .map_err(|source| Error::Kernel { node: "logits".to_owned(), source })?;
@@ -122,7 +122,9 @@ impl Engine {
     ) -> Result<(), Error> {
         self.check(images)?;
         let mut workspace = self.workspace();
-        self.run(images.block(block), &mut workspace, observe)?;
+        let mut memory = std::mem::take(&mut workspace[0]);
+        self.run(images.block(block, &mut memory), &mut workspace, observe)?;
+        workspace[0] = memory;
         self.put_back(workspace);
         Ok(())
     }
@@ -145,15 +147,19 @@ impl Engine {
 
     fn with_output<T>(
         &self,
-        input: &[f32],
+        images: &Images,
+        block: usize,
         read: impl FnOnce(&[f32]) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let mut workspace = self.workspace();
+        let mut memory = std::mem::take(&mut workspace[0]);
+        let input = images.block(block, &mut memory);
         self.run(input, &mut workspace, &mut |_, _| ())?;
         let result = match self.steps.last() {
             Some(step) => read(&workspace[step.writes][..step.length]),
             None => read(input),
         };
+        workspace[0] = memory;
         self.put_back(workspace);
         result
     }
@@ -164,7 +170,7 @@ impl Engine {
         slots: &mut [Buffer],
         observe: &mut dyn FnMut(NodeIndex, &[f32]),
     ) -> Result<(), Error> {
-        // Slot 0 is the input itself, which is never written.
+        // Slot 0 is the memory of the input, which is never written here.
         for step in &self.steps {
             let mut target = std::mem::take(&mut slots[step.writes]);
             let slot = |slot: usize| if slot == 0 { input } else { &slots[slot] };

@@ -6,10 +6,11 @@ use burn::tensor::{
     module::{adaptive_avg_pool2d, avg_pool2d, batch_norm, batch_norm_train, conv2d, linear, max_pool2d},
     ops::{AvgPoolOptions, ConvOptions, MaxPoolOptions},
 };
-use cgym_kernels::{Isa, train::Batch};
+use cgym_kernels::train::{Batch, from_lanes};
 use rand::{Rng, RngExt};
 
 use super::{
+    augment::TrainingImages,
     fusion::{self, Fusion},
     lanes::Value,
     ops::{self, Activation},
@@ -121,6 +122,17 @@ impl<'a> Interpreter<'a> {
         images: Tensor<4>,
         rng: &mut impl Rng,
     ) -> Result<(Tensor<2>, Vec<BatchStatistics>), Error> {
+        let [count, channels, height, width] = images.dims();
+        let pixels = to_vec(images);
+        self.train_on(TrainingImages::from_pixels(&pixels, [channels, height, width], count)?, rng)
+    }
+
+    /// The same on images that are in lanes already.
+    pub(super) fn train_on(
+        &self,
+        images: TrainingImages,
+        rng: &mut impl Rng,
+    ) -> Result<(Tensor<2>, Vec<BatchStatistics>), Error> {
         let device = &self.device;
         let mut dropout = |probability: f64, x: Tensor<4>| {
             let shape = x.dims();
@@ -129,13 +141,15 @@ impl<'a> Interpreter<'a> {
             let mask: Vec<f32> = (0..shape.iter().product::<usize>()).map(keep).collect();
             x * Tensor::from_data(TensorData::new(mask, shape), device)
         };
-        let batch = Batch::new(Isa::best(), images.dims()[0]);
-        let batch = batch.map_err(|source| Error::Kernel { node: "input".to_owned(), source })?;
+        let TrainingImages { batch, shape, pixels } = images;
         let mut training = Training { batch, statistics: Vec::new(), dropout: &mut dropout };
         let images = if self.fusions.is_empty() {
-            Value::Images(images)
+            let pixels = from_lanes(batch, &pixels).expect("they are the batch's").to_vec();
+            let [channels, height, width] = shape;
+            let size = [batch.images(), channels, height, width];
+            Value::Images(Tensor::from_data(TensorData::new(pixels, size), device))
         } else {
-            Value::Lanes(Activation::from_images(batch, images, self.readers[0]))
+            Value::Lanes(Activation::of_pixels(batch, pixels, shape, self.readers[0], device))
         };
         let logits = self.run(images, Some(&mut training))?;
         Ok((logits, training.statistics))

@@ -141,8 +141,7 @@ impl Interpreter<'_> {
         let options = NormOptions { epsilon: epsilon as f32, activation: block.activation };
         let norm: NormTensors = (options, [self.vector(node, "weight")?, self.vector(node, "bias")?]);
         let refuse = |source| Error::Kernel { node: node.name.clone(), source };
-        let (output, [mean, variance]) =
-            input.layer(conv, Some(norm), residual, readers).map_err(refuse)?;
+        let (output, [mean, variance]) = input.layer(conv, Some(norm), residual, readers).map_err(refuse)?;
         let [_, height, width] = output.shape();
         let count = training.batch.images() * height * width;
         training.statistics.push(BatchStatistics::new(node, mean, variance, count));

@@ -180,12 +180,12 @@ pub(super) fn backward(
     let groups = batch.groups();
     let parts: Vec<Range<usize>> = parts(groups, groups.div_ceil(PARTS).max(1)).collect();
     let sums: Vec<Vec<f32>> = parts.into_par_iter().map(part).collect::<Result<_, _>>()?;
-    let total = |index: usize| sums.iter().map(|part| f64::from(part[index])).sum::<f64>() as f32;
-    let weights = shape.weight_len();
-    Ok(ConvGradients {
-        // SAFETY: where there is a method, every group has been written.
-        input: unsafe { result.finish() },
-        weight: (0..weights).map(total).collect(),
-        bias: (weights..weights + shape.out_channels).map(total).collect(),
-    })
+    let mut total = vec![0.0f64; shape.weight_len() + shape.out_channels];
+    for part in sums {
+        total.iter_mut().zip(part).for_each(|(total, sum)| *total += f64::from(sum));
+    }
+    let mut weight: Vec<f32> = total.into_iter().map(|total| total as f32).collect();
+    let bias = weight.split_off(shape.weight_len());
+    // SAFETY: where there is a method, every group has been written.
+    Ok(ConvGradients { input: unsafe { result.finish() }, weight, bias })
 }

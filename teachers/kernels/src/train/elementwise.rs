@@ -15,11 +15,7 @@ const RUN: usize = 1 << 14;
 ///
 /// # Errors
 /// [`KernelError::Length`] unless the tensor holds whole groups.
-pub fn activate_forward(
-    batch: Batch,
-    input: &[f32],
-    activation: Activation,
-) -> Result<Aligned, KernelError> {
+pub fn activate_forward(batch: Batch, input: &[f32], activation: Activation) -> Result<Aligned, KernelError> {
     map(batch, [input, input], Operation::Clamp(activation.range()))
 }
 
@@ -63,11 +59,7 @@ fn check(batch: Batch, left: usize, right: usize) -> Result<(), KernelError> {
     check_length("values", left, batch.len(image)?)
 }
 
-fn map(
-    batch: Batch,
-    [left, right]: [&[f32]; 2],
-    operation: Operation,
-) -> Result<Aligned, KernelError> {
+fn map(batch: Batch, [left, right]: [&[f32]; 2], operation: Operation) -> Result<Aligned, KernelError> {
     check(batch, left.len(), right.len())?;
     let result = Output::new(left.len());
     let chunks = left.par_chunks(RUN).zip(right.par_chunks(RUN)).enumerate();

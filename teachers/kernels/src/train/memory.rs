@@ -14,8 +14,20 @@ const MOST_KEPT: usize = 1 << 28;
 /// Numbers in a cache line.
 const LINE: usize = 16;
 
-/// Memory of results that are no longer needed.
-static SPARE: Mutex<Vec<Vec<f32>>> = Mutex::new(Vec::new());
+/// The most later results that memory is kept for without being used. Without a limit, memory of a size
+/// that nothing needs would pile up.
+const MOST_WAITED: u64 = 4096;
+
+/// Memory of results that are no longer needed, the oldest first.
+#[derive(Debug)]
+struct Spare {
+    /// Results that have been made.
+    time: u64,
+    /// With the time at which each was given back.
+    kept: Vec<(u64, Vec<f32>)>,
+}
+
+static SPARE: Mutex<Spare> = Mutex::new(Spare { time: 0, kept: Vec::new() });
 
 /// Keeps the memory of a result that is no longer needed, for later results: the first access to new
 /// memory of the system takes longer than the computation.
@@ -26,26 +38,30 @@ pub fn recycle(values: Vec<f32>) {
         return;
     }
     let mut spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut kept = spare.iter().map(Vec::capacity).sum::<usize>() + values.capacity();
-    while kept > MOST_KEPT {
-        kept -= spare.remove(0).capacity();
+    let Spare { time, kept } = &mut *spare;
+    let mut total = kept.iter().map(|(_, values)| values.capacity()).sum::<usize>() + values.capacity();
+    while kept.first().is_some_and(|(since, _)| total > MOST_KEPT || *time - since > MOST_WAITED) {
+        total -= kept.remove(0).1.capacity();
     }
-    spare.push(values);
+    kept.push((*time, values));
 }
 
 /// Returns all memory that [`recycle`] has kept to the system.
 pub fn release() {
-    SPARE.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    SPARE.lock().unwrap_or_else(PoisonError::into_inner).kept.clear();
 }
 
 /// An empty vector with a capacity of `len` numbers, in kept or new memory.
 fn with_capacity(len: usize) -> Vec<f32> {
     if len >= LEAST_KEPT {
         let mut spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
-        // The memory that was kept last is the most likely to be in a cache.
-        let fits = |values: &Vec<f32>| (len..=len + len / 4).contains(&values.capacity());
-        if let Some(place) = spare.iter().rposition(fits) {
-            let mut values = spare.remove(place);
+        spare.time += 1;
+        // Of equal size, the memory that was kept last is the most likely to be in a cache. The last
+        // batch of an epoch is smaller than the others, and takes their memory.
+        let sizes = spare.kept.iter().map(|(_, values)| values.capacity()).enumerate().rev();
+        let fits = sizes.filter(|(_, size)| (len..=len + len / 4 * 3).contains(size));
+        if let Some((place, _)) = fits.min_by_key(|(_, size)| *size) {
+            let (_, mut values) = spare.kept.remove(place);
             values.clear();
             return values;
         }
@@ -175,5 +191,18 @@ mod tests {
         let again = with_capacity(len);
         assert_eq!(again.as_ptr(), start);
         assert!(again.is_empty() && again.capacity() >= len);
+    }
+
+    #[test]
+    fn memory_that_nothing_needs_does_not_pile_up() {
+        // Of sizes that no other test has.
+        let (foreign, own) = (5 * LEAST_KEPT + 3, 9 * LEAST_KEPT + 1);
+        for _ in 0..2 * MOST_WAITED {
+            recycle(vec![0.0; foreign]);
+            recycle(with_capacity(own));
+        }
+        let spare = SPARE.lock().expect("no other test panics");
+        let of_size = |size: usize| spare.kept.iter().filter(|(_, kept)| kept.capacity() == size).count();
+        assert!(of_size(foreign) as u64 <= MOST_WAITED + 1 && of_size(own) == 1);
     }
 }

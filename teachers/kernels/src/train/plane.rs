@@ -69,30 +69,28 @@ impl Kernel for Statistics<'_> {
             let shift = V::load(shift.as_ptr());
             let (mut differences, mut squares) = (0.0f64, 0.0f64);
             for chunk in self.plane.chunks(CHUNK * V::LANES) {
-                let mut sums = [[V::splat(0.0); SUMS]; 2];
+                let mut sums = [[V::splat(0.0); 2]; SUMS];
                 let quads = chunk.chunks_exact(SUMS * V::LANES);
-                for (index, vector) in quads.remainder().chunks_exact(V::LANES).enumerate() {
+                let rest = quads.remainder();
+                for (vector, [sum, square]) in rest.chunks_exact(V::LANES).zip(&mut sums) {
                     let difference = V::load(vector.as_ptr()).add(shift);
-                    sums[0][index] = sums[0][index].add(difference);
-                    sums[1][index] = difference.mul_add(difference, sums[1][index]);
+                    *sum = sum.add(difference);
+                    *square = difference.mul_add(difference, *square);
                 }
                 for quad in quads {
-                    for index in 0..SUMS {
-                        let difference = V::load(quad.as_ptr().add(index * V::LANES)).add(shift);
-                        sums[0][index] = sums[0][index].add(difference);
-                        sums[1][index] = difference.mul_add(difference, sums[1][index]);
+                    for (vector, [sum, square]) in quad.chunks_exact(V::LANES).zip(&mut sums) {
+                        let difference = V::load(vector.as_ptr()).add(shift);
+                        *sum = sum.add(difference);
+                        *square = difference.mul_add(difference, *square);
                     }
                 }
-                differences += total(sums[0]);
-                squares += total(sums[1]);
+                differences += total(sums.map(|[sum, _]| sum));
+                squares += total(sums.map(|[_, square]| square));
             }
             let count = (vectors * self.images) as f64;
             let mean = differences / count;
-            *self.found = Moments {
-                count,
-                mean: f64::from(pivot) + mean,
-                squares: squares - differences * mean,
-            };
+            *self.found =
+                Moments { count, mean: f64::from(pivot) + mean, squares: squares - differences * mean };
         }
     }
 }
@@ -120,20 +118,20 @@ impl Affine {
         Apply { map: self, input, residual, output }
     }
 
-    /// The part of the gradient that the activation lets through.
+    /// The part of the gradient that the activation lets through; the residual is a vector, or null.
     ///
     /// # Safety
     /// The caller has the instruction set; `MASK` is that of the range.
     #[inline(always)]
-    unsafe fn masked<V: Vector, const MASK: u8>(self, gradient: V, input: V, residual: Option<V>) -> V {
+    unsafe fn masked<V: Vector, const MASK: u8>(self, gradient: V, input: V, residual: *const f32) -> V {
         // SAFETY: the caller's promise.
         unsafe {
             if MASK == OPEN {
                 return gradient;
             }
             let mut value = input.mul_add(V::splat(self.scale), V::splat(self.shift));
-            if let Some(residual) = residual {
-                value = value.add(residual);
+            if !residual.is_null() {
+                value = value.add(V::load(residual));
             }
             let gradient = gradient.where_positive(value);
             if MASK == BELOW {
@@ -217,37 +215,35 @@ impl BackwardSums<'_> {
                 (start.cast_const(), start)
             }
         };
+        let residual = self.residual.map_or(std::ptr::null(), <[f32]>::as_ptr);
         let len = self.input.len();
         // SAFETY: the caller has the instruction set; every offset lies in the input, and gradient
         // and residual are as long.
         unsafe {
             let shift = V::splat(-self.mean);
             for chunk in (0..len).step_by(CHUNK * V::LANES) {
-                let mut sums = [[V::splat(0.0); SUMS]; 2];
+                let mut sums = [[V::splat(0.0); 2]; SUMS];
                 let end = len.min(chunk + CHUNK * V::LANES);
                 let mut offset = chunk;
                 while offset < end {
-                    // The last turn may have fewer vectors.
-                    for index in 0..SUMS {
+                    for [sum, product] in &mut sums {
+                        // The last turn may have fewer vectors.
                         if offset < end {
                             let input = V::load(self.input.as_ptr().add(offset));
-                            let residual = match self.residual {
-                                Some(residual) => Some(V::load(residual.as_ptr().add(offset))),
-                                None => None,
-                            };
+                            let residual = if residual.is_null() { residual } else { residual.add(offset) };
                             let value = V::load(gradient.add(offset));
                             let value = self.map.masked::<V, MASK>(value, input, residual);
                             if !replaced.is_null() {
                                 value.store(replaced.add(offset));
                             }
-                            sums[0][index] = sums[0][index].add(value);
-                            sums[1][index] = value.mul_add(input.add(shift), sums[1][index]);
+                            *sum = sum.add(value);
+                            *product = value.mul_add(input.add(shift), *product);
                             offset += V::LANES;
                         }
                     }
                 }
-                self.sums[0] += total(sums[0]);
-                self.sums[1] += total(sums[1]);
+                self.sums[0] += total(sums.map(|[sum, _]| sum));
+                self.sums[1] += total(sums.map(|[_, product]| product));
             }
         }
     }
@@ -304,7 +300,8 @@ impl<'a> InputGradient<'a> {
             let vectors = self.input.chunks_exact(V::LANES).zip(self.gradient.chunks_exact(V::LANES));
             for (index, (input, gradient)) in vectors.enumerate() {
                 let input = V::load(input.as_ptr());
-                let gradient = self.map.masked::<V, MASK>(V::load(gradient.as_ptr()), input, None);
+                let gradient =
+                    self.map.masked::<V, MASK>(V::load(gradient.as_ptr()), input, std::ptr::null());
                 let rest = input.add(mean).mul_add(slope, shift);
                 gradient.mul_add(scale, rest).store(self.target.add(index * V::LANES));
             }

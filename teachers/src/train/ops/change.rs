@@ -112,7 +112,11 @@ impl Change {
                 found
             }
         };
-        [saved, gradient].into_iter().for_each(recycle);
+        if !matches!(self.operation, Operation::FromLanes) {
+            // There it is memory of Burn, which no result of ours fits.
+            recycle(gradient);
+        }
+        recycle(saved);
         self.input.give(batch, found)
     }
 }

@@ -96,16 +96,16 @@ impl Layer {
                 let conv = conv.expect("a layer is not empty");
                 let output = aligned(train::conv_forward(batch, conv, input).expect(FITS), shape);
                 let [mean, variance] = [(); 2].map(|()| vector(Vec::new(), [0]));
-                return ([output, mean, variance], Saved { inputs, between: None, statistics: Arc::default() });
+                return (
+                    [output, mean, variance],
+                    Saved { inputs, between: None, statistics: Arc::default() },
+                );
             }
         };
         let statistics = Arc::new([normal.mean.clone(), normal.inverse_deviation]);
         let channels = [shape[1]];
-        let outputs = [
-            aligned(normal.output, shape),
-            vector(normal.mean, channels),
-            vector(normal.variance, channels),
-        ];
+        let outputs =
+            [aligned(normal.output, shape), vector(normal.mean, channels), vector(normal.variance, channels)];
         (outputs, Saved { inputs, between, statistics })
     }
 

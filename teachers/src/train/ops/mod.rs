@@ -13,12 +13,14 @@ mod layer;
 use std::sync::Arc;
 
 use burn::{
-    backend::{Backend, Dispatch, ExtensionType, Flex, backend_extension, flex::FlexTensor, tensor::FloatTensor},
-    tensor::{Device, Tensor},
+    backend::{
+        Backend, Dispatch, ExtensionType, Flex, backend_extension, flex::FlexTensor, tensor::FloatTensor,
+    },
+    tensor::{Device, Tensor, TensorData},
 };
 use cgym_kernels::{
     self as kernels, ChannelGather, ConvShape, KernelError, Pool,
-    train::{self, Batch},
+    train::{self, Aligned, Batch},
 };
 
 use carrier::{Readers, aligned, contiguous, dims, values};
@@ -152,6 +154,23 @@ pub type ConvTensors = (ConvShape, Tensor<4>, Option<Tensor<1>>);
 pub type NormTensors = (NormOptions, [Tensor<1>; 2]);
 
 impl Activation {
+    /// The pixels of images `[channels, height, width]` in lanes; `readers` nodes read them.
+    pub fn of_pixels(
+        batch: Batch,
+        pixels: Aligned,
+        [channels, height, width]: [usize; 3],
+        readers: usize,
+        device: &Device,
+    ) -> Self {
+        let (values, start) = pixels.into_parts();
+        let whole = values.len();
+        let size = [batch.groups(), channels, height, width, batch.isa().lanes()];
+        let values = Tensor::<1>::from_data(TensorData::new(values, [whole]), device);
+        // Neither copies.
+        let tensor = values.slice(start..whole).reshape(size);
+        Self { tensor, batch, readers: Readers::new(readers) }
+    }
+
     /// Converts images `[images][channels][height][width]`; `readers` nodes read the result.
     pub fn from_images(batch: Batch, images: Tensor<4>, readers: usize) -> Self {
         let change = Change { batch, operation: Operation::ToLanes, input: Readers::new(1) };
@@ -235,7 +254,8 @@ impl Activation {
         let mut tensors = vec![self.tensor.into_dispatch()];
         if let Some((shape, weight, bias)) = conv {
             shape.validate()?;
-            self.batch.len(shape.in_channels.max(shape.out_channels) * shape.input.iter().product::<usize>())?;
+            self.batch
+                .len(shape.in_channels.max(shape.out_channels) * shape.input.iter().product::<usize>())?;
             layer.biased = bias.is_some();
             let bias = bias.unwrap_or_else(|| Tensor::zeros([shape.out_channels], &device));
             layer.conv = Some(shape);
@@ -254,7 +274,8 @@ impl Activation {
             5 => Dispatch::layer5(next(), next(), next(), next(), next(), layer),
             _ => Dispatch::layer6(next(), next(), next(), next(), next(), next(), layer),
         };
-        let output = Self { tensor: Tensor::from_dispatch(output), batch: self.batch, readers: Readers::new(readers) };
+        let output =
+            Self { tensor: Tensor::from_dispatch(output), batch: self.batch, readers: Readers::new(readers) };
         Ok((output, [mean, variance].map(Tensor::from_dispatch)))
     }
 }
