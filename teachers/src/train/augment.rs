@@ -65,8 +65,13 @@ impl TrainingImages {
     }
 
     /// From `[images][channels][height][width]`.
-    pub(super) fn from_pixels(pixels: &[f32], shape: [usize; 3], images: usize) -> Result<Self, Error> {
-        let batch = Batch::new(Isa::best(), images).map_err(refuse)?;
+    pub(super) fn from_pixels(
+        pixels: &[f32],
+        shape: [usize; 3],
+        images: usize,
+        isa: Isa,
+    ) -> Result<Self, Error> {
+        let batch = Batch::new(isa, images).map_err(refuse)?;
         let pixels = to_lanes(batch, pixels).map_err(refuse)?;
         Ok(Self { batch, shape, pixels })
     }

@@ -6,7 +6,10 @@ use burn::tensor::{
     module::{adaptive_avg_pool2d, avg_pool2d, batch_norm, batch_norm_train, conv2d, linear, max_pool2d},
     ops::{AvgPoolOptions, ConvOptions, MaxPoolOptions},
 };
-use cgym_kernels::train::{Batch, from_lanes};
+use cgym_kernels::{
+    Isa,
+    train::{Batch, from_lanes},
+};
 use rand::{Rng, RngExt};
 
 use super::{
@@ -60,6 +63,8 @@ pub struct Interpreter<'a> {
     pub(super) fusions: Vec<Fusion>,
     /// The reads of each node's value that get a gradient.
     pub(super) readers: Vec<usize>,
+    /// The instruction set of this project's kernels.
+    isa: Isa,
 }
 
 impl<'a> Interpreter<'a> {
@@ -78,12 +83,25 @@ impl<'a> Interpreter<'a> {
         // `get` below searches by name.
         parameters.sort_by(|a, b| a.0.cmp(&b.0));
         let fusions = if ops::covers(device) { fusion::plan(graph) } else { Vec::new() };
-        Ok(Self { graph, device: device.clone(), parameters, fusions, readers: fusion::readers(graph) })
+        Ok(Self {
+            graph,
+            device: device.clone(),
+            parameters,
+            fusions,
+            readers: fusion::readers(graph),
+            isa: Isa::best(),
+        })
     }
 
     /// The same with Burn's kernels for training, on any device.
     pub fn with_stock_kernels(mut self) -> Self {
         self.fusions.clear();
+        self
+    }
+
+    /// The same with kernels of another instruction set.
+    pub fn with_isa(mut self, isa: Isa) -> Self {
+        self.isa = isa;
         self
     }
 
@@ -124,7 +142,7 @@ impl<'a> Interpreter<'a> {
     ) -> Result<(Tensor<2>, Vec<BatchStatistics>), Error> {
         let [count, channels, height, width] = images.dims();
         let pixels = to_vec(images);
-        self.train_on(TrainingImages::from_pixels(&pixels, [channels, height, width], count)?, rng)
+        self.train_on(TrainingImages::from_pixels(&pixels, [channels, height, width], count, self.isa)?, rng)
     }
 
     /// The same on images that are in lanes already.

@@ -96,13 +96,13 @@ impl Interpreter<'_> {
             }
             (_, Op::Pool { .. } | Op::AdaptivePool { .. }) => {
                 let input = inputs.remove(0).into_lanes(batch);
-                let pool = pool(&node.op, input.shape()).map_err(refuse)?;
+                let pool = pool(&node.op, input.shape(), batch.isa()).map_err(refuse)?;
                 input.pool(pool, readers)
             }
             (_, Op::PadChannels { stride, sources }) => {
                 let input = inputs.remove(0).into_lanes(batch);
                 let ([channels, height, width], sources) = (input.shape(), sources.clone());
-                let gather = ChannelGather::new(channels, [height, width], *stride, sources, Isa::best());
+                let gather = ChannelGather::new(channels, [height, width], *stride, sources, batch.isa());
                 input.gather(gather.map_err(refuse)?, readers)
             }
             (_, Op::Add) if in_lanes => {
@@ -168,8 +168,8 @@ impl Interpreter<'_> {
 }
 
 /// The pooling of a node.
-fn pool(op: &Op, [channels, height, width]: [usize; 3]) -> Result<Pool, KernelError> {
-    let (input, isa) = ([height, width], Isa::best());
+fn pool(op: &Op, [channels, height, width]: [usize; 3], isa: Isa) -> Result<Pool, KernelError> {
+    let input = [height, width];
     match op {
         Op::Pool { kind, kernel, stride, padding } => {
             let (kernel, stride, padding) = (*kernel, *stride, *padding);

@@ -120,7 +120,8 @@ impl<'a> Learner<'a> {
             let reason = format!("{} pixels are not {} images", pixels.len(), labels.len());
             return Err(Error::Setting { key: "images".to_owned(), reason });
         }
-        let images = TrainingImages::from_pixels(&pixels, [channels, height, width], labels.len())?;
+        let images =
+            TrainingImages::from_pixels(&pixels, [channels, height, width], labels.len(), Isa::best())?;
         self.step_on(images, labels, rate, rng)
     }
 
