@@ -4,8 +4,9 @@
 mod common;
 
 use burn::tensor::{Device, Tensor, TensorData};
+use cgym_kernels::Isa;
 use cgym_teachers::{
-    graph::{ActivationKind, Conv, Graph, Op},
+    graph::{ActivationKind, Conv, Graph, Op, PoolKind},
     train::{BatchStatistics, Interpreter, Learner, TrainOptions, cross_entropy},
     weights::Weights,
     zoo::{ModelOptions, build},
@@ -20,15 +21,17 @@ struct Step {
     statistics: Vec<BatchStatistics>,
 }
 
-fn step(graph: &Graph, weights: &Weights, pixels: &[f32], stock: bool) -> Step {
+/// A step with this project's kernels, or with Burn's where there is no instruction set.
+fn step(graph: &Graph, weights: &Weights, pixels: &[f32], isa: Option<Isa>) -> Step {
     let device = Device::flex().autodiff();
     let [channels, height, width] = graph.input_shape();
     let count = pixels.len() / (channels * height * width);
     let images = TensorData::new(pixels.to_vec(), [count, channels, height, width]);
-    let mut network = Interpreter::new(graph, weights, &device).expect("fits");
-    if stock {
-        network = network.with_stock_kernels();
-    }
+    let network = Interpreter::new(graph, weights, &device).expect("fits");
+    let network = match isa {
+        Some(isa) => network.with_isa(isa),
+        None => network.with_stock_kernels(),
+    };
     let (logits, mut statistics) =
         network.train(Tensor::from_data(images, &device), &mut rng(5)).expect("runs");
     statistics.sort_by(|a, b| a.node.cmp(&b.node));
@@ -57,8 +60,14 @@ fn assert_near(found: &[f32], expected: &[f32], tolerance: f32, what: &str) {
 fn assert_as_stock(graph: &Graph, images: usize, seed: u64) {
     let weights = random_weights(graph, seed);
     let pixels = numbers(images * graph.input_shape().iter().product::<usize>(), &mut rng(seed));
-    let [own, stock] = [false, true].map(|stock| step(graph, &weights, &pixels, stock));
-    let name = &graph.name;
+    let stock = step(graph, &weights, &pixels, None);
+    for isa in Isa::available() {
+        let own = step(graph, &weights, &pixels, Some(isa));
+        assert_alike(&own, &stock, &format!("{} on {isa}", graph.name));
+    }
+}
+
+fn assert_alike(own: &Step, stock: &Step, name: &str) {
     assert_near(&own.logits, &stock.logits, 1e-4, &format!("logits of {name}"));
     assert_eq!(own.gradients.len(), stock.gradients.len(), "{name}");
     for ((found, values), (expected, reference)) in own.gradients.iter().zip(&stock.gradients) {
@@ -115,7 +124,7 @@ fn a_step_of_any_block_is_that_of_the_stock_kernels() {
 
 #[test]
 fn a_step_of_a_random_network_is_that_of_the_stock_kernels() {
-    (0..20).for_each(|seed| assert_as_stock(&random_graph(seed), 5, seed));
+    (0..20).for_each(|seed| assert_as_stock(&random_graph(seed), [5, 16, 19][seed as usize % 3], seed));
 }
 
 #[test]
@@ -130,20 +139,66 @@ fn a_step_of_the_zoo_is_that_of_the_stock_kernels() {
     }
 }
 
+/// Values with several readers of different kinds, one of which leads nowhere.
+fn branches() -> Graph {
+    let mut graph = Graph::new("branches", [4, 8, 8]);
+    let relu = || Op::Activation { kind: ActivationKind::Relu };
+    let norm = || Op::BatchNorm { channels: 4, epsilon: 1e-5 };
+    let conv = || Op::Conv(Conv::square(4, 4, 3, 1));
+    let window = |kind| Op::Pool { kind, kernel: [3, 3], stride: [1, 1], padding: [1, 1] };
+    let stem = graph.push("stem", conv(), &[0]);
+    let stem = graph.push("stem.norm", norm(), &[stem]);
+    let stem = graph.push("stem.relu", relu(), &[stem]);
+    // A layer whose residual is its own input.
+    let own = graph.push("own", conv(), &[stem]);
+    let own = graph.push("own.norm", norm(), &[own]);
+    let own = graph.push("own.sum", Op::Add, &[own, stem]);
+    let own = graph.push("own.relu", relu(), &[own]);
+    graph.push("unread", relu(), &[own]);
+    // A sum of two batch-norms.
+    let left = graph.push("left", conv(), &[own]);
+    let left = graph.push("left.norm", norm(), &[left]);
+    let right = graph.push("right", Op::Conv(Conv::depthwise(4, 3, 1).with_bias()), &[own]);
+    let right = graph.push("right.norm", norm(), &[right]);
+    let both = graph.push("both", Op::Add, &[left, right]);
+    // Sums without a batch-norm, also of a value with itself.
+    let most = graph.push("most", window(PoolKind::Max), &[both]);
+    let mean = graph.push("mean", window(PoolKind::Average), &[both]);
+    let twice = graph.push("twice", Op::Add, &[mean, mean]);
+    let three = graph.push("three", Op::Add, &[most, both, twice]);
+    let clipped = graph.push("clipped", Op::Activation { kind: ActivationKind::Relu6 }, &[three]);
+    // Only Burn joins channels.
+    let joined = graph.push("joined", Op::Concat, &[clipped, stem, three]);
+    let sources = vec![Some(3), None, Some(11), Some(3), Some(0)];
+    let moved = graph.push("moved", Op::PadChannels { stride: 3, sources }, &[joined]);
+    let lone = graph.push("lone", Op::BatchNorm { channels: 5, epsilon: 1e-5 }, &[moved]);
+    let flat = graph.push("flat", Op::Flatten, &[lone]);
+    let hidden = graph.push("fc", Op::Linear { inputs: 45, outputs: 6, bias: true }, &[flat]);
+    graph.push("fc.norm", Op::BatchNorm { channels: 6, epsilon: 1e-5 }, &[hidden]);
+    graph
+}
+
+#[test]
+fn values_with_several_readers_get_the_sum_of_their_gradients() {
+    for images in [5, 16, 24] {
+        assert_as_stock(&branches(), images, 11);
+    }
+}
+
 #[test]
 fn gradients_are_the_slopes_of_the_loss() {
     const STEP: f32 = 1e-2;
     let graph = block(Conv::square(2, 3, 3, 2), [2, 6, 5], true);
     let mut weights = random_weights(&graph, 3);
     let pixels = numbers(4 * 60, &mut rng(3));
-    let gradients = step(&graph, &weights, &pixels, false).gradients;
+    let gradients = step(&graph, &weights, &pixels, Some(Isa::best())).gradients;
     assert_eq!(gradients.len(), 8);
     for (name, gradient) in gradients {
         for (index, expected) in gradient.into_iter().enumerate() {
             let mut loss = |distance: f32| {
                 let value = weights.get(&name).expect("is there").data[index];
                 weights.get_mut(&name).expect("is there").data[index] = value + distance;
-                let loss = step(&graph, &weights, &pixels, false).loss;
+                let loss = step(&graph, &weights, &pixels, Some(Isa::best())).loss;
                 weights.get_mut(&name).expect("is there").data[index] = value;
                 loss
             };

@@ -40,6 +40,11 @@ impl ChannelGather {
         Ok(Self { in_channels, input, stride, sources, lanes: isa.lanes() })
     }
 
+    /// Channels of the output.
+    pub fn channels(&self) -> usize {
+        self.sources.len()
+    }
+
     /// Pixels of the output, `[height, width]`.
     pub fn output(&self) -> [usize; 2] {
         self.input.map(|size| size.div_ceil(self.stride))
@@ -82,6 +87,31 @@ impl ChannelGather {
                 let pixels = from.chunks_exact(self.lanes).step_by(self.stride);
                 for (from, out) in pixels.zip(out.chunks_exact_mut(self.lanes)) {
                     out.copy_from_slice(from);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the gradient of the output, `[sources][height][width][lanes]`, to that of the input: each
+    /// number goes back to where it was copied from.
+    ///
+    /// # Errors
+    /// [`KernelError::Length`] when a slice has another length.
+    pub(crate) fn add_back(&self, gradient: &[f32], target: &mut [f32]) -> Result<(), KernelError> {
+        check_length("target", target.len(), self.input_len())?;
+        check_length("gradient", gradient.len(), self.output_len())?;
+        let [height, width] = self.output();
+        let row = self.input[1] * self.lanes;
+        let channel = self.input[0] * row;
+        let gradients = gradient.chunks_exact(height * width * self.lanes);
+        for (source, gradient) in self.sources.iter().zip(gradients) {
+            let Some(source) = source else { continue };
+            let rows = target[source * channel..][..channel].chunks_exact_mut(row).step_by(self.stride);
+            for (target, gradient) in rows.zip(gradient.chunks_exact(width * self.lanes)) {
+                let pixels = target.chunks_exact_mut(self.lanes).step_by(self.stride);
+                for (target, gradient) in pixels.zip(gradient.chunks_exact(self.lanes)) {
+                    target.iter_mut().zip(gradient).for_each(|(target, gradient)| *target += gradient);
                 }
             }
         }

@@ -2,9 +2,11 @@
 
 mod common;
 
-use cgym_kernels::train::{conv_backward, conv_forward, conv_input_gradient, conv_weight_gradient};
+use cgym_kernels::train::{
+    self, Batch, ConvGradients, Convolution, InputGradient, conv_backward, conv_forward,
+};
 use cgym_kernels::{ConvShape, Isa, KernelError};
-use common::{Random, assert_close};
+use common::{Random, assert_close, batch_in_lanes, batch_out_of_lanes};
 
 struct Case {
     shape: ConvShape,
@@ -77,31 +79,52 @@ impl Case {
         found
     }
 
+    fn conv(&self) -> Convolution<'_> {
+        Convolution { shape: &self.shape, weight: &self.weight, bias: Some(&self.bias) }
+    }
+
+    /// The output, image by image.
+    fn forward(&self, isa: Isa, conv: Convolution<'_>) -> Vec<f32> {
+        let batch = Batch::new(isa, self.batch).expect("available");
+        let output = conv_forward(batch, conv, &batch_in_lanes(batch, &self.input)).expect("lengths fit");
+        batch_out_of_lanes(batch, &output)
+    }
+
+    /// The gradients, that of the input in lanes.
+    fn backward(&self, isa: Isa, wanted: InputGradient<'_>) -> ConvGradients {
+        let batch = Batch::new(isa, self.batch).expect("available");
+        let [input, gradient] = [&self.input, &self.gradient].map(|images| batch_in_lanes(batch, images));
+        conv_backward(batch, self.conv(), &input, &gradient, wanted).expect("lengths fit")
+    }
+
     fn check(&self, isa: Isa) {
-        let (shape, batch) = (&self.shape, self.batch);
-        let context = format!("{isa} {batch} x {shape:?}");
+        let (shape, images) = (&self.shape, self.batch);
+        let batch = Batch::new(isa, images).expect("available");
+        let context = format!("{isa} {images} x {shape:?}");
         let expected = self.reference();
-        let forward = |bias| conv_forward(isa, shape, &self.weight, bias, &self.input, batch);
-        let output = forward(Some(&self.bias)).expect("lengths fit");
+        let output = self.forward(isa, self.conv());
         let products = shape.weight_len() as f64;
         assert_close(&output, &expected.output, 4e-7 * (4.0 + products), &context);
         let zeros = vec![0.0; self.bias.len()];
-        assert_eq!(forward(None), forward(Some(&zeros)), "{context}");
+        let without = |bias| self.forward(isa, Convolution { bias, ..self.conv() });
+        assert_eq!(without(None), without(Some(&zeros)), "{context}");
 
-        let input =
-            conv_input_gradient(isa, shape, &self.weight, &self.gradient, batch).expect("lengths fit");
+        let all = self.backward(isa, InputGradient::Alone);
+        let input = batch_out_of_lanes(batch, &all.input);
         assert_close(&input, &expected.input, 4e-7 * (4.0 + products), &context);
-        let weight =
-            conv_weight_gradient(isa, shape, &self.input, &self.gradient, batch).expect("lengths fit");
-        let products = (batch * shape.output()[0] * shape.output()[1]) as f64;
-        assert_close(&weight, &expected.weight, 4e-7 * (4.0 + products), &context);
-
-        let all = conv_backward(isa, shape, Some(&self.weight), &self.input, &self.gradient, batch)
-            .expect("lengths fit");
-        assert_eq!((&all.input, &all.weight), (&input, &weight), "{context}");
+        let earlier = batch_in_lanes(batch, &self.input);
+        let added = self.backward(isa, InputGradient::AddedTo(&earlier));
+        let sums: Vec<f64> = expected.input.iter().zip(&self.input).map(|(a, b)| a + f64::from(*b)).collect();
+        let added_input = batch_out_of_lanes(batch, &added.input);
+        assert_close(&added_input, &sums, 4e-7 * (8.0 + products), &context);
+        let products = (images * shape.output()[0] * shape.output()[1]) as f64;
+        assert_close(&all.weight, &expected.weight, 4e-7 * (4.0 + products), &context);
         assert_close(&all.bias, &expected.bias, 4e-7 * (4.0 + products), &context);
-        let rest = conv_backward(isa, shape, None, &self.input, &self.gradient, batch).expect("lengths fit");
-        assert!(rest.input.is_empty() && rest.weight == weight && rest.bias == all.bias, "{context}");
+        let rest = self.backward(isa, InputGradient::None);
+        assert!(rest.input.is_empty(), "{context}");
+        for other in [rest, added] {
+            assert!(other.weight == all.weight && other.bias == all.bias, "{context}");
+        }
     }
 }
 
@@ -168,16 +191,12 @@ fn gradients_are_the_slopes_of_the_forward_pass() {
             ConvShape { groups: 2, dilation: [1, 2], ..ConvShape::square(4, 6, 3, stride, 2, [5, 6]) };
         let mut case = Case::new(&mut random, shape, 3);
         for isa in Isa::available() {
-            let found = conv_backward(isa, &shape, Some(&case.weight), &case.input, &case.gradient, 3)
-                .expect("lengths fit");
-            let loss = |case: &Case| {
-                let bias = Some(case.bias.as_slice());
-                let output = conv_forward(isa, &shape, &case.weight, bias, &case.input, case.batch);
-                dot(&output.expect("lengths fit"), &case.gradient)
-            };
+            let found = case.backward(isa, InputGradient::Alone);
+            let of_input = batch_out_of_lanes(Batch::new(isa, 3).expect("available"), &found.input);
+            let loss = |case: &Case| dot(&case.forward(isa, case.conv()), &case.gradient);
             type Part = fn(&mut Case) -> &mut Vec<f32>;
             let parts: [(&[f32], Part); 3] = [
-                (&found.input, |case| &mut case.input),
+                (&of_input, |case| &mut case.input),
                 (&found.weight, |case| &mut case.weight),
                 (&found.bias, |case| &mut case.bias),
             ];
@@ -208,13 +227,8 @@ fn the_number_of_threads_does_not_change_a_bit() {
     for isa in Isa::available() {
         let results = [1, 2, 3, 8].map(|threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
-            pool.install(|| {
-                let output = conv_forward(isa, &shape, &case.weight, None, &case.input, case.batch);
-                let weight = Some(case.weight.as_slice());
-                (output, conv_backward(isa, &shape, weight, &case.input, &case.gradient, case.batch))
-            })
+            pool.install(|| (case.forward(isa, case.conv()), case.backward(isa, InputGradient::Alone)))
         });
-        assert!(results[0].0.is_ok() && results[0].1.is_ok());
         assert!(results.iter().all(|result| *result == results[0]), "{isa}");
     }
 }
@@ -222,40 +236,41 @@ fn the_number_of_threads_does_not_change_a_bit() {
 #[test]
 fn an_empty_batch_has_no_output_and_gradients_of_zero() {
     let shape = ConvShape::square(2, 3, 3, 1, 1, [4, 4]);
-    let weight = vec![1.0; shape.weight_len()];
-    let isa = Isa::best();
-    assert_eq!(conv_forward(isa, &shape, &weight, None, &[], 0), Ok(Vec::new()));
-    let found = conv_backward(isa, &shape, Some(&weight), &[], &[], 0).expect("lengths fit");
+    let (weight, batch) = (vec![1.0; shape.weight_len()], Batch::new(Isa::best(), 0).expect("available"));
+    let conv = Convolution { shape: &shape, weight: &weight, bias: None };
+    assert!(conv_forward(batch, conv, &[]).expect("lengths fit").is_empty());
+    let found = conv_backward(batch, conv, &[], &[], InputGradient::Alone).expect("lengths fit");
     assert!(found.input.is_empty() && found.weight == vec![0.0; weight.len()] && found.bias == [0.0; 3]);
 }
 
 #[test]
 fn slices_and_shapes_that_do_not_fit_are_refused() {
     let shape = ConvShape::square(2, 3, 3, 1, 1, [4, 4]);
-    let (isa, batch) = (Isa::best(), 2);
-    let (weight, input, gradient) = (vec![0.0; shape.weight_len()], vec![0.0; 64], vec![0.0; 96]);
+    let batch = Batch::new(Isa::best(), 2).expect("available");
+    let weight = vec![0.0; shape.weight_len()];
+    let [input, gradient] = [64, 96].map(|len| train::to_lanes(batch, &vec![0.0; len]).expect("fits"));
     let named = |error: Option<KernelError>, name: &str| match error {
         Some(KernelError::Length { slice, .. }) => assert_eq!(slice, name),
         Some(KernelError::Shape { field, .. }) => assert_eq!(field, name),
         other => panic!("{name} gave {other:?}"),
     };
-    let forward = |weight: &[f32], bias: Option<&[f32]>, input: &[f32], batch| {
-        conv_forward(isa, &shape, weight, bias, input, batch).err()
+    let conv = Convolution { shape: &shape, weight: &weight, bias: None };
+    let short = Convolution { weight: &weight[1..], ..conv };
+    let forward = |batch, conv, input: &[f32]| conv_forward(batch, conv, input).err();
+    named(forward(batch, short, &input), "weight");
+    named(forward(batch, Convolution { bias: Some(&[0.0; 2]), ..conv }, &input), "bias");
+    named(forward(batch, conv, &input[1..]), "input");
+    named(forward(Batch::new(Isa::best(), 20).expect("available"), conv, &input), "input");
+    named(forward(Batch::new(Isa::best(), usize::MAX / 200).expect("available"), conv, &input), "batch");
+    named(Batch::new(Isa::best(), usize::MAX).err(), "batch");
+    let wanted = InputGradient::Alone;
+    let backward = |conv, input: &[f32], gradient: &[f32], wanted| {
+        conv_backward(batch, conv, input, gradient, wanted).err()
     };
-    named(forward(&weight[1..], None, &input, batch), "weight");
-    named(forward(&weight, Some(&[0.0; 2]), &input, batch), "bias");
-    named(forward(&weight, None, &input[1..], batch), "input");
-    named(forward(&weight, None, &input, 3), "input");
-    named(forward(&weight, None, &input, usize::MAX / 64), "batch");
-    let refused =
-        |weight: &[f32], gradient: &[f32]| conv_input_gradient(isa, &shape, weight, gradient, batch).err();
-    named(refused(&weight[1..], &gradient), "weight");
-    named(refused(&weight, &gradient[1..]), "output_gradient");
-    let refused =
-        |input: &[f32], gradient: &[f32]| conv_weight_gradient(isa, &shape, input, gradient, batch).err();
-    named(refused(&input[1..], &gradient), "input");
-    named(refused(&input, &gradient[1..]), "output_gradient");
-    named(conv_backward(isa, &shape, Some(&weight[1..]), &input, &gradient, batch).err(), "weight");
+    named(backward(short, &input, &gradient, wanted), "weight");
+    named(backward(conv, &input[1..], &gradient, wanted), "input");
+    named(backward(conv, &input, &gradient[1..], wanted), "output_gradient");
+    named(backward(conv, &input, &gradient, InputGradient::AddedTo(&input[1..])), "earlier");
     let bad = ConvShape { groups: 5, ..shape };
-    named(conv_backward(isa, &bad, Some(&weight), &input, &gradient, batch).err(), "in_channels");
+    named(backward(Convolution { shape: &bad, ..conv }, &input, &gradient, wanted), "in_channels");
 }

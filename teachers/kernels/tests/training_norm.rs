@@ -2,9 +2,9 @@
 
 mod common;
 
-use cgym_kernels::train::{batch_norm_relu_backward, batch_norm_relu_forward};
-use cgym_kernels::{Isa, KernelError};
-use common::{Random, assert_close};
+use cgym_kernels::train::{Batch, Norm, SavedNorm, norm_backward, norm_forward};
+use cgym_kernels::{Activation, Isa, KernelError};
+use common::{Random, assert_close, batch_in_lanes, batch_out_of_lanes};
 
 const EPSILON: f32 = 1e-5;
 
@@ -18,7 +18,7 @@ struct Case {
     bias: Vec<f64>,
     gradient: Vec<f64>,
     residual: Option<Vec<f64>>,
-    relu: bool,
+    activation: Activation,
 }
 
 fn wide(values: Vec<f32>) -> Vec<f64> {
@@ -30,7 +30,7 @@ fn narrow(values: &[f64]) -> Vec<f32> {
 }
 
 impl Case {
-    fn new(random: &mut Random, [batch, channels, pixels]: [usize; 3], relu: bool) -> Self {
+    fn new(random: &mut Random, [batch, channels, pixels]: [usize; 3], activation: Activation) -> Self {
         let len = batch * channels * pixels;
         Self {
             batch,
@@ -40,13 +40,21 @@ impl Case {
             bias: wide(random.values(channels)),
             gradient: wide(random.values(len)),
             residual: None,
-            relu,
+            activation,
         }
     }
 
     fn with_residual(mut self, random: &mut Random) -> Self {
         self.residual = Some(wide(random.values(self.input.len())));
         self
+    }
+
+    fn bounds(&self) -> [f64; 2] {
+        match self.activation {
+            Activation::Identity => [f64::NEG_INFINITY, f64::INFINITY],
+            Activation::Relu => [0.0, f64::INFINITY],
+            Activation::Relu6 => [0.0, 6.0],
+        }
     }
 
     fn channel(&self, index: usize) -> usize {
@@ -76,7 +84,8 @@ impl Case {
             let normal = (value - mean) / (variance + f64::from(EPSILON)).sqrt();
             let residual = self.residual.as_ref().map_or(0.0, |residual| residual[index]);
             let value = normal * self.weight[channel] + self.bias[channel] + residual;
-            if self.relu { value.max(0.0) } else { value }
+            let [low, high] = self.bounds();
+            value.clamp(low, high)
         };
         self.input.iter().enumerate().map(value).collect()
     }
@@ -85,8 +94,9 @@ impl Case {
     fn gradients(&self) -> [Vec<f64>; 4] {
         let (statistics, output) = (self.statistics(), self.output());
         let count = (self.batch * self.pixels) as f64;
-        let gradient =
-            |index: usize| if self.relu && output[index] <= 0.0 { 0.0 } else { self.gradient[index] };
+        let [low, high] = self.bounds();
+        let inside = |value: f64| low < value && value < high;
+        let gradient = |index: usize| if inside(output[index]) { self.gradient[index] } else { 0.0 };
         let normal = |index: usize| {
             let [mean, variance] = statistics[self.channel(index)];
             (self.input[index] - mean) / (variance + f64::from(EPSILON)).sqrt()
@@ -105,17 +115,21 @@ impl Case {
     }
 
     fn run(&self, isa: Isa) -> [Vec<f32>; 8] {
-        let [input, weight, bias, gradient] =
-            [&self.input, &self.weight, &self.bias, &self.gradient].map(|values| narrow(values));
-        let residual = self.residual.as_deref().map(narrow);
-        let (affine, residual) = ([&weight[..], &bias[..]], residual.as_deref());
-        let norm = batch_norm_relu_forward(isa, &input, affine, EPSILON, residual, self.relu, self.batch)
-            .expect("lengths fit");
-        let saved = norm.saved(&input, affine, residual, self.relu);
-        let found = batch_norm_relu_backward(isa, &saved, &gradient, self.batch).expect("lengths fit");
-        let gradients = [found.input, found.weight, found.bias, found.residual];
-        let [input, weight, bias, residual] = gradients;
-        [norm.output, norm.mean, norm.variance, norm.inverse_deviation, input, weight, bias, residual]
+        let batch = Batch::new(isa, self.batch).expect("available");
+        let in_lanes = |values: &[f64]| batch_in_lanes(batch, &narrow(values));
+        let [input, mut gradient] = [&self.input, &self.gradient].map(|values| in_lanes(values));
+        let residual = self.residual.as_deref().map(in_lanes);
+        let [weight, bias] = [&self.weight, &self.bias].map(|values| narrow(values));
+        let norm = Norm { weight: &weight, bias: &bias, epsilon: EPSILON, activation: self.activation };
+        let found = norm_forward(batch, norm, &input, residual.as_deref()).expect("lengths fit");
+        let saved = found.saved(&input, norm, residual.as_deref());
+        let (of_input, gradients) = norm_backward(batch, &saved, &mut gradient).expect("lengths fit");
+        let [output, of_input] = [&found.output, &of_input].map(|values| batch_out_of_lanes(batch, values));
+        let of_residual = residual.map(|_| batch_out_of_lanes(batch, &gradient)).unwrap_or_default();
+        let statistics = [found.mean, found.variance, found.inverse_deviation];
+        let [mean, variance, inverse_deviation] = statistics;
+        let [weight, bias] = [gradients.weight, gradients.bias];
+        [output, mean, variance, inverse_deviation, of_input, weight, bias, of_residual]
     }
 
     fn check(&self, isa: Isa, tolerance: f64) {
@@ -143,16 +157,18 @@ impl Case {
 fn any_size_agrees_with_the_reference() {
     let mut random = Random(21);
     for _ in 0..60 {
-        let size = [random.between(2, 9), random.between(1, 20), random.between(5, 130)];
-        let relu = random.of(&[true, false]);
-        let mut case = Case::new(&mut random, size, relu);
+        let size = [random.between(2, 40), random.between(1, 20), random.between(5, 130)];
+        let activation = random.of(&[Activation::Identity, Activation::Relu, Activation::Relu6]);
+        let mut case = Case::new(&mut random, size, activation);
+        // So that some values are above six.
+        case.bias.iter_mut().for_each(|bias| *bias *= 7.0);
         if random.of(&[true, false]) {
             case = case.with_residual(&mut random);
         }
         Isa::available().into_iter().for_each(|isa| case.check(isa, 1e-5));
     }
     for size in [[3, 2, 1024], [64, 5, 1], [2, 1, 9001]] {
-        let case = Case::new(&mut random, size, true);
+        let case = Case::new(&mut random, size, Activation::Relu);
         Isa::available().into_iter().for_each(|isa| case.check(isa, 1e-5));
         let case = case.with_residual(&mut random);
         Isa::available().into_iter().for_each(|isa| case.check(isa, 1e-5));
@@ -162,7 +178,7 @@ fn any_size_agrees_with_the_reference() {
 #[test]
 fn a_mean_far_from_zero_costs_no_digits() {
     let mut random = Random(22);
-    let mut case = Case::new(&mut random, [6, 3, 100], false);
+    let mut case = Case::new(&mut random, [6, 3, 100], Activation::Identity);
     case.input.iter_mut().for_each(|value| *value = (*value * 1024.0).round() / 1024.0 + 4096.0);
     for isa in Isa::available() {
         let [_, _, variance, ..] = case.run(isa);
@@ -175,8 +191,8 @@ fn a_mean_far_from_zero_costs_no_digits() {
 fn gradients_are_the_slopes_of_the_forward_pass() {
     const STEP: f64 = 1e-5;
     let mut random = Random(23);
-    for relu in [false, true] {
-        let case = Case::new(&mut random, [3, 4, 7], relu).with_residual(&mut random);
+    for activation in [Activation::Identity, Activation::Relu] {
+        let case = Case::new(&mut random, [3, 4, 7], activation).with_residual(&mut random);
         let loss = |case: &Case| -> f64 {
             case.output().iter().zip(&case.gradient).map(|(value, gradient)| value * gradient).sum()
         };
@@ -207,7 +223,7 @@ fn gradients_are_the_slopes_of_the_forward_pass() {
 #[test]
 fn the_number_of_threads_does_not_change_a_bit() {
     let mut random = Random(24);
-    let case = Case::new(&mut random, [19, 37, 64], true).with_residual(&mut random);
+    let case = Case::new(&mut random, [19, 37, 64], Activation::Relu).with_residual(&mut random);
     for isa in Isa::available() {
         let results = [1, 2, 3, 8].map(|threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
@@ -220,41 +236,43 @@ fn the_number_of_threads_does_not_change_a_bit() {
 #[test]
 fn not_a_number_is_not_hidden() {
     for isa in Isa::available() {
+        let batch = Batch::new(isa, 2).expect("available");
         let mut input = vec![0.5f32; 40];
         input[25] = f32::NAN;
-        let norm = batch_norm_relu_forward(isa, &input, [&[1.0; 2], &[0.0; 2]], EPSILON, None, true, 2)
-            .expect("lengths fit");
+        let norm =
+            Norm { weight: &[1.0; 2], bias: &[0.0; 2], epsilon: EPSILON, activation: Activation::Relu };
+        let found = norm_forward(batch, norm, &batch_in_lanes(batch, &input), None).expect("lengths fit");
         // Number 25 lies in the first channel of the second of two images of twenty.
-        assert!(norm.variance[0].is_nan() && norm.variance[1].is_finite(), "{isa}");
-        assert!(norm.output[20..30].iter().all(|value| value.is_nan()), "{isa}");
+        assert!(found.variance[0].is_nan() && found.variance[1].is_finite(), "{isa}");
+        let output = batch_out_of_lanes(batch, &found.output);
+        assert!(output[20..30].iter().all(|value| value.is_nan()), "{isa}");
     }
 }
 
 #[test]
 fn slices_that_do_not_fit_are_refused() {
-    let isa = Isa::best();
-    let input = vec![1.0; 2 * 3 * 5];
-    let forward = |input: &[f32], weight: &[f32], bias: &[f32], batch| {
-        batch_norm_relu_forward(isa, input, [weight, bias], EPSILON, None, true, batch)
-    };
+    let batch = |images| Batch::new(Isa::best(), images).expect("available");
+    let input = batch_in_lanes(batch(2), &[1.0; 2 * 3 * 5]);
     let named = |error: Option<KernelError>, name: &str| match error {
         Some(KernelError::Length { slice, .. }) => assert_eq!(slice, name),
         Some(KernelError::Shape { field, .. }) => assert_eq!(field, name),
         other => panic!("{name} gave {other:?}"),
     };
     let ones = [1.0; 3];
-    named(forward(&input[1..], &ones, &ones, 2).err(), "input");
-    named(forward(&[], &ones, &ones, 2).err(), "input");
-    named(forward(&input, &ones, &ones[1..], 2).err(), "bias");
-    named(forward(&input, &[], &[], 2).err(), "channels");
-    named(forward(&input, &ones, &ones, 0).err(), "batch");
-    named(forward(&input, &ones, &ones, usize::MAX).err(), "batch");
-    let norm = forward(&input, &ones, &ones, 2).expect("lengths fit");
-    let saved = norm.saved(&input, [&ones; 2], None, true);
-    let backward = |saved, gradient: &[f32]| batch_norm_relu_backward(isa, saved, gradient, 2).err();
+    let norm = Norm { weight: &ones, bias: &ones, epsilon: EPSILON, activation: Activation::Relu };
+    let forward = |input: &[f32], norm, images| norm_forward(batch(images), norm, input, None);
+    named(forward(&input[1..], norm, 2).err(), "input");
+    named(forward(&[], norm, 2).err(), "input");
+    named(forward(&input, Norm { bias: &ones[1..], ..norm }, 2).err(), "bias");
+    named(forward(&input, Norm { weight: &[], bias: &[], ..norm }, 2).err(), "channels");
+    named(forward(&input, norm, 0).err(), "batch");
+    named(norm_forward(batch(2), norm, &input, Some(&input[1..])).err(), "residual");
+    let found = forward(&input, norm, 2).expect("lengths fit");
+    let saved = found.saved(&input, norm, None);
+    let backward = |saved: &SavedNorm<'_>, gradient: &[f32]| {
+        norm_backward(batch(2), saved, &mut gradient.to_vec()).err()
+    };
     named(backward(&saved, &input[1..]), "output_gradient");
-    let short = cgym_kernels::train::SavedNorm { mean: &ones[1..], ..saved };
-    named(backward(&short, &input), "mean");
-    let short = cgym_kernels::train::SavedNorm { residual: Some(&input[1..]), ..saved };
-    named(backward(&short, &input), "residual");
+    named(backward(&SavedNorm { mean: &ones[1..], ..saved }, &input), "mean");
+    named(backward(&SavedNorm { residual: Some(&input[1..]), ..saved }, &input), "residual");
 }

@@ -177,6 +177,11 @@ impl Dataset {
         &self.pixels[i * size..(i + 1) * size]
     }
 
+    /// The normalised value of each raw value, 256 for each channel.
+    pub fn table(&self) -> &[f32] {
+        &self.table
+    }
+
     /// Writes image `i` to `target`, normalised, `C x H x W`.
     ///
     /// # Panics

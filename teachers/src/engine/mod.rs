@@ -133,11 +133,15 @@ impl Engine {
         let rows: Vec<Vec<f32>> = blocks
             .par_chunks(self.together(blocks.len()))
             .map(|blocks| {
-                let inputs: Vec<&[f32]> = blocks.iter().map(|&block| images.block(block)).collect();
-                let mut workspaces: Vec<Vec<Buffer>> = inputs.iter().map(|_| self.workspace()).collect();
+                let mut workspaces: Vec<Vec<Buffer>> = blocks.iter().map(|_| self.workspace()).collect();
+                let mut memory: Vec<Buffer> =
+                    workspaces.iter_mut().map(|slots| std::mem::take(&mut slots[0])).collect();
+                let places = blocks.iter().zip(&mut memory);
+                let inputs: Vec<&[f32]> =
+                    places.map(|(&block, memory)| images.block(block, memory)).collect();
                 self.run(algorithm, &inputs, &mut workspaces, &mut |_, _| ())?;
                 let mut rows = Vec::new();
-                for ((&block, input), workspace) in blocks.iter().zip(inputs).zip(workspaces) {
+                for ((&block, input), workspace) in blocks.iter().zip(inputs).zip(&workspaces) {
                     let output = match self.steps.last() {
                         Some(step) => &workspace[step.writes][..step.length],
                         None => input,
@@ -146,6 +150,9 @@ impl Engine {
                     rows.resize(start + images.images_in(block) * self.classes, 0.0);
                     cgym_kernels::deinterleave(output, self.classes, lanes, &mut rows[start..])
                         .map_err(|source| Error::Kernel { node: "logits".to_owned(), source })?;
+                }
+                for (mut workspace, memory) in workspaces.into_iter().zip(memory) {
+                    workspace[0] = memory;
                     self.put_back(workspace);
                 }
                 Ok(rows)
@@ -196,10 +203,12 @@ impl Engine {
     ) -> Result<(), Error> {
         self.check(images)?;
         let mut workspaces = [self.workspace()];
-        let done =
-            self.run(self.options.convolution.into(), &[images.block(block)], &mut workspaces, observe);
+        let mut memory = std::mem::take(&mut workspaces[0][0]);
+        let input = images.block(block, &mut memory);
+        self.run(self.options.convolution.into(), &[input], &mut workspaces, observe)?;
+        workspaces[0][0] = memory;
         workspaces.into_iter().for_each(|workspace| self.put_back(workspace));
-        done
+        Ok(())
     }
 
     fn check(&self, images: &Images) -> Result<(), Error> {

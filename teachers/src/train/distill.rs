@@ -15,7 +15,9 @@ use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};
 
 use super::{
-    Epoch, Interpreter, Trained, cross_entropy,
+    Epoch, Interpreter, Trained,
+    augment::{Change, TrainingImages},
+    cross_entropy,
     learner::{at_rest, blend, cosine, descend},
     options::{DistillLoss, DistillOptions, Optimiser},
 };
@@ -200,11 +202,9 @@ impl Student<'_> {
     fn step(&mut self, batch: &[usize], rate: f32, rng: &mut ChaCha8Rng) -> Result<f64, Error> {
         let dataset = self.distillation.dataset;
         let indices: Vec<usize> = batch.iter().map(|&place| self.distillation.indices[place]).collect();
-        let [channels, height, width] = dataset.shape();
-        let size = [batch.len(), channels, height, width];
-        let images = Tensor::from_data(TensorData::new(dataset.normalized(&indices), size), &self.device);
+        let images = TrainingImages::new(dataset, &indices, &vec![Change::default(); indices.len()])?;
         let network = Interpreter::new(self.graph, &self.weights, &self.device)?;
-        let (logits, statistics) = network.train(images, rng)?;
+        let (logits, statistics) = network.train_on(images, rng)?;
         let loss = self.loss(logits, batch, &dataset.labels_of(&indices));
         let value = loss.clone().into_data().iter::<f32>().next().unwrap_or(f32::NAN);
         if !value.is_finite() {

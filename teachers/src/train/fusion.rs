@@ -1,54 +1,83 @@
 //! Chooses the nodes that a training step computes together.
 
+use cgym_kernels::Activation;
+
 use crate::graph::{ActivationKind, Graph, NodeIndex, Op};
+
+/// A batch-norm with the nodes around it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Block {
+    /// The convolution that only the batch-norm reads.
+    pub conv: Option<NodeIndex>,
+    /// The batch-norm.
+    pub norm: NodeIndex,
+    /// The activation that alone reads the batch-norm or the sum.
+    pub activation: Activation,
+}
 
 /// How a node is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fusion {
     /// By itself.
     Alone,
-    /// By the node before or after it; the interpreter passes its input through.
+    /// By a node before or after it; the interpreter passes its input through.
     Elsewhere,
-    /// A batch-norm with the ReLU that reads it.
-    Relu,
-    /// A sum of two with the batch-norm that it reads and the ReLU that reads it.
-    Sum {
-        /// The batch-norm.
-        norm: NodeIndex,
-    },
+    /// A batch-norm with convolution and activation.
+    Norm(Block),
+    /// A sum of two that alone reads a batch-norm, with convolution, batch-norm and activation.
+    Sum(Block),
+}
+
+/// The non-linearity as the kernels name it.
+pub fn activation(kind: ActivationKind) -> Activation {
+    match kind {
+        ActivationKind::Relu => Activation::Relu,
+        ActivationKind::Relu6 => Activation::Relu6,
+    }
 }
 
 /// How each node is computed. Only values with a single reader are fused.
 pub fn plan(graph: &Graph) -> Vec<Fusion> {
     let (nodes, users) = (graph.nodes(), graph.users());
     let mut plan = vec![Fusion::Alone; nodes.len()];
-    for (relu, node) in nodes.iter().enumerate() {
-        if node.op != (Op::Activation { kind: ActivationKind::Relu }) {
+    for (norm, node) in nodes.iter().enumerate() {
+        if !matches!(node.op, Op::BatchNorm { .. }) || plan[norm] != Fusion::Alone {
             continue;
         }
         let before = node.inputs[0];
-        if users[before] != [relu] {
-            continue;
+        let conv = (nodes[before].op.is_convolution() && users[before] == [norm]).then_some(before);
+        let only_reader = |node: NodeIndex| match users[node][..] {
+            [reader] => Some(reader),
+            _ => None,
+        };
+        // A sum of two batch-norms takes the first along.
+        let sum = only_reader(norm).filter(|&sum| {
+            nodes[sum].op == Op::Add && nodes[sum].inputs.len() == 2 && plan[sum] == Fusion::Alone
+        });
+        let last = sum.unwrap_or(norm);
+        let after = only_reader(last).and_then(|after| match nodes[after].op {
+            Op::Activation { kind } => Some((after, activation(kind))),
+            _ => None,
+        });
+        let block = Block { conv, norm, activation: after.map_or(Activation::Identity, |(_, kind)| kind) };
+        for other in conv.into_iter().chain([norm]).chain(after.map(|(after, _)| after)) {
+            plan[other] = Fusion::Elsewhere;
         }
-        match &nodes[before].op {
-            Op::BatchNorm { .. } => {
-                plan[before] = Fusion::Relu;
-                plan[relu] = Fusion::Elsewhere;
-            }
-            Op::Add if nodes[before].inputs.len() == 2 => {
-                let fits = |&&norm: &&NodeIndex| {
-                    matches!(nodes[norm].op, Op::BatchNorm { .. }) && users[norm] == [before]
-                };
-                if let Some(&norm) = nodes[before].inputs.iter().find(fits) {
-                    plan[norm] = Fusion::Elsewhere;
-                    plan[before] = Fusion::Sum { norm };
-                    plan[relu] = Fusion::Elsewhere;
-                }
-            }
-            _ => {}
-        }
+        plan[last] = if sum.is_some() { Fusion::Sum(block) } else { Fusion::Norm(block) };
     }
     plan
+}
+
+/// For each node, how many reads of its value lead to the output, which itself counts as one.
+pub fn readers(graph: &Graph) -> Vec<usize> {
+    let mut readers = vec![0; graph.nodes().len()];
+    readers[graph.output()] = 1;
+    for (index, node) in graph.nodes().iter().enumerate().rev() {
+        if readers[index] > 0 {
+            node.inputs.iter().for_each(|&input| readers[input] += 1);
+        }
+    }
+    readers
 }
 
 #[cfg(test)]
@@ -57,13 +86,18 @@ mod tests {
     use crate::zoo::{ModelOptions, build};
 
     #[test]
-    fn every_batch_norm_of_a_resnet_takes_its_relu_along() {
+    fn every_batch_norm_of_a_resnet_takes_its_convolution_and_its_relu_along() {
         let graph = build("resnet20", &ModelOptions::new([3, 32, 32], 10)).expect("builds");
         let plan = plan(&graph);
+        let whole = |block: &Block| block.conv.is_some() && block.activation == Activation::Relu;
         let count = |wanted: fn(&Fusion) -> bool| plan.iter().filter(|fusion| wanted(fusion)).count();
-        assert_eq!(count(|fusion| *fusion == Fusion::Relu), 10);
-        assert_eq!(count(|fusion| matches!(fusion, Fusion::Sum { .. })), 9);
-        assert_eq!(count(|fusion| *fusion == Fusion::Elsewhere), 10 + 2 * 9);
+        assert_eq!(count(|fusion| matches!(fusion, Fusion::Norm(_))), 10);
+        assert_eq!(count(|fusion| matches!(fusion, Fusion::Sum(_))), 9);
+        assert!(plan.iter().all(|fusion| match fusion {
+            Fusion::Norm(block) | Fusion::Sum(block) => whole(block),
+            _ => true,
+        }));
+        assert_eq!(count(|fusion| *fusion == Fusion::Elsewhere), 2 * 10 + 3 * 9);
     }
 
     #[test]
@@ -72,6 +106,17 @@ mod tests {
         let norm = graph.push("norm", Op::BatchNorm { channels: 2, epsilon: 1e-5 }, &[0]);
         let relu = graph.push("relu", Op::Activation { kind: ActivationKind::Relu }, &[norm]);
         graph.push("sum", Op::Add, &[norm, relu]);
-        assert_eq!(plan(&graph), [Fusion::Alone; 4]);
+        let alone = Fusion::Norm(Block { conv: None, norm, activation: Activation::Identity });
+        assert_eq!(plan(&graph), [Fusion::Alone, alone, Fusion::Alone, Fusion::Alone]);
+        assert_eq!(readers(&graph), [1, 2, 1, 1]);
+    }
+
+    #[test]
+    fn only_reads_that_lead_to_the_output_count() {
+        let mut graph = Graph::new("side branch", [2, 4, 4]);
+        let relu = graph.push("relu", Op::Activation { kind: ActivationKind::Relu }, &[0]);
+        graph.push("unread", Op::Flatten, &[relu]);
+        graph.push("flat", Op::Flatten, &[relu]);
+        assert_eq!(readers(&graph), [1, 1, 0, 1]);
     }
 }

@@ -6,11 +6,17 @@ use burn::tensor::{
     module::{adaptive_avg_pool2d, avg_pool2d, batch_norm, batch_norm_train, conv2d, linear, max_pool2d},
     ops::{AvgPoolOptions, ConvOptions, MaxPoolOptions},
 };
+use cgym_kernels::{
+    Isa,
+    train::{Batch, from_lanes},
+};
 use rand::{Rng, RngExt};
 
 use super::{
+    augment::TrainingImages,
     fusion::{self, Fusion},
-    ops::{self, NormOptions},
+    lanes::Value,
+    ops::{self, Activation},
 };
 use crate::{
     Error,
@@ -19,20 +25,20 @@ use crate::{
 };
 
 /// One tensor of a network on a device.
-enum Parameter {
+pub(super) enum Parameter {
     Vector(Tensor<1>),
     Matrix(Tensor<2>),
     Kernel(Tensor<4>),
 }
 
 /// The state of a run in training mode.
-struct Training<'a> {
+pub(super) struct Training<'a> {
+    /// The images.
+    pub(super) batch: Batch,
     /// The batch statistics so far.
-    statistics: Vec<BatchStatistics>,
+    pub(super) statistics: Vec<BatchStatistics>,
     /// Zeroes values with the given probability.
     dropout: &'a mut dyn FnMut(f64, Tensor<4>) -> Tensor<4>,
-    /// How this project's kernels compute each node; empty where Burn's kernels are used.
-    fusions: &'a [Fusion],
 }
 
 /// The mean and unbiased variance of a batch, per channel, in one batch-norm.
@@ -50,11 +56,15 @@ pub struct BatchStatistics {
 /// Training mode uses this project's kernels on the flex device. Everything else uses Burn's,
 /// [`Interpreter::evaluate`] included, which makes it an independent check of the evaluation engine.
 pub struct Interpreter<'a> {
-    graph: &'a Graph,
+    pub(super) graph: &'a Graph,
     device: Device,
     parameters: Vec<(String, Parameter)>,
-    /// Empty where training uses Burn's kernels too.
-    fusions: Vec<Fusion>,
+    /// How this project's kernels compute each node; empty where training uses Burn's kernels too.
+    pub(super) fusions: Vec<Fusion>,
+    /// The reads of each node's value that get a gradient.
+    pub(super) readers: Vec<usize>,
+    /// The instruction set of this project's kernels.
+    isa: Isa,
 }
 
 impl<'a> Interpreter<'a> {
@@ -73,7 +83,14 @@ impl<'a> Interpreter<'a> {
         // `get` below searches by name.
         parameters.sort_by(|a, b| a.0.cmp(&b.0));
         let fusions = if ops::covers(device) { fusion::plan(graph) } else { Vec::new() };
-        Ok(Self { graph, device: device.clone(), parameters, fusions })
+        Ok(Self {
+            graph,
+            device: device.clone(),
+            parameters,
+            fusions,
+            readers: fusion::readers(graph),
+            isa: Isa::best(),
+        })
     }
 
     /// The same with Burn's kernels for training, on any device.
@@ -82,7 +99,13 @@ impl<'a> Interpreter<'a> {
         self
     }
 
-    fn get(&self, node: &Node, kind: &str) -> Result<&Parameter, Error> {
+    /// The same with kernels of another instruction set.
+    pub fn with_isa(mut self, isa: Isa) -> Self {
+        self.isa = isa;
+        self
+    }
+
+    pub(super) fn get(&self, node: &Node, kind: &str) -> Result<&Parameter, Error> {
         let name = format!("{}.{kind}", node.name);
         let found = self.parameters.binary_search_by(|(other, _)| other.as_str().cmp(&name));
         found.map(|at| &self.parameters[at].1).map_err(|_| Error::Tensor {
@@ -92,7 +115,7 @@ impl<'a> Interpreter<'a> {
         })
     }
 
-    fn vector(&self, node: &Node, kind: &str) -> Result<Tensor<1>, Error> {
+    pub(super) fn vector(&self, node: &Node, kind: &str) -> Result<Tensor<1>, Error> {
         match self.get(node, kind)? {
             Parameter::Vector(tensor) => Ok(tensor.clone()),
             _ => Err(Error::node(&node.name, format!("`{kind}` is not a vector"))),
@@ -105,7 +128,7 @@ impl<'a> Interpreter<'a> {
     /// # Errors
     /// When the images do not fit.
     pub fn evaluate(&self, images: Tensor<4>) -> Result<Tensor<2>, Error> {
-        self.run(images, &mut None)
+        self.run(Value::Images(images), None)
     }
 
     /// Computes the logits in training mode, with dropout and batch statistics, which are returned.
@@ -117,6 +140,17 @@ impl<'a> Interpreter<'a> {
         images: Tensor<4>,
         rng: &mut impl Rng,
     ) -> Result<(Tensor<2>, Vec<BatchStatistics>), Error> {
+        let [count, channels, height, width] = images.dims();
+        let pixels = to_vec(images);
+        self.train_on(TrainingImages::from_pixels(&pixels, [channels, height, width], count, self.isa)?, rng)
+    }
+
+    /// The same on images that are in lanes already.
+    pub(super) fn train_on(
+        &self,
+        images: TrainingImages,
+        rng: &mut impl Rng,
+    ) -> Result<(Tensor<2>, Vec<BatchStatistics>), Error> {
         let device = &self.device;
         let mut dropout = |probability: f64, x: Tensor<4>| {
             let shape = x.dims();
@@ -125,10 +159,18 @@ impl<'a> Interpreter<'a> {
             let mask: Vec<f32> = (0..shape.iter().product::<usize>()).map(keep).collect();
             x * Tensor::from_data(TensorData::new(mask, shape), device)
         };
-        let training = Training { statistics: Vec::new(), dropout: &mut dropout, fusions: &self.fusions };
-        let mut training = Some(training);
-        let logits = self.run(images, &mut training)?;
-        Ok((logits, training.map(|training| training.statistics).unwrap_or_default()))
+        let TrainingImages { batch, shape, pixels } = images;
+        let mut training = Training { batch, statistics: Vec::new(), dropout: &mut dropout };
+        let images = if self.fusions.is_empty() {
+            let pixels = from_lanes(batch, &pixels).expect("they are the batch's").to_vec();
+            let [channels, height, width] = shape;
+            let size = [batch.images(), channels, height, width];
+            Value::Images(Tensor::from_data(TensorData::new(pixels, size), device))
+        } else {
+            Value::Lanes(Activation::of_pixels(batch, pixels, shape, self.readers[0], device))
+        };
+        let logits = self.run(images, Some(&mut training))?;
+        Ok((logits, training.statistics))
     }
 
     /// Gradients of the trainable tensors after `loss.backward()`, by name.
@@ -145,14 +187,13 @@ impl<'a> Interpreter<'a> {
             .collect()
     }
 
-    fn run(&self, images: Tensor<4>, training: &mut Option<Training<'_>>) -> Result<Tensor<2>, Error> {
-        let [count, channels, height, width] = images.dims();
-        if [channels, height, width] != self.graph.input_shape() {
-            let shape = [channels, height, width];
+    fn run(&self, images: Value, mut training: Option<&mut Training<'_>>) -> Result<Tensor<2>, Error> {
+        let (count, shape) = (images.count(), images.shape());
+        if shape != self.graph.input_shape() {
             return Err(Error::node("input", format!("gets images of {shape:?}")));
         }
         let mut uses: Vec<usize> = self.graph.users().iter().map(Vec::len).collect();
-        let mut values: Vec<Option<Tensor<4>>> = vec![Some(images)];
+        let mut values: Vec<Option<Value>> = vec![Some(images)];
         for (index, node) in self.graph.nodes().iter().enumerate().skip(1) {
             let mut inputs = Vec::with_capacity(node.inputs.len());
             for &input in &node.inputs {
@@ -160,33 +201,38 @@ impl<'a> Interpreter<'a> {
                 let value = if uses[input] == 0 { values[input].take() } else { values[input].clone() };
                 inputs.push(value.ok_or_else(|| Error::node(&node.name, "reads a value that was freed"))?);
             }
-            let value = self.apply(index, inputs, training)?;
+            let value = match training.as_deref_mut() {
+                Some(training) if !self.fusions.is_empty() => self.apply_in_lanes(index, inputs, training)?,
+                training => self.apply_to_images(index, inputs, training)?,
+            };
             debug_assert_eq!(values.len(), index);
             values.push(Some(value));
         }
         let output = values.pop().flatten().ok_or_else(|| Error::Graph("is empty".to_owned()))?;
+        let output = output.into_images();
         let features = output.shape().num_elements() / count.max(1);
         Ok(output.reshape([count, features]))
+    }
+
+    /// Computes a node with Burn's kernels.
+    pub(super) fn apply_to_images(
+        &self,
+        index: NodeIndex,
+        inputs: Vec<Value>,
+        training: Option<&mut Training<'_>>,
+    ) -> Result<Value, Error> {
+        let inputs = inputs.into_iter().map(Value::into_images).collect();
+        self.apply(index, inputs, training).map(Value::Images)
     }
 
     fn apply(
         &self,
         index: NodeIndex,
         mut inputs: Vec<Tensor<4>>,
-        training: &mut Option<Training<'_>>,
+        training: Option<&mut Training<'_>>,
     ) -> Result<Tensor<4>, Error> {
         let node = &self.graph.nodes()[index];
-        // This project's kernels are used where the plan says so.
-        let fusion = training.as_ref().and_then(|training| training.fusions.get(index).copied());
-        let x = match (fusion, training.as_mut()) {
-            (Some(Fusion::Elsewhere), _) => return Ok(inputs.remove(0)),
-            (Some(Fusion::Sum { norm }), Some(training)) => {
-                let [first, second] = [0, 1].map(|_| inputs.remove(0));
-                let (x, other) = if node.inputs[0] == norm { (first, second) } else { (second, first) };
-                return self.normalise(norm, x, Some(other), training);
-            }
-            _ => inputs.remove(0),
-        };
+        let x = inputs.remove(0);
         let [count, channels, height, width] = x.dims();
         Ok(match &node.op {
             Op::Input { .. } => x,
@@ -195,11 +241,8 @@ impl<'a> Interpreter<'a> {
                     return Err(Error::node(&node.name, "`weight` is not a convolution kernel"));
                 };
                 let bias = if conv.bias { Some(self.vector(node, "bias")?) } else { None };
-                let fused = fusion.and_then(|_| ops::convolve(&x, weight, bias.clone(), conv));
-                fused.unwrap_or_else(|| {
-                    let options = ConvOptions::new(conv.stride, conv.padding, conv.dilation, conv.groups);
-                    conv2d(x, weight.clone(), bias, options)
-                })
+                let options = ConvOptions::new(conv.stride, conv.padding, conv.dilation, conv.groups);
+                conv2d(x, weight.clone(), bias, options)
             }
             Op::Linear { outputs, bias, .. } => {
                 let Parameter::Matrix(weight) = self.get(node, "weight")? else {
@@ -210,7 +253,13 @@ impl<'a> Interpreter<'a> {
                 linear(flat, weight.clone().transpose(), bias).reshape([count, *outputs, 1, 1])
             }
             Op::BatchNorm { epsilon, .. } => match training {
-                Some(training) => self.normalise(index, x, None, training)?,
+                Some(training) => {
+                    let (weight, bias) = (self.vector(node, "weight")?, self.vector(node, "bias")?);
+                    let result = batch_norm_train(x, weight, bias, *epsilon);
+                    let count = count * height * width;
+                    training.statistics.push(BatchStatistics::new(node, result.mean, result.variance, count));
+                    result.output
+                }
                 None => batch_norm(
                     x,
                     self.vector(node, "weight")?,
@@ -235,52 +284,12 @@ impl<'a> Interpreter<'a> {
                 inputs.insert(0, x);
                 Tensor::cat(inputs, 1)
             }
-            Op::PadChannels { stride, sources } => match fusion {
-                Some(_) => ops::pad_channels(x, *stride, sources),
-                None => self.pad_channels(x, *stride, sources),
-            },
+            Op::PadChannels { stride, sources } => self.pad_channels(x, *stride, sources),
             Op::Dropout { probability } => match training {
                 Some(training) => (training.dropout)(*probability, x),
                 None => x,
             },
         })
-    }
-
-    /// Computes batch-norm `index` with the statistics of the batch, which are recorded, and with the
-    /// nodes that are fused into it. A residual implies a ReLU.
-    fn normalise(
-        &self,
-        index: NodeIndex,
-        x: Tensor<4>,
-        residual: Option<Tensor<4>>,
-        training: &mut Training<'_>,
-    ) -> Result<Tensor<4>, Error> {
-        let node = &self.graph.nodes()[index];
-        let Op::BatchNorm { epsilon, .. } = node.op else {
-            return Err(Error::node(&node.name, "is not a batch-norm"));
-        };
-        let [batch, _, height, width] = x.dims();
-        let count = (batch * height * width) as f32;
-        let (weight, bias) = (self.vector(node, "weight")?, self.vector(node, "bias")?);
-        let (output, mean, variance) = match training.fusions.get(index) {
-            Some(fusion) => {
-                let relu = residual.is_some() || *fusion == Fusion::Relu;
-                let options = NormOptions { epsilon: epsilon as f32, relu };
-                let (output, [mean, variance]) = ops::normalise(x, [weight, bias], residual, options);
-                (output, mean, variance)
-            }
-            None => {
-                let result = batch_norm_train(x, weight, bias, epsilon);
-                (result.output, result.mean, result.variance)
-            }
-        };
-        let unbiased = count / (count - 1.0).max(1.0);
-        training.statistics.push(BatchStatistics {
-            node: node.name.clone(),
-            mean: to_vec(mean),
-            variance: to_vec(variance).into_iter().map(|value| value * unbiased).collect(),
-        });
-        Ok(output)
     }
 
     fn pad_channels(&self, x: Tensor<4>, stride: usize, sources: &[Option<usize>]) -> Tensor<4> {
@@ -293,6 +302,18 @@ impl<'a> Interpreter<'a> {
         let length = indices.len();
         let indices = Tensor::<1, Int>::from_data(TensorData::new(indices, [length]), &self.device);
         Tensor::cat(vec![x, zeros], 1).select(1, indices)
+    }
+}
+
+impl BatchStatistics {
+    /// From the biased variance of `count` values per channel.
+    pub(super) fn new(node: &Node, mean: Tensor<1>, variance: Tensor<1>, count: usize) -> Self {
+        let unbiased = count as f32 / (count as f32 - 1.0).max(1.0);
+        Self {
+            node: node.name.clone(),
+            mean: to_vec(mean),
+            variance: to_vec(variance).into_iter().map(|value| value * unbiased).collect(),
+        }
     }
 }
 

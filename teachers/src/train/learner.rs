@@ -9,7 +9,11 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::{Epoch, Interpreter, TrainOptions, Training, ops};
+use super::{
+    Epoch, Interpreter, TrainOptions, Training,
+    augment::{Change, TrainingImages},
+    ops,
+};
 use crate::{
     Error,
     graph::Graph,
@@ -88,13 +92,10 @@ impl<'a> Learner<'a> {
             }
             let done = (epoch * steps + step) as f64 / (self.options.epochs * steps) as f64;
             let rate = self.options.learning_rate * cosine(done);
-            let mut pixels = Vec::with_capacity(batch.len() * training.dataset.image_len());
-            for &index in batch {
-                let image = training.dataset.normalized(&[index]);
-                let (shape, augmentation) = (training.dataset.shape(), &self.options.augmentation);
-                augmentation.append(&image, shape, &mut rng, &mut pixels);
-            }
-            total += self.step(pixels, &training.dataset.labels_of(batch), rate as f32, &mut rng)?;
+            let augmentation = self.options.augmentation;
+            let changes: Vec<Change> = batch.iter().map(|_| augmentation.draw(&mut rng)).collect();
+            let images = TrainingImages::new(training.dataset, batch, &changes)?;
+            total += self.step_on(images, &training.dataset.labels_of(batch), rate as f32, &mut rng)?;
             taken += 1;
         }
         Ok(Some(total / f64::from(taken.max(1))))
@@ -119,13 +120,23 @@ impl<'a> Learner<'a> {
             let reason = format!("{} pixels are not {} images", pixels.len(), labels.len());
             return Err(Error::Setting { key: "images".to_owned(), reason });
         }
-        let size = [labels.len(), channels, height, width];
-        let images = Tensor::from_data(TensorData::new(pixels, size), &self.device);
+        let images =
+            TrainingImages::from_pixels(&pixels, [channels, height, width], labels.len(), Isa::best())?;
+        self.step_on(images, labels, rate, rng)
+    }
+
+    fn step_on(
+        &mut self,
+        images: TrainingImages,
+        labels: &[usize],
+        rate: f32,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<f64, Error> {
         let mut network = Interpreter::new(self.graph, &self.weights, &self.device)?;
         if self.options.stock_kernels {
             network = network.with_stock_kernels();
         }
-        let (logits, statistics) = network.train(images, rng)?;
+        let (logits, statistics) = network.train_on(images, rng)?;
         let loss = cross_entropy(logits, labels, &self.device);
         let value = loss.clone().into_data().iter::<f32>().next().unwrap_or(f32::NAN);
         if !value.is_finite() {

@@ -5,6 +5,7 @@ mod augment;
 mod distill;
 mod fusion;
 mod interpreter;
+mod lanes;
 mod learner;
 mod ops;
 mod options;

@@ -1,14 +1,14 @@
-//! A convolution and its gradients for a batch of images, one group of lanes after the other.
+//! A convolution and its gradients for a batch in lanes, one group after the other.
 #![expect(unsafe_code, reason = "hands checked slices to the kernels as pointers")]
 
-use super::memory::{Output, with_scratch};
-use super::transpose::{deinterleave, interleave};
+use super::batch::Batch;
+use super::memory::{Aligned, Output};
 use super::weight::WeightGradient;
 use crate::call::{Epilogue, Tensors};
 use crate::conv::Method;
 use crate::error::check_length;
 use crate::geometry::parts;
-use crate::{Activation, ConvShape, Isa, KernelError};
+use crate::{Activation, ConvShape, KernelError};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -16,187 +16,176 @@ use std::ops::Range;
 /// a part depends on the batch alone, and so the sum does not depend on the number of threads.
 const PARTS: usize = 16;
 
-/// What [`conv_backward`] gives.
+/// A convolution as training sees it.
+#[derive(Debug, Clone, Copy)]
+pub struct Convolution<'a> {
+    /// Its shape.
+    pub shape: &'a ConvShape,
+    /// `[out_channels][in_channels / groups][kernel height][kernel width]`.
+    pub weight: &'a [f32],
+    /// `[out_channels]`; zeros where there is none.
+    pub bias: Option<&'a [f32]>,
+}
+
+/// The gradients of a convolution.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConvGradients {
-    /// `[batch][in_channels][height][width]`; empty unless asked for.
-    pub input: Vec<f32>,
+    /// In the shape of the input; empty unless asked for.
+    pub input: Aligned,
     /// `[out_channels][in_channels / groups][kernel height][kernel width]`.
     pub weight: Vec<f32>,
     /// `[out_channels]`.
     pub bias: Vec<f32>,
 }
 
-/// Numbers of an image of the input and of the output; refuses a shape that cannot be.
-fn lens(isa: Isa, shape: &ConvShape, batch: usize) -> Result<[usize; 2], KernelError> {
-    isa.require()?;
-    shape.validate()?;
-    let lens = [shape.in_channels * shape.input_pixels(), shape.out_channels * shape.output_pixels()];
-    // `validate` has seen that images in lanes can be addressed.
-    let bytes = lens[0].max(lens[1]) * size_of::<f32>();
-    match bytes.checked_mul(batch).filter(|bytes| *bytes <= isize::MAX as usize) {
-        Some(_) => Ok(lens),
-        None => Err(KernelError::shape("batch", "makes more elements than can be addressed")),
+/// Which gradient of the input is computed.
+#[derive(Debug, Clone, Copy)]
+pub enum InputGradient<'a> {
+    /// None.
+    None,
+    /// The convolution's.
+    Alone,
+    /// The convolution's plus this one, which other readers of the input have given.
+    AddedTo(&'a [f32]),
+}
+
+impl Convolution<'_> {
+    /// Numbers of an image of the output.
+    pub(super) fn output_len(&self) -> Result<usize, KernelError> {
+        self.check().map(|[_, to]| to)
+    }
+
+    /// Checks shape, weight and bias; numbers of an image of the input and of the output.
+    fn check(&self) -> Result<[usize; 2], KernelError> {
+        let shape = self.shape;
+        shape.validate()?;
+        check_length("weight", self.weight.len(), shape.weight_len())?;
+        if let Some(bias) = self.bias {
+            check_length("bias", bias.len(), shape.out_channels)?;
+        }
+        Ok([shape.in_channels * shape.input_pixels(), shape.out_channels * shape.output_pixels()])
     }
 }
 
-/// Convolves a batch: `input` is `[batch][in_channels][height][width]`, `weight`
-/// `[out_channels][in_channels / groups][kernel height][kernel width]`, `bias` `[out_channels]`.
+/// Convolves a batch: `input` is `[groups][in_channels][height][width][lanes]`.
 ///
 /// # Errors
 /// [`KernelError::Shape`] names the field that cannot be, [`KernelError::Length`] the slice of
-/// another length; [`KernelError::Unavailable`] where the processor lacks the instruction set.
-pub fn conv_forward(
-    isa: Isa,
-    shape: &ConvShape,
-    weight: &[f32],
-    bias: Option<&[f32]>,
+/// another length.
+pub fn conv_forward(batch: Batch, conv: Convolution<'_>, input: &[f32]) -> Result<Aligned, KernelError> {
+    forward(batch, conv, input, |_, _| Ok(())).map(|(output, _)| output)
+}
+
+/// Convolves a batch, and calls `then` for each group with its output while that is in a cache.
+pub(super) fn forward<T: Send>(
+    batch: Batch,
+    conv: Convolution<'_>,
     input: &[f32],
-    batch: usize,
-) -> Result<Vec<f32>, KernelError> {
-    let lens = lens(isa, shape, batch)?;
-    check_length("weight", weight.len(), shape.weight_len())?;
-    check_length("input", input.len(), batch * lens[0])?;
-    if let Some(bias) = bias {
-        check_length("bias", bias.len(), shape.out_channels)?;
-    }
-    let bias = bias.map_or_else(|| vec![0.0; shape.out_channels], <[f32]>::to_vec);
+    then: impl Fn(usize, &[f32]) -> Result<T, KernelError> + Sync,
+) -> Result<(Aligned, Vec<T>), KernelError> {
+    let [from, to] = conv.check()?;
+    let from = batch.check("input", input, from)?;
+    let output = Output::new(batch.len(to)?);
+    let to = to * batch.isa().lanes();
+    let bias = conv.bias.map_or_else(|| vec![0.0; conv.shape.out_channels], <[f32]>::to_vec);
     let epilogue = Epilogue { bias, range: Activation::Identity.range() };
-    let method = Method::forward(*shape, weight, epilogue, isa);
-    Ok(run(isa, &method, input, lens, batch))
+    let method = Method::forward(*conv.shape, conv.weight, epilogue, batch.isa());
+    let found: Result<Vec<T>, KernelError> = (0..batch.groups())
+        .into_par_iter()
+        .map(|group| {
+            let input = input[group * from..][..from].as_ptr();
+            let start = output.at(group * to);
+            // SAFETY: input and output are those of a group, which no other thread writes; a batch
+            // has checked the instruction set; after the run, every output is initialised.
+            let output = unsafe {
+                method.run(&[Tensors { input, residual: std::ptr::null(), output: start }]);
+                std::slice::from_raw_parts_mut(start, to)
+            };
+            if conv.bias.is_some() {
+                batch.clear_missing(group, output);
+            }
+            then(group, output)
+        })
+        .collect();
+    // SAFETY: every group has been written.
+    Ok((unsafe { output.finish() }, found?))
 }
 
-/// The gradient of the input, `[batch][in_channels][height][width]`, from that of the output.
-///
-/// # Errors
-/// As [`conv_forward`].
-pub fn conv_input_gradient(
-    isa: Isa,
-    shape: &ConvShape,
-    weight: &[f32],
-    output_gradient: &[f32],
-    batch: usize,
-) -> Result<Vec<f32>, KernelError> {
-    let [input_len, output_len] = lens(isa, shape, batch)?;
-    check_length("weight", weight.len(), shape.weight_len())?;
-    check_length("output_gradient", output_gradient.len(), batch * output_len)?;
-    let method = Method::input_gradient(*shape, weight, isa);
-    Ok(run(isa, &method, output_gradient, [output_len, input_len], batch))
-}
-
-/// The gradient of the weight, summed over the batch.
-///
-/// # Errors
-/// As [`conv_forward`].
-pub fn conv_weight_gradient(
-    isa: Isa,
-    shape: &ConvShape,
-    input: &[f32],
-    output_gradient: &[f32],
-    batch: usize,
-) -> Result<Vec<f32>, KernelError> {
-    backward(isa, shape, None, input, output_gradient, batch).map(|gradients| gradients.weight)
-}
-
-/// All gradients of a convolution, faster than one by one; that of the input only if `weight` is
-/// given.
+/// The gradients of a convolution, `output_gradient` given.
 ///
 /// # Errors
 /// As [`conv_forward`].
 pub fn conv_backward(
-    isa: Isa,
-    shape: &ConvShape,
-    weight: Option<&[f32]>,
+    batch: Batch,
+    conv: Convolution<'_>,
     input: &[f32],
     output_gradient: &[f32],
-    batch: usize,
+    wanted: InputGradient<'_>,
 ) -> Result<ConvGradients, KernelError> {
-    if let Some(weight) = weight {
-        lens(isa, shape, batch)?;
-        check_length("weight", weight.len(), shape.weight_len())?;
-    }
-    let method = weight.map(|weight| Method::input_gradient(*shape, weight, isa));
-    backward(isa, shape, method.as_ref(), input, output_gradient, batch)
+    let [_, to] = conv.check()?;
+    let to = batch.check("output_gradient", output_gradient, to)?;
+    backward(batch, conv, input, wanted, |group, run| run(&output_gradient[group * to..][..to]))
 }
 
-/// Images that are computed together, each group of lanes by itself.
-fn lane_groups(isa: Isa, batch: usize) -> impl IndexedParallelIterator<Item = Range<usize>> {
-    let lanes = isa.lanes();
-    let group = move |group: usize| group * lanes..((group + 1) * lanes).min(batch);
-    (0..batch.div_ceil(lanes)).into_par_iter().map(group)
-}
+/// What [`backward`] does with the gradient of a group's output.
+pub(super) type WithGradient<'a> = &'a mut dyn FnMut(&[f32]) -> Result<(), KernelError>;
 
-/// Runs a method on a whole batch; everything is checked.
-fn run(isa: Isa, method: &Method, input: &[f32], [from, to]: [usize; 2], batch: usize) -> Vec<f32> {
-    let output = Output::new(batch * to);
-    lane_groups(isa, batch).for_each(|images| {
-        let source = &input[images.start * from..images.end * from];
-        let target = output.at(images.start * to);
-        let count = images.len();
-        with_scratch([from * isa.lanes(), to * isa.lanes(), 0], |[input, output, _]| {
-            // SAFETY: the buffers are as long as the tensors in lanes, `source` and `target` as
-            // `count` images; no other group has the same images; `lens` has checked the
-            // instruction set.
-            unsafe {
-                interleave(isa, source.as_ptr(), from, count, input.as_mut_ptr());
-                let (input, output) = (input.as_ptr(), output.as_mut_ptr());
-                method.run(&[Tensors { input, residual: std::ptr::null(), output }]);
-                deinterleave(isa, output, to, count, target);
-            }
-        });
-    });
-    // SAFETY: the groups hold every image once, and all have been written.
-    unsafe { output.finish() }
-}
-
-/// All gradients, that of the input if there is a method for it.
-fn backward(
-    isa: Isa,
-    shape: &ConvShape,
-    method: Option<&Method>,
+/// The gradients of a convolution. For each group, `gradient` makes that of the output and hands it
+/// to the function it gets.
+pub(super) fn backward(
+    batch: Batch,
+    conv: Convolution<'_>,
     input: &[f32],
-    output_gradient: &[f32],
-    batch: usize,
+    wanted: InputGradient<'_>,
+    gradient: impl Fn(usize, WithGradient<'_>) -> Result<(), KernelError> + Sync,
 ) -> Result<ConvGradients, KernelError> {
-    let [from, to] = lens(isa, shape, batch)?;
-    check_length("input", input.len(), batch * from)?;
-    check_length("output_gradient", output_gradient.len(), batch * to)?;
-    let plan = WeightGradient::new(*shape, isa);
-    let result = Output::new(if method.is_some() { batch * from } else { 0 });
-    let lanes = isa.lanes();
-    let groups = batch.div_ceil(lanes);
+    let [image, to] = conv.check()?;
+    let from = batch.check("input", input, image)?;
+    let to = to * batch.isa().lanes();
+    let shape = conv.shape;
+    let earlier = match wanted {
+        InputGradient::AddedTo(earlier) => {
+            batch.check("earlier", earlier, image)?;
+            Some(earlier)
+        }
+        InputGradient::None | InputGradient::Alone => None,
+    };
+    let method = match wanted {
+        InputGradient::None => None,
+        _ => Some(Method::input_gradient(*shape, conv.weight, batch.isa())),
+    };
+    let result = Output::new(if method.is_some() { input.len() } else { 0 });
+    let plan = WeightGradient::new(*shape, batch.isa());
     let part = |groups: Range<usize>| -> Result<Vec<f32>, KernelError> {
         let mut sums = vec![0.0f32; shape.weight_len() + shape.out_channels];
         for group in groups {
-            let images = group * lanes..((group + 1) * lanes).min(batch);
-            let count = images.len();
-            let source = &input[images.start * from..images.end * from];
-            let gradients = &output_gradient[images.start * to..images.end * to];
-            with_scratch([from * lanes, to * lanes, from * lanes], |[input, gradient, target]| {
-                // SAFETY: as in `run`; `sums` has an element for each weight and for each bias.
-                unsafe {
-                    interleave(isa, source.as_ptr(), from, count, input.as_mut_ptr());
-                    interleave(isa, gradients.as_ptr(), to, count, gradient.as_mut_ptr());
-                    plan.add(input, gradient, &mut sums)?;
-                    if let Some(method) = method {
-                        let (input, output) = (gradient.as_ptr(), target.as_mut_ptr());
-                        method.run(&[Tensors { input, residual: std::ptr::null(), output }]);
-                        deinterleave(isa, output, from, count, result.at(images.start * from));
-                    }
-                    Ok(())
+            gradient(group, &mut |gradient| {
+                check_length("output_gradient", gradient.len(), to)?;
+                let input = &input[group * from..][..from];
+                // SAFETY: input and gradient are those of a group; `sums` has an element for each
+                // weight and for each bias; a batch has checked the instruction set.
+                unsafe { plan.add(input, gradient, &mut sums)? };
+                if let Some(method) = &method {
+                    let earlier = earlier.map(|earlier| &earlier[group * from..][..from]);
+                    let residual = earlier.map_or(std::ptr::null(), <[f32]>::as_ptr);
+                    let (input, output) = (gradient.as_ptr(), result.at(group * from));
+                    // SAFETY: the same; no other thread writes the group's gradient.
+                    unsafe { method.run(&[Tensors { input, residual, output }]) };
                 }
+                Ok(())
             })?;
         }
         Ok(sums)
     };
+    let groups = batch.groups();
     let parts: Vec<Range<usize>> = parts(groups, groups.div_ceil(PARTS).max(1)).collect();
     let sums: Vec<Vec<f32>> = parts.into_par_iter().map(part).collect::<Result<_, _>>()?;
-    let total = |index: usize| sums.iter().map(|part| f64::from(part[index])).sum::<f64>() as f32;
-    let weights = shape.weight_len();
-    Ok(ConvGradients {
-        // SAFETY: where there is a method, the parts hold every image once, and all are written.
-        input: unsafe { result.finish() },
-        weight: (0..weights).map(total).collect(),
-        bias: (weights..weights + shape.out_channels).map(total).collect(),
-    })
+    let mut total = vec![0.0f64; shape.weight_len() + shape.out_channels];
+    for part in sums {
+        total.iter_mut().zip(part).for_each(|(total, sum)| *total += f64::from(sum));
+    }
+    let mut weight: Vec<f32> = total.into_iter().map(|total| total as f32).collect();
+    let bias = weight.split_off(shape.weight_len());
+    // SAFETY: where there is a method, every group has been written.
+    Ok(ConvGradients { input: unsafe { result.finish() }, weight, bias })
 }

@@ -1,33 +1,44 @@
-//! Batch norm in training mode with the residual sum and the ReLU that may follow it, in two passes
-//! over each channel.
+//! Batch norm in training mode with the residual sum and the activation that may follow it, alone or
+//! right after a convolution.
 //!
 //! Ioffe and Szegedy, "Batch Normalization: Accelerating Deep Network Training by Reducing Internal
-//! Covariate Shift" (2015). Sums run in single precision over at most [`CHUNK`] numbers of a plane
-//! and in double precision over all of them, of differences from a guess at the
-//! mean, so that a mean far from zero costs no digits. Each channel is summed by one thread in a fixed order.
+//! Covariate Shift" (2015). Each plane of a channel in a group is summed by one thread, in single
+//! precision over short runs and in double precision over all of them; the sums of the groups are
+//! added in order.
 #![expect(unsafe_code, reason = "threads write the planes of different channels to one slice")]
 
-use super::memory::Output;
-use super::plane::{Affine, Backward, CHUNK, InputGradient, ResidualGradient, Statistics};
+use super::batch::Batch;
+use super::conv::{self, ConvGradients, Convolution, InputGradient};
+use super::memory::{Aligned, Output, with_scratch};
+use super::plane::{self, Affine, BackwardSums, Gradient, Moments, Statistics};
 use crate::error::check_length;
 use crate::vector::dispatch;
-use crate::{Isa, KernelError};
+use crate::{Activation, KernelError};
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// Numbers of an image that a thread takes together at least: several channels where planes are
-/// small, so that memory is read in long runs.
-const RUN: usize = 1024;
+/// Numbers that a thread takes together at least.
+const RUN: usize = 1 << 13;
 
-/// Numbers of a channel from which its mean is guessed.
-const SAMPLE: usize = 256;
+/// The parameters of a batch norm.
+#[derive(Debug, Clone, Copy)]
+pub struct Norm<'a> {
+    /// The factor of each channel.
+    pub weight: &'a [f32],
+    /// The summand of each channel.
+    pub bias: &'a [f32],
+    /// Added to the variance.
+    pub epsilon: f32,
+    /// Follows the residual sum.
+    pub activation: Activation,
+}
 
-/// The result of [`batch_norm_relu_forward`]; all but the output are `[channels]`.
+/// The result of [`norm_forward`]; all but the output are `[channels]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BatchNorm {
-    /// `[batch][channels][pixels]`.
-    pub output: Vec<f32>,
-    /// Over batch and pixels.
+    /// `[groups][channels][pixels][lanes]`.
+    pub output: Aligned,
+    /// Over images and pixels.
     pub mean: Vec<f32>,
     /// The biased variance (the mean of squared differences), which is used to normalise.
     pub variance: Vec<f32>,
@@ -35,253 +46,28 @@ pub struct BatchNorm {
     pub inverse_deviation: Vec<f32>,
 }
 
-/// The values of the forward pass that [`batch_norm_relu_backward`] needs.
+/// The values of the forward pass that [`norm_backward`] needs.
 #[derive(Debug, Clone, Copy)]
 pub struct SavedNorm<'a> {
-    /// The input of the forward pass, `[batch][channels][pixels]`.
+    /// The parameters.
+    pub norm: Norm<'a>,
+    /// The input of the forward pass, `[groups][channels][pixels][lanes]`.
     pub input: &'a [f32],
-    /// The factor of each channel.
-    pub weight: &'a [f32],
-    /// The summand of each channel.
-    pub bias: &'a [f32],
     /// [`BatchNorm::mean`].
     pub mean: &'a [f32],
     /// [`BatchNorm::inverse_deviation`].
     pub inverse_deviation: &'a [f32],
-    /// The residual that was added before the ReLU, as long as the input.
+    /// The residual that was added before the activation, as long as the input.
     pub residual: Option<&'a [f32]>,
-    /// Whether a ReLU followed.
-    pub relu: bool,
 }
 
-/// The result of [`batch_norm_relu_backward`].
+/// The gradients of a batch norm's parameters, `[channels]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NormGradients {
-    /// `[batch][channels][pixels]`.
-    pub input: Vec<f32>,
-    /// The same, of the residual; empty where there was none.
-    pub residual: Vec<f32>,
-    /// `[channels]`.
+    /// Of the factors.
     pub weight: Vec<f32>,
-    /// `[channels]`.
+    /// Of the summands.
     pub bias: Vec<f32>,
-}
-
-/// A batch seen channel by channel.
-#[derive(Clone, Copy)]
-struct Planes {
-    batch: usize,
-    channels: usize,
-    pixels: usize,
-}
-
-impl Planes {
-    fn new(len: usize, channels: usize, batch: usize) -> Result<Self, KernelError> {
-        for (field, value) in [("channels", channels), ("batch", batch)] {
-            if value == 0 {
-                return Err(KernelError::shape(field, "must be at least 1"));
-            }
-        }
-        let planes = batch.checked_mul(channels);
-        let planes = planes.ok_or_else(|| KernelError::shape("batch", "is more than can be addressed"))?;
-        let pixels = len / planes;
-        if pixels == 0 {
-            return Err(KernelError::Length { slice: "input", expected: planes, found: len });
-        }
-        check_length("input", len, planes * pixels)?;
-        Ok(Self { batch, channels, pixels })
-    }
-
-    /// Channels that a thread takes together.
-    fn blocks(self) -> impl IndexedParallelIterator<Item = Range<usize>> {
-        let size = RUN.div_ceil(self.pixels).min(self.channels);
-        let block = move |block: usize| block * size..((block + 1) * size).min(self.channels);
-        (0..self.channels.div_ceil(size)).into_par_iter().map(block)
-    }
-
-    /// Where the planes of a block lie, image by image, each with its index in the block.
-    fn of_block(self, block: &Range<usize>) -> impl Iterator<Item = (usize, Range<usize>)> {
-        let block = block.clone();
-        (0..self.batch).flat_map(move |image| {
-            block.clone().enumerate().map(move |(index, channel)| {
-                let start = (image * self.channels + channel) * self.pixels;
-                (index, start..start + self.pixels)
-            })
-        })
-    }
-
-    /// A number near each channel's mean: that of its first few numbers.
-    fn pivots(self, isa: Isa, input: &[f32], block: &Range<usize>) -> Result<Vec<f32>, KernelError> {
-        let images = SAMPLE.div_ceil(self.pixels).min(self.batch);
-        let length = self.pixels.min(CHUNK);
-        let mut sums = vec![[0.0f64; 2]; block.len()];
-        for (index, plane) in self.of_block(block).take(images * block.len()) {
-            let plane = &input[plane][..length];
-            dispatch(isa, Statistics { plane, pivot: 0.0, sums: &mut sums[index] })?;
-        }
-        Ok(sums.iter().map(|[sum, _]| (sum / (images * length) as f64) as f32).collect())
-    }
-
-    /// Numbers of a channel.
-    fn count(self) -> f64 {
-        self.batch as f64 * self.pixels as f64
-    }
-}
-
-/// The factor and the summand that normalise a channel. Forward and backward pass share them, so that
-/// the ReLU masks the gradient exactly where it masked the value.
-fn affine(weight: f32, bias: f32, mean: f32, inverse_deviation: f32) -> [f32; 2] {
-    let scale = weight * inverse_deviation;
-    [scale, (f64::from(bias) - f64::from(mean) * f64::from(scale)) as f32]
-}
-
-/// Normalises each channel over batch and pixels, `(input - mean) * inverse_deviation * weight +
-/// bias`, adds `residual`, then clamps below at zero if `relu`; `input` and `residual` are
-/// `[batch][channels][pixels]` with as many channels as `weight` and `bias` have elements.
-///
-/// # Errors
-/// [`KernelError::Shape`] without a channel or an image, [`KernelError::Length`] where a slice has
-/// another length, [`KernelError::Unavailable`] where the processor lacks the instruction set.
-pub fn batch_norm_relu_forward(
-    isa: Isa,
-    input: &[f32],
-    [weight, bias]: [&[f32]; 2],
-    epsilon: f32,
-    residual: Option<&[f32]>,
-    relu: bool,
-    batch: usize,
-) -> Result<BatchNorm, KernelError> {
-    isa.require()?;
-    let planes = Planes::new(input.len(), weight.len(), batch)?;
-    check_length("bias", bias.len(), weight.len())?;
-    if let Some(residual) = residual {
-        check_length("residual", residual.len(), input.len())?;
-    }
-    let output = Output::new(input.len());
-    let block = |block: Range<usize>| -> Result<Vec<[f32; 3]>, KernelError> {
-        let pivots = planes.pivots(isa, input, &block)?;
-        let mut sums = vec![[0.0f64; 2]; block.len()];
-        for (index, plane) in planes.of_block(&block) {
-            for plane in input[plane].chunks(CHUNK) {
-                dispatch(isa, Statistics { plane, pivot: pivots[index], sums: &mut sums[index] })?;
-            }
-        }
-        let statistics = |(pivot, [sum, squares]): (&f32, [f64; 2])| {
-            let difference = sum / planes.count();
-            // A sum of rounded squares may lie below zero; `NaN` comes through.
-            let variance = squares / planes.count() - difference * difference;
-            let variance = if variance < 0.0 { 0.0 } else { variance };
-            let inverse = 1.0 / (variance + f64::from(epsilon)).sqrt();
-            [f64::from(*pivot) + difference, variance, inverse].map(|value| value as f32)
-        };
-        let found: Vec<[f32; 3]> = pivots.iter().zip(sums).map(statistics).collect();
-        let maps: Vec<[f32; 2]> = block
-            .clone()
-            .zip(&found)
-            .map(|(channel, [mean, _, inverse])| affine(weight[channel], bias[channel], *mean, *inverse))
-            .collect();
-        let low = if relu { 0.0 } else { f32::NEG_INFINITY };
-        for (index, plane) in planes.of_block(&block) {
-            let output = output.at(plane.start);
-            let residual = residual.map(|residual| &residual[plane.clone()]);
-            // SAFETY: no other block writes this plane, which lies in the output.
-            dispatch(isa, unsafe { Affine::new(&input[plane], residual, maps[index], low, output) })?;
-        }
-        Ok(found)
-    };
-    let found: Vec<Vec<[f32; 3]>> = planes.blocks().map(block).collect::<Result<_, _>>()?;
-    let column = |index: usize| found.iter().flatten().map(|values| values[index]).collect();
-    let [mean, variance, inverse_deviation] = [0, 1, 2].map(column);
-    // SAFETY: the blocks hold every channel once, and each has written all its planes.
-    Ok(BatchNorm { output: unsafe { output.finish() }, mean, variance, inverse_deviation })
-}
-
-/// The gradients of [`batch_norm_relu_forward`], through mean and variance too; the ReLU's mask is
-/// computed again from the input.
-///
-/// # Errors
-/// As [`batch_norm_relu_forward`].
-pub fn batch_norm_relu_backward(
-    isa: Isa,
-    saved: &SavedNorm,
-    output_gradient: &[f32],
-    batch: usize,
-) -> Result<NormGradients, KernelError> {
-    isa.require()?;
-    let planes = Planes::new(saved.input.len(), saved.weight.len(), batch)?;
-    let per_channel =
-        [("bias", saved.bias), ("mean", saved.mean), ("inverse_deviation", saved.inverse_deviation)];
-    for (name, slice) in per_channel {
-        check_length(name, slice.len(), planes.channels)?;
-    }
-    check_length("output_gradient", output_gradient.len(), saved.input.len())?;
-    let residual_gradient = Output::new(match saved.residual {
-        Some(residual) => {
-            check_length("residual", residual.len(), saved.input.len())?;
-            residual.len()
-        }
-        None => 0,
-    });
-    let result = Output::new(saved.input.len());
-    let block = |block: Range<usize>| -> Result<Vec<[f32; 2]>, KernelError> {
-        let shared = |channel: usize| {
-            let (mean, inverse) = (saved.mean[channel], saved.inverse_deviation[channel]);
-            let [scale, shift] = affine(saved.weight[channel], saved.bias[channel], mean, inverse);
-            // Without a ReLU everything comes through, whatever the residual is.
-            let mask = if saved.relu { [scale, shift] } else { [0.0, f32::INFINITY] };
-            Backward { mask, mean }
-        };
-        let maps: Vec<Backward> = block.clone().map(shared).collect();
-        // Of the gradient, and of the gradient times the difference from the mean.
-        let mut sums = vec![[0.0f64; 2]; block.len()];
-        for (index, plane) in planes.of_block(&block) {
-            for start in plane.clone().step_by(CHUNK) {
-                let chunk = start..(start + CHUNK).min(plane.end);
-                let [input, gradient] = [saved.input, output_gradient].map(|all| &all[chunk.clone()]);
-                let residual = saved.residual.map(|all| {
-                    // SAFETY: no other block writes this plane, which lies in the gradient.
-                    unsafe { ResidualGradient::new(&all[chunk], residual_gradient.at(start)) }
-                });
-                dispatch(isa, maps[index].sums(input, gradient, residual, &mut sums[index]))?;
-            }
-        }
-        let factors: Vec<[f32; 3]> = block
-            .clone()
-            .zip(&sums)
-            .map(|(channel, [sum, product])| {
-                let inverse = f64::from(saved.inverse_deviation[channel]);
-                let scale = f64::from(saved.weight[channel]) * inverse;
-                let slope = -scale * inverse * inverse * product / planes.count();
-                [scale, slope, -scale * sum / planes.count()].map(|value| value as f32)
-            })
-            .collect();
-        for (index, plane) in planes.of_block(&block) {
-            let target = result.at(plane.start);
-            let mut channel = maps[index];
-            let gradient = match saved.residual {
-                None => &output_gradient[plane.clone()],
-                Some(_) => {
-                    // What came through has been written, and needs no mask.
-                    channel.mask = [0.0, 1.0];
-                    // SAFETY: the first pass has written this plane, which this thread alone uses.
-                    unsafe { std::slice::from_raw_parts(residual_gradient.at(plane.start), plane.len()) }
-                }
-            };
-            let input = &saved.input[plane];
-            // SAFETY: no other block writes this plane, which lies in the result.
-            dispatch(isa, unsafe { InputGradient::new(channel, factors[index], input, gradient, target) })?;
-        }
-        let parameters = block.zip(sums).map(|(channel, [sum, product])| {
-            [(product * f64::from(saved.inverse_deviation[channel])) as f32, sum as f32]
-        });
-        Ok(parameters.collect())
-    };
-    let found: Vec<Vec<[f32; 2]>> = planes.blocks().map(block).collect::<Result<_, _>>()?;
-    let column = |index: usize| found.iter().flatten().map(|values| values[index]).collect();
-    let [weight, bias] = [0, 1].map(column);
-    // SAFETY: the blocks hold every channel once, and each has written all its planes.
-    let [input, residual] = unsafe { [result.finish(), residual_gradient.finish()] };
-    Ok(NormGradients { input, residual, weight, bias })
 }
 
 impl BatchNorm {
@@ -289,11 +75,288 @@ impl BatchNorm {
     pub fn saved<'a>(
         &'a self,
         input: &'a [f32],
-        [weight, bias]: [&'a [f32]; 2],
+        norm: Norm<'a>,
         residual: Option<&'a [f32]>,
-        relu: bool,
     ) -> SavedNorm<'a> {
         let (mean, inverse_deviation) = (&self.mean, &self.inverse_deviation);
-        SavedNorm { input, weight, bias, mean, inverse_deviation, residual, relu }
+        SavedNorm { norm, input, mean, inverse_deviation, residual }
     }
+}
+
+/// A tensor seen plane by plane; the planes of a group follow each other.
+#[derive(Clone, Copy)]
+struct Planes {
+    batch: Batch,
+    channels: usize,
+    /// Numbers of a plane, lanes included.
+    len: usize,
+}
+
+impl Planes {
+    fn new(batch: Batch, len: usize, norm: &Norm<'_>) -> Result<Self, KernelError> {
+        let channels = norm.weight.len();
+        for (field, value) in [("channels", channels), ("batch", batch.images())] {
+            if value == 0 {
+                return Err(KernelError::shape(field, "must be at least 1"));
+            }
+        }
+        check_length("bias", norm.bias.len(), channels)?;
+        let pixels = len / batch.len(channels)?;
+        check_length("input", len, batch.len(channels * pixels.max(1))?)?;
+        Ok(Self { batch, channels, len: pixels * batch.isa().lanes() })
+    }
+
+    fn channel(self, plane: usize) -> usize {
+        plane % self.channels
+    }
+
+    fn range(self, plane: usize) -> Range<usize> {
+        plane * self.len..(plane + 1) * self.len
+    }
+
+    /// Planes that a thread takes together at least.
+    fn run(self) -> usize {
+        RUN.div_ceil(self.len)
+    }
+
+    /// All planes in parallel.
+    fn all(self) -> impl IndexedParallelIterator<Item = usize> {
+        (0..self.batch.groups() * self.channels).into_par_iter().with_min_len(self.run())
+    }
+
+    fn moments(self, group: usize, plane: &[f32]) -> Result<Moments, KernelError> {
+        let mut found = Moments::default();
+        let images = self.batch.images_in(group);
+        dispatch(self.batch.isa(), Statistics { plane, images, found: &mut found })?;
+        Ok(found)
+    }
+
+    /// Normalises with the moments of all planes.
+    fn normalise(
+        self,
+        input: &[f32],
+        norm: &Norm<'_>,
+        residual: Option<&[f32]>,
+        moments: &[Moments],
+    ) -> Result<BatchNorm, KernelError> {
+        if let Some(residual) = residual {
+            check_length("residual", residual.len(), input.len())?;
+        }
+        let of_channel = |channel: usize| {
+            let groups = moments.iter().skip(channel).step_by(self.channels).copied();
+            let all = groups.reduce(Moments::with).unwrap_or_default();
+            let variance = all.squares / all.count;
+            // `f64::max` would turn a `NaN` into zero.
+            let variance = if variance < 0.0 { 0.0 } else { variance };
+            let inverse = 1.0 / (variance + f64::from(norm.epsilon)).sqrt();
+            [all.mean, variance, inverse].map(|value| value as f32)
+        };
+        let found: Vec<[f32; 3]> = (0..self.channels).map(of_channel).collect();
+        let column = |index: usize| found.iter().map(|values| values[index]).collect::<Vec<f32>>();
+        let [mean, variance, inverse_deviation] = [0, 1, 2].map(column);
+        let maps = maps(norm, &mean, &inverse_deviation);
+        let output = Output::new(input.len());
+        self.all().try_for_each(|plane| {
+            let range = self.range(plane);
+            let target = output.at(range.start);
+            let residual = residual.map(|residual| &residual[range.clone()]);
+            // SAFETY: no other thread writes this plane, which lies in the output.
+            let apply = unsafe { maps[self.channel(plane)].apply(&input[range.clone()], residual, target) };
+            dispatch(self.batch.isa(), apply)?;
+            // SAFETY: the plane has just been written.
+            let written = unsafe { std::slice::from_raw_parts_mut(target, range.len()) };
+            self.batch.clear_missing(plane / self.channels, written);
+            Ok::<(), KernelError>(())
+        })?;
+        // SAFETY: every plane has been written.
+        Ok(BatchNorm { output: unsafe { output.finish() }, mean, variance, inverse_deviation })
+    }
+}
+
+/// The map of each channel.
+fn maps(norm: &Norm<'_>, mean: &[f32], inverse_deviation: &[f32]) -> Vec<Affine> {
+    let channels = norm.weight.iter().zip(norm.bias).zip(mean.iter().zip(inverse_deviation));
+    let map = |((weight, bias), (mean, inverse)): ((&f32, &f32), (&f32, &f32))| {
+        let scale = f64::from(*weight) * f64::from(*inverse);
+        let shift = f64::from(*bias) - f64::from(*mean) * scale;
+        Affine { scale: scale as f32, shift: shift as f32, range: norm.activation.range() }
+    };
+    channels.map(map).collect()
+}
+
+/// Computes `activation((input - mean) / sqrt(variance + epsilon) * weight + bias + residual)` with
+/// mean and variance of each channel over the batch; `input` is `[groups][channels][pixels][lanes]`.
+///
+/// # Errors
+/// [`KernelError::Length`] names the slice of another length, [`KernelError::Shape`] a batch or
+/// channels of zero.
+pub fn norm_forward(
+    batch: Batch,
+    norm: Norm<'_>,
+    input: &[f32],
+    residual: Option<&[f32]>,
+) -> Result<BatchNorm, KernelError> {
+    let planes = Planes::new(batch, input.len(), &norm)?;
+    let moments = |plane: usize| planes.moments(plane / planes.channels, &input[planes.range(plane)]);
+    let moments: Vec<Moments> = planes.all().map(moments).collect::<Result<_, _>>()?;
+    planes.normalise(input, &norm, residual, &moments)
+}
+
+/// [`conv_forward`](super::conv_forward) and [`norm_forward`] of its output, which is returned too.
+/// The statistics of a group are computed right after its convolution, while it is in a cache.
+///
+/// # Errors
+/// As both.
+pub fn conv_norm_forward(
+    batch: Batch,
+    conv: Convolution<'_>,
+    norm: Norm<'_>,
+    input: &[f32],
+    residual: Option<&[f32]>,
+) -> Result<(Aligned, BatchNorm), KernelError> {
+    check_length("weight", norm.weight.len(), conv.shape.out_channels)?;
+    let planes = Planes::new(batch, batch.len(conv.output_len()?)?, &norm)?;
+    let (output, moments) = conv::forward(batch, conv, input, |group, output| {
+        output.chunks_exact(planes.len).map(|plane| planes.moments(group, plane)).collect()
+    })?;
+    let moments: Vec<Vec<Moments>> = moments;
+    let normal = planes.normalise(&output, &norm, residual, &moments.concat())?;
+    Ok((output, normal))
+}
+
+/// How the gradient of a batch norm's input follows from that of its output.
+struct Slopes<'a> {
+    planes: Planes,
+    saved: &'a SavedNorm<'a>,
+    /// The maps of the channels; open where the gradient has been masked already.
+    maps: Vec<Affine>,
+    factors: Vec<[f32; 3]>,
+}
+
+impl Slopes<'_> {
+    /// Writes the gradient of a plane of the input.
+    ///
+    /// # Safety
+    /// `target` has room for a plane, which nothing else uses.
+    unsafe fn write(&self, plane: usize, gradient: &[f32], target: *mut f32) -> Result<(), KernelError> {
+        let channel = self.planes.channel(plane);
+        let input = &self.saved.input[self.planes.range(plane)];
+        check_length("gradient", gradient.len(), input.len())?;
+        let (map, mean, factors) = (self.maps[channel], self.saved.mean[channel], self.factors[channel]);
+        // SAFETY: the caller's promise; both slices are as long as a plane.
+        let kernel = unsafe { plane::InputGradient::new(map, mean, factors, [input, gradient], target) };
+        dispatch(self.planes.batch.isa(), kernel)?;
+        // SAFETY: the plane has just been written.
+        let written = unsafe { std::slice::from_raw_parts_mut(target, input.len()) };
+        self.planes.batch.clear_missing(plane / self.planes.channels, written);
+        Ok(())
+    }
+}
+
+/// The first pass over a gradient. With a residual, the gradient is replaced by that of the residual.
+fn backward<'a>(
+    batch: Batch,
+    saved: &'a SavedNorm<'a>,
+    gradient: &mut [f32],
+) -> Result<(Slopes<'a>, NormGradients), KernelError> {
+    let planes = Planes::new(batch, saved.input.len(), &saved.norm)?;
+    for (name, slice) in [("mean", saved.mean), ("inverse_deviation", saved.inverse_deviation)] {
+        check_length(name, slice.len(), planes.channels)?;
+    }
+    check_length("output_gradient", gradient.len(), saved.input.len())?;
+    if let Some(residual) = saved.residual {
+        check_length("residual", residual.len(), saved.input.len())?;
+    }
+    let mut maps = maps(&saved.norm, saved.mean, saved.inverse_deviation);
+    let sums = |plane: usize, gradient: Gradient<'_>| -> Result<[f64; 2], KernelError> {
+        let (range, channel) = (planes.range(plane), planes.channel(plane));
+        let residual = saved.residual.map(|residual| &residual[range.clone()]);
+        let (input, mean) = (&saved.input[range], saved.mean[channel]);
+        let mut sums = [0.0; 2];
+        let kernel = BackwardSums { map: maps[channel], mean, input, residual, gradient, sums: &mut sums };
+        dispatch(batch.isa(), kernel)?;
+        Ok(sums)
+    };
+    let replaces = saved.residual.is_some();
+    let pass = |(plane, gradient): (usize, &mut [f32])| {
+        sums(plane, if replaces { Gradient::Replace(gradient) } else { Gradient::Read(gradient) })
+    };
+    let chunks = gradient.par_chunks_mut(planes.len).enumerate().with_min_len(planes.run());
+    let sums: Vec<[f64; 2]> = chunks.map(pass).collect::<Result<_, _>>()?;
+    // Of the gradient, and of the gradient times the difference from the mean.
+    let totals = (0..planes.channels).map(|channel| {
+        let groups = sums.iter().skip(channel).step_by(planes.channels);
+        groups.fold([0.0; 2], |total, sums| [total[0] + sums[0], total[1] + sums[1]])
+    });
+    let totals: Vec<[f64; 2]> = totals.collect();
+    let count = (batch.images() * (planes.len / batch.isa().lanes())) as f64;
+    let inverse = |channel: usize| f64::from(saved.inverse_deviation[channel]);
+    let factors = totals.iter().enumerate().map(|(channel, [sum, product])| {
+        let scale = f64::from(saved.norm.weight[channel]) * inverse(channel);
+        let slope = -scale * inverse(channel) * inverse(channel) * product / count;
+        [scale, slope, -scale * sum / count].map(|value| value as f32)
+    });
+    let factors = factors.collect();
+    let weights = totals.iter().enumerate().map(|(channel, [_, product])| product * inverse(channel));
+    let gradients = NormGradients {
+        weight: weights.map(|value| value as f32).collect(),
+        bias: totals.iter().map(|[sum, _]| *sum as f32).collect(),
+    };
+    if replaces {
+        maps.iter_mut().for_each(|map| map.range = Activation::Identity.range());
+    }
+    Ok((Slopes { planes, saved, maps, factors }, gradients))
+}
+
+/// The gradients of [`norm_forward`], through mean and variance too: that of the input, and those of
+/// the parameters. With a residual, `gradient` becomes that of the residual.
+///
+/// # Errors
+/// As [`norm_forward`].
+pub fn norm_backward(
+    batch: Batch,
+    saved: &SavedNorm<'_>,
+    gradient: &mut [f32],
+) -> Result<(Aligned, NormGradients), KernelError> {
+    let (slopes, gradients) = backward(batch, saved, gradient)?;
+    let result = Output::new(saved.input.len());
+    slopes.planes.all().try_for_each(|plane| {
+        let range = slopes.planes.range(plane);
+        let target = result.at(range.start);
+        // SAFETY: no other thread writes this plane, which lies in the result.
+        unsafe { slopes.write(plane, &gradient[range], target) }
+    })?;
+    // SAFETY: every plane has been written.
+    Ok((unsafe { result.finish() }, gradients))
+}
+
+/// The gradients of [`conv_norm_forward`]; `input` is the convolution's, `saved` the batch norm's. The
+/// gradient of the convolution's output is never stored as a whole. With a residual, `gradient` becomes
+/// that of the residual.
+///
+/// # Errors
+/// As [`norm_forward`] and [`conv_forward`](super::conv_forward).
+pub fn conv_norm_backward(
+    batch: Batch,
+    conv: Convolution<'_>,
+    input: &[f32],
+    wanted: InputGradient<'_>,
+    saved: &SavedNorm<'_>,
+    gradient: &mut [f32],
+) -> Result<(ConvGradients, NormGradients), KernelError> {
+    check_length("saved", saved.input.len(), batch.len(conv.output_len()?)?)?;
+    let (slopes, gradients) = backward(batch, saved, gradient)?;
+    let planes = slopes.planes;
+    let gradient = &*gradient;
+    let of_conv = conv::backward(batch, conv, input, wanted, |group, run| {
+        with_scratch(planes.channels * planes.len, |scratch| {
+            for (index, target) in scratch.chunks_exact_mut(planes.len).enumerate() {
+                let plane = group * planes.channels + index;
+                // SAFETY: the scratch memory has room for the plane.
+                unsafe { slopes.write(plane, &gradient[planes.range(plane)], target.as_mut_ptr())? };
+            }
+            run(scratch)
+        })
+    })?;
+    Ok((of_conv, gradients))
 }

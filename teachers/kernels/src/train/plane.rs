@@ -1,50 +1,16 @@
-//! The passes of a batch norm over a plane of a channel.
+//! The passes of a batch norm over a plane of a channel in one group, `[height][width][lanes]`.
 #![expect(unsafe_code, reason = "vector loads and stores, also into memory not yet written")]
 
 use crate::vector::{Kernel, Vector};
 
-/// Most numbers that are summed in single precision.
-pub(super) const CHUNK: usize = 4096;
+/// Vectors that are summed in single precision.
+const CHUNK: usize = 256;
 /// Sums that run side by side, so that none waits for its last addition.
 const SUMS: usize = 4;
+/// Vectors of a plane from which its mean is guessed.
+const SAMPLE: usize = 16;
 /// The most lanes.
 const LANES: usize = 16;
-
-/// A vector of the first values of a slice, filled up with `fill` where the slice is shorter.
-///
-/// # Safety
-/// The caller has the instruction set.
-#[inline(always)]
-unsafe fn load<V: Vector>(values: &[f32], fill: f32) -> V {
-    // SAFETY: a whole vector is read, from the slice or from the array.
-    unsafe {
-        if values.len() >= V::LANES {
-            V::load(values.as_ptr())
-        } else {
-            let mut padded = [fill; LANES];
-            padded[..values.len()].copy_from_slice(values);
-            V::load(padded.as_ptr())
-        }
-    }
-}
-
-/// Writes a vector, or the first `count` values of it.
-///
-/// # Safety
-/// `to` can hold `count` numbers; the caller has the instruction set.
-#[inline(always)]
-unsafe fn store<V: Vector>(value: V, to: *mut f32, count: usize) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        if count >= V::LANES {
-            value.store(to);
-        } else {
-            let mut padded = [0.0; LANES];
-            value.store(padded.as_mut_ptr());
-            std::ptr::copy_nonoverlapping(padded.as_ptr(), to, count);
-        }
-    }
-}
 
 /// The sum of vectors.
 ///
@@ -56,171 +22,251 @@ unsafe fn total<V: Vector>(sums: [V; SUMS]) -> f64 {
     unsafe { V::sums(sums).map(f64::from).iter().sum() }
 }
 
-/// Adds a plane's differences from `pivot` and their squares.
+/// Number, mean and sum of squared differences from the mean, of numbers that are added in parts.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Moments {
+    pub count: f64,
+    pub mean: f64,
+    pub squares: f64,
+}
+
+impl Moments {
+    /// Those of both parts together (Chan et al. 1979).
+    pub fn with(self, other: Self) -> Self {
+        let count = self.count + other.count;
+        let share = other.count / count;
+        let difference = other.mean - self.mean;
+        Self {
+            count,
+            mean: self.mean + difference * share,
+            squares: self.squares + other.squares + difference * difference * self.count * share,
+        }
+    }
+}
+
+/// Finds the moments of the first `images` lanes of a plane; the others are zero.
 pub(super) struct Statistics<'a> {
     pub plane: &'a [f32],
-    pub pivot: f32,
-    pub sums: &'a mut [f64; 2],
+    pub images: usize,
+    pub found: &'a mut Moments,
 }
 
 impl Kernel for Statistics<'_> {
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
-        // SAFETY: the caller has the instruction set; `load` reads within the slices.
+        let vectors = self.plane.len() / V::LANES;
+        // SAFETY: the caller has the instruction set; each chunk has a whole vector.
         unsafe {
-            let (one, shift) = (V::splat(1.0), V::splat(-self.pivot));
-            let mut sums = [[V::splat(0.0); SUMS]; 2];
-            for values in self.plane.chunks(SUMS * V::LANES) {
-                for (index, values) in values.chunks(V::LANES).enumerate() {
-                    let difference = load::<V>(values, self.pivot).mul_add(one, shift);
-                    sums[0][index] = sums[0][index].add(difference);
-                    sums[1][index] = difference.mul_add(difference, sums[1][index]);
-                }
+            let mut guess = [V::splat(0.0); SUMS];
+            let sample = vectors.min(SAMPLE);
+            for (index, vector) in self.plane.chunks_exact(V::LANES).take(sample).enumerate() {
+                guess[index % SUMS] = guess[index % SUMS].add(V::load(vector.as_ptr()));
             }
-            self.sums[0] += total(sums[0]);
-            self.sums[1] += total(sums[1]);
+            // Differences from a number near the mean: a mean far from zero costs no digits.
+            let pivot = (total(guess) / (sample * self.images) as f64) as f32;
+            let mut shift = [0.0; LANES];
+            shift[..self.images].fill(-pivot);
+            let shift = V::load(shift.as_ptr());
+            let (mut differences, mut squares) = (0.0f64, 0.0f64);
+            for chunk in self.plane.chunks(CHUNK * V::LANES) {
+                let mut sums = [[V::splat(0.0); 2]; SUMS];
+                let quads = chunk.chunks_exact(SUMS * V::LANES);
+                let rest = quads.remainder();
+                for (vector, [sum, square]) in rest.chunks_exact(V::LANES).zip(&mut sums) {
+                    let difference = V::load(vector.as_ptr()).add(shift);
+                    *sum = sum.add(difference);
+                    *square = difference.mul_add(difference, *square);
+                }
+                for quad in quads {
+                    for (vector, [sum, square]) in quad.chunks_exact(V::LANES).zip(&mut sums) {
+                        let difference = V::load(vector.as_ptr()).add(shift);
+                        *sum = sum.add(difference);
+                        *square = difference.mul_add(difference, *square);
+                    }
+                }
+                differences += total(sums.map(|[sum, _]| sum));
+                squares += total(sums.map(|[_, square]| square));
+            }
+            let count = (vectors * self.images) as f64;
+            let mean = differences / count;
+            *self.found =
+                Moments { count, mean: f64::from(pivot) + mean, squares: squares - differences * mean };
         }
     }
 }
 
-/// Computes `output = max(input * scale + shift + residual, low)`.
-pub(super) struct Affine<'a> {
+/// Factor and summand of a channel, and the range of the activation that follows.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Affine {
+    pub scale: f32,
+    pub shift: f32,
+    pub range: [f32; 2],
+}
+
+impl Affine {
+    /// Computes `output = clamp(input * scale + shift + residual)`.
+    ///
+    /// # Safety
+    /// `output` has room for as many numbers as `input` has, and nothing else uses them; a residual is
+    /// as long as `input`.
+    pub unsafe fn apply<'a>(
+        self,
+        input: &'a [f32],
+        residual: Option<&'a [f32]>,
+        output: *mut f32,
+    ) -> Apply<'a> {
+        Apply { map: self, input, residual, output }
+    }
+
+    /// The part of the gradient that the activation lets through; the residual is a vector, or null.
+    ///
+    /// # Safety
+    /// The caller has the instruction set; `MASK` is that of the range.
+    #[inline(always)]
+    unsafe fn masked<V: Vector, const MASK: u8>(self, gradient: V, input: V, residual: *const f32) -> V {
+        // SAFETY: the caller's promise.
+        unsafe {
+            if MASK == OPEN {
+                return gradient;
+            }
+            let mut value = input.mul_add(V::splat(self.scale), V::splat(self.shift));
+            if !residual.is_null() {
+                value = value.add(V::load(residual));
+            }
+            let gradient = gradient.where_positive(value);
+            if MASK == BELOW {
+                return gradient;
+            }
+            gradient.where_positive(value.mul_add(V::splat(-1.0), V::splat(self.range[1])))
+        }
+    }
+
+    /// Which part of the range has bounds.
+    fn mask(self) -> u8 {
+        match self.range {
+            [f32::NEG_INFINITY, _] => OPEN,
+            [_, f32::INFINITY] => BELOW,
+            _ => CLOSED,
+        }
+    }
+}
+
+/// A range without bounds, which lets every gradient through.
+const OPEN: u8 = 0;
+/// A range that starts at zero.
+const BELOW: u8 = 1;
+/// A range from zero to another bound.
+const CLOSED: u8 = 2;
+
+/// See [`Affine::apply`].
+pub(super) struct Apply<'a> {
+    map: Affine,
     input: &'a [f32],
     residual: Option<&'a [f32]>,
-    map: [f32; 2],
-    low: f32,
     output: *mut f32,
 }
 
-impl<'a> Affine<'a> {
-    /// With `[scale, shift]`; `residual` is as long as `input`.
-    ///
-    /// # Safety
-    /// `output` has room for as many numbers as `input` has, and nothing else uses them.
-    pub unsafe fn new(
-        input: &'a [f32],
-        residual: Option<&'a [f32]>,
-        map: [f32; 2],
-        low: f32,
-        output: *mut f32,
-    ) -> Self {
-        Self { input, residual, map, low, output }
-    }
-}
-
-impl Kernel for Affine<'_> {
+impl Kernel for Apply<'_> {
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
-        // SAFETY: the caller has the instruction set; `new` was promised the room.
+        // SAFETY: the caller has the instruction set; `apply` was promised the room.
         unsafe {
-            let ([scale, shift], low) = (self.map.map(|value| V::splat(value)), V::splat(self.low));
-            for (index, values) in self.input.chunks(V::LANES).enumerate() {
+            let (scale, shift) = (V::splat(self.map.scale), V::splat(self.map.shift));
+            let [low, high] = self.map.range.map(|bound| V::splat(bound));
+            for (index, values) in self.input.chunks_exact(V::LANES).enumerate() {
                 let start = index * V::LANES;
-                let mut value = load::<V>(values, 0.0).mul_add(scale, shift);
+                let mut value = V::load(values.as_ptr()).mul_add(scale, shift);
                 if let Some(residual) = self.residual {
-                    value = value.add(load::<V>(&residual[start..start + values.len()], 0.0));
+                    value = value.add(V::load(residual.as_ptr().add(start)));
                 }
-                // `low` first: a `NaN` comes through.
-                store(low.max(value), self.output.wrapping_add(start), values.len());
+                value.clamp(low, high).store(self.output.add(start));
             }
         }
     }
 }
 
-/// The arguments of the backward pass of a channel.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Backward {
-    /// Factor and summand whose result is above zero where the ReLU passes the gradient.
-    pub mask: [f32; 2],
-    pub mean: f32,
-}
-
-impl Backward {
-    /// Adds the masked gradient, and its products with the differences from the mean.
-    pub fn sums<'a>(
-        self,
-        input: &'a [f32],
-        gradient: &'a [f32],
-        residual: Option<ResidualGradient<'a>>,
-        sums: &'a mut [f64; 2],
-    ) -> BackwardSums<'a> {
-        BackwardSums { channel: self, input, gradient, residual, sums }
-    }
-
-    /// The masked gradient and the input; the residual counts where there is one.
-    ///
-    /// # Safety
-    /// The caller has the instruction set.
-    #[inline(always)]
-    unsafe fn load<V: Vector>(self, input: &[f32], gradient: &[f32], residual: Option<&[f32]>) -> [V; 2] {
-        // SAFETY: the caller's promise; `load` reads within the slices.
-        unsafe {
-            let input = load::<V>(input, self.mean);
-            let mut mask = input.mul_add(V::splat(self.mask[0]), V::splat(self.mask[1]));
-            if let Some(residual) = residual {
-                mask = mask.add(load::<V>(residual, 0.0));
-            }
-            [load::<V>(gradient, 0.0).where_positive(mask), input]
-        }
-    }
-}
-
-/// A residual and where its gradient, the masked one, goes.
-pub(super) struct ResidualGradient<'a> {
-    residual: &'a [f32],
-    target: *mut f32,
-}
-
-impl<'a> ResidualGradient<'a> {
-    /// # Safety
-    /// `target` has room for as many numbers as `residual` has, and nothing else uses them.
-    pub unsafe fn new(residual: &'a [f32], target: *mut f32) -> Self {
-        Self { residual, target }
-    }
-}
-
-/// See [`Backward::sums`].
+/// Adds the gradient that comes through, and its products with the differences from the mean, to
+/// `sums`. With a residual, the gradient is replaced by what comes through.
 pub(super) struct BackwardSums<'a> {
-    channel: Backward,
-    input: &'a [f32],
-    gradient: &'a [f32],
-    residual: Option<ResidualGradient<'a>>,
-    sums: &'a mut [f64; 2],
+    pub map: Affine,
+    pub mean: f32,
+    pub input: &'a [f32],
+    pub residual: Option<&'a [f32]>,
+    /// As long as the input, and as the residual.
+    pub gradient: Gradient<'a>,
+    pub sums: &'a mut [f64; 2],
+}
+
+/// A gradient that is read, or replaced too.
+pub(super) enum Gradient<'a> {
+    Read(&'a [f32]),
+    Replace(&'a mut [f32]),
+}
+
+impl BackwardSums<'_> {
+    /// # Safety
+    /// As [`Kernel::run`]; `MASK` is that of the map.
+    #[inline(always)]
+    unsafe fn run_masked<V: Vector, const MASK: u8>(self) {
+        let (gradient, replaced) = match self.gradient {
+            Gradient::Read(values) => (values.as_ptr(), std::ptr::null_mut()),
+            Gradient::Replace(values) => {
+                let start = values.as_mut_ptr();
+                (start.cast_const(), start)
+            }
+        };
+        let residual = self.residual.map_or(std::ptr::null(), <[f32]>::as_ptr);
+        let len = self.input.len();
+        // SAFETY: the caller has the instruction set; every offset lies in the input, and gradient
+        // and residual are as long.
+        unsafe {
+            let shift = V::splat(-self.mean);
+            for chunk in (0..len).step_by(CHUNK * V::LANES) {
+                let mut sums = [[V::splat(0.0); 2]; SUMS];
+                let end = len.min(chunk + CHUNK * V::LANES);
+                let mut offset = chunk;
+                while offset < end {
+                    for [sum, product] in &mut sums {
+                        // The last turn may have fewer vectors.
+                        if offset < end {
+                            let input = V::load(self.input.as_ptr().add(offset));
+                            let residual = if residual.is_null() { residual } else { residual.add(offset) };
+                            let value = V::load(gradient.add(offset));
+                            let value = self.map.masked::<V, MASK>(value, input, residual);
+                            if !replaced.is_null() {
+                                value.store(replaced.add(offset));
+                            }
+                            *sum = sum.add(value);
+                            *product = value.mul_add(input.add(shift), *product);
+                            offset += V::LANES;
+                        }
+                    }
+                }
+                self.sums[0] += total(sums.map(|[sum, _]| sum));
+                self.sums[1] += total(sums.map(|[_, product]| product));
+            }
+        }
+    }
 }
 
 impl Kernel for BackwardSums<'_> {
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
-        // SAFETY: the caller has the instruction set; `load` reads within the slices.
+        // SAFETY: the caller's promise.
         unsafe {
-            let (one, shift) = (V::splat(1.0), V::splat(-self.channel.mean));
-            let mut sums = [[V::splat(0.0); SUMS]; 2];
-            let size = SUMS * V::LANES;
-            for (chunk, (inputs, gradients)) in
-                self.input.chunks(size).zip(self.gradient.chunks(size)).enumerate()
-            {
-                let vectors = inputs.chunks(V::LANES).zip(gradients.chunks(V::LANES));
-                for (index, (input, gradient)) in vectors.enumerate() {
-                    let start = chunk * size + index * V::LANES;
-                    let place = start..start + input.len();
-                    let residual = self.residual.as_ref().map(|side| &side.residual[place]);
-                    let [gradient, input] = self.channel.load::<V>(input, gradient, residual);
-                    if let Some(side) = &self.residual {
-                        store(gradient, side.target.wrapping_add(start), inputs.len() - index * V::LANES);
-                    }
-                    sums[0][index] = sums[0][index].add(gradient);
-                    sums[1][index] = gradient.mul_add(input.mul_add(one, shift), sums[1][index]);
-                }
+            match self.map.mask() {
+                OPEN => self.run_masked::<V, OPEN>(),
+                BELOW => self.run_masked::<V, BELOW>(),
+                _ => self.run_masked::<V, CLOSED>(),
             }
-            self.sums[0] += total(sums[0]);
-            self.sums[1] += total(sums[1]);
         }
     }
 }
 
 /// Computes `target = scale * masked gradient + slope * (input - mean) + shift`.
 pub(super) struct InputGradient<'a> {
-    channel: Backward,
+    map: Affine,
+    mean: f32,
     factors: [f32; 3],
     input: &'a [f32],
     gradient: &'a [f32],
@@ -228,35 +274,50 @@ pub(super) struct InputGradient<'a> {
 }
 
 impl<'a> InputGradient<'a> {
-    /// With `[scale, slope, shift]`.
+    /// With `[scale, slope, shift]`; an open range in `map` lets the whole gradient through.
     ///
     /// # Safety
     /// `target` has room for as many numbers as `input` and `gradient` have, and nothing else uses
     /// them.
     pub unsafe fn new(
-        channel: Backward,
+        map: Affine,
+        mean: f32,
         factors: [f32; 3],
-        input: &'a [f32],
-        gradient: &'a [f32],
+        [input, gradient]: [&'a [f32]; 2],
         target: *mut f32,
     ) -> Self {
-        Self { channel, factors, input, gradient, target }
+        Self { map, mean, factors, input, gradient, target }
+    }
+
+    /// # Safety
+    /// As [`Kernel::run`]; `MASK` is that of the map.
+    #[inline(always)]
+    unsafe fn run_masked<V: Vector, const MASK: u8>(self) {
+        // SAFETY: the caller has the instruction set; `new` was promised the room.
+        unsafe {
+            let [scale, slope, shift] = self.factors.map(|factor| V::splat(factor));
+            let mean = V::splat(-self.mean);
+            let vectors = self.input.chunks_exact(V::LANES).zip(self.gradient.chunks_exact(V::LANES));
+            for (index, (input, gradient)) in vectors.enumerate() {
+                let input = V::load(input.as_ptr());
+                let gradient =
+                    self.map.masked::<V, MASK>(V::load(gradient.as_ptr()), input, std::ptr::null());
+                let rest = input.add(mean).mul_add(slope, shift);
+                gradient.mul_add(scale, rest).store(self.target.add(index * V::LANES));
+            }
+        }
     }
 }
 
 impl Kernel for InputGradient<'_> {
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
-        // SAFETY: the caller has the instruction set; `new` was promised the room.
+        // SAFETY: the caller's promise.
         unsafe {
-            let [scale, slope, shift] = self.factors.map(|factor| V::splat(factor));
-            let (one, mean) = (V::splat(1.0), V::splat(-self.channel.mean));
-            let vectors = self.input.chunks(V::LANES).zip(self.gradient.chunks(V::LANES));
-            for (index, (inputs, gradients)) in vectors.enumerate() {
-                let [gradient, input] = self.channel.load::<V>(inputs, gradients, None);
-                let rest = input.mul_add(one, mean).mul_add(slope, shift);
-                let target = self.target.wrapping_add(index * V::LANES);
-                store(gradient.mul_add(scale, rest), target, inputs.len());
+            match self.map.mask() {
+                OPEN => self.run_masked::<V, OPEN>(),
+                BELOW => self.run_masked::<V, BELOW>(),
+                _ => self.run_masked::<V, CLOSED>(),
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Seeded numbers for the tests, and images in lanes.
 #![allow(dead_code, reason = "each test file uses a part")]
 
+use cgym_kernels::train::{Aligned, Batch, from_lanes, to_lanes};
 use cgym_kernels::{Isa, deinterleave, interleave};
 
 /// SplitMix64.
@@ -47,6 +48,22 @@ pub fn out_of_lanes(values: &[f32], count: usize, isa: Isa) -> Vec<f32> {
     let mut images = vec![f32::NAN; count * len];
     deinterleave(values, len, isa.lanes(), &mut images).expect("the lengths fit");
     images
+}
+
+/// A batch of consecutive images in lanes.
+pub fn batch_in_lanes(batch: Batch, images: &[f32]) -> Aligned {
+    to_lanes(batch, images).expect("whole images")
+}
+
+/// The images of a batch, one after the other; the lanes of missing ones must be zero.
+pub fn batch_out_of_lanes(batch: Batch, values: &[f32]) -> Vec<f32> {
+    let lanes = batch.isa().lanes();
+    let missing = batch.groups() * lanes - batch.images();
+    let last = values.len() - values.len() / batch.groups().max(1);
+    for vector in values[last..].chunks_exact(lanes) {
+        assert_eq!(vector[lanes - missing..], [0.0; 16][..missing], "missing images are zero");
+    }
+    from_lanes(batch, values).expect("whole groups").to_vec()
 }
 
 /// Asserts that both are as long and differ by at most `tolerance`.
