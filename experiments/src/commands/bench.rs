@@ -1,5 +1,6 @@
-//! `bench`: the speed of a network, or of whole episodes.
+//! `bench`: the speed of a network, of an agent, or of whole episodes.
 
+mod agent;
 mod episode;
 mod network;
 
@@ -22,6 +23,8 @@ pub struct BenchArgs {
 enum BenchCommand {
     /// A network on random images, with random weights
     Network(Box<network::NetworkArgs>),
+    /// An agent's decisions and updates, without evaluating candidates
+    Agent(Box<agent::AgentArgs>),
     /// Whole episodes of an environment
     Episode(Box<episode::EpisodeArgs>),
 }
@@ -29,6 +32,7 @@ enum BenchCommand {
 pub(super) fn bench(args: BenchArgs, json: bool) -> Result<(), Error> {
     match args.command {
         BenchCommand::Network(args) => network::bench(&args, json),
+        BenchCommand::Agent(args) => agent::bench(&args, json),
         BenchCommand::Episode(args) => episode::bench(&args, json),
     }
 }
