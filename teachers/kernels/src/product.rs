@@ -5,8 +5,6 @@
 //! only.
 #![expect(unsafe_code, reason = "reads and writes through pointers into checked slices")]
 
-use std::array::from_fn;
-
 use crate::{
     Isa,
     vector::{Kernel, Vector, dispatch},
@@ -232,23 +230,31 @@ unsafe fn accumulate<V: Vector, const ROWS: usize, const COLUMNS: usize>(
         let place = |index: usize, column: usize| {
             panel.sum.add((row + index) * panel.sum_stride + column * V::LANES)
         };
+        // Indices instead of iterators over arrays: these would be copied to the stack and back.
         let mut sums = [[V::splat(0.0); COLUMNS]; ROWS];
         if panel.add {
-            sums = from_fn(|index| from_fn(|column| V::load(place(index, column))));
-        }
-        for term in 0..terms {
-            let from = panel.right.add(term * panel.right_stride);
-            let right: [V; COLUMNS] = from_fn(|column| V::load(from.add(column * V::LANES)));
-            let left = left.add(term * column_stride);
             for (index, sums) in sums.iter_mut().enumerate() {
-                let factor = V::splat(*left.add(index * row_stride));
-                for (sum, right) in sums.iter_mut().zip(right) {
-                    *sum = right.mul_add(factor, *sum);
+                for (column, sum) in sums.iter_mut().enumerate() {
+                    *sum = V::load(place(index, column));
                 }
             }
         }
-        for (index, sums) in sums.into_iter().enumerate() {
-            for (column, sum) in sums.into_iter().enumerate() {
+        let mut vectors = [V::splat(0.0); COLUMNS];
+        for term in 0..terms {
+            let from = panel.right.add(term * panel.right_stride);
+            for (column, vector) in vectors.iter_mut().enumerate() {
+                *vector = V::load(from.add(column * V::LANES));
+            }
+            let left = left.add(term * column_stride);
+            for (index, sums) in sums.iter_mut().enumerate() {
+                let factor = V::splat(*left.add(index * row_stride));
+                for (column, sum) in sums.iter_mut().enumerate() {
+                    *sum = vectors[column].mul_add(factor, *sum);
+                }
+            }
+        }
+        for (index, sums) in sums.iter().enumerate() {
+            for (column, sum) in sums.iter().enumerate() {
                 sum.store(place(index, column));
             }
         }
