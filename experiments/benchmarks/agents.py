@@ -4,7 +4,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-# AMC-ResNet56-CIFAR10-MACs50-v0 and the default settings of `ddpg`.
+AMC = "AMC-ResNet56-CIFAR10-MACs50-v0"
+# Sizes of that environment, and the default settings of `ddpg`.
 OBSERVATION, ACTION, HIDDEN, BATCH, REPLAY = 11, 1, 300, 64, 27 * 133
 ACTOR_RATE, CRITIC_RATE, TAU = 3e-4, 1e-3, 0.01
 # N2N-Removal-ResNet20-Digits-v0 and N2N-Shrinkage-ResNet20-Digits-v0, and the default settings of `reinforce`.
@@ -89,6 +90,8 @@ class Ddpg:
 class Removal(nn.Module):
     """N2N's removal policy: a bidirectional LSTM over all layers, read at the current one with the cursor."""
 
+    ENVIRONMENT = "N2N-Removal-ResNet20-Digits-v0"
+
     def __init__(self):
         super().__init__()
         self.lstm = nn.LSTM(FEATURES, WIDTH, LAYERS, bidirectional=True)
@@ -113,6 +116,8 @@ class Removal(nn.Module):
 
 class Shrinkage(nn.Module):
     """N2N's shrinkage policy: an LSTM over decisions that reads the current layer and the previous action."""
+
+    ENVIRONMENT = "N2N-Shrinkage-ResNet20-Digits-v0"
 
     def __init__(self):
         super().__init__()
