@@ -1,8 +1,9 @@
-//! `bench`: the speed of a network, of an agent, or of whole episodes.
+//! `bench`: the speed of a network, of an agent, of whole episodes, or of a student's training.
 
 mod agent;
 mod episode;
 mod network;
+mod student;
 
 use std::{fs, time::Instant};
 
@@ -27,6 +28,8 @@ enum BenchCommand {
     Agent(Box<agent::AgentArgs>),
     /// Whole episodes of an environment
     Episode(Box<episode::EpisodeArgs>),
+    /// The training that N2N scores a student by, of the whole network
+    Student(Box<student::StudentArgs>),
 }
 
 pub(super) fn bench(args: BenchArgs, json: bool) -> Result<(), Error> {
@@ -34,6 +37,7 @@ pub(super) fn bench(args: BenchArgs, json: bool) -> Result<(), Error> {
         BenchCommand::Network(args) => network::bench(&args, json),
         BenchCommand::Agent(args) => agent::bench(&args, json),
         BenchCommand::Episode(args) => episode::bench(&args, json),
+        BenchCommand::Student(args) => student::bench(&args, json),
     }
 }
 
