@@ -32,10 +32,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 
-use crate::{
-    Agent, AgentContext, AgentError, Mode, Transition, reading::Reader,
-    settings::recorded,
-};
+use crate::{Agent, AgentContext, AgentError, Mode, Transition, reading::Reader, settings::recorded};
 use cells::State as Memory;
 use distribution::Actions;
 pub use distribution::Distribution;

@@ -82,7 +82,8 @@ impl Profile {
             part(|times| times.evaluate),
         ];
         let (scored, wall): (f64, f64) = (parts.iter().sum(), phases.environment.as_secs_f64());
-        let [prune, refit, train, compile, evaluate] = parts.map(|part| if scored > wall { part * wall / scored } else { part });
+        let [prune, refit, train, compile, evaluate] =
+            parts.map(|part| if scored > wall { part * wall / scored } else { part });
         self.episodes += records.len() as u64;
         self.steps += records.iter().map(|record| record.actions.len() as u64).sum::<u64>();
         for (sum, part) in [

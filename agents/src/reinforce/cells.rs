@@ -180,8 +180,7 @@ impl Cell {
         let left = Matrix::new(inputs, [steps * rows, width]);
         add_product(left, parameters.array(self.input), &mut gates);
         let zeros = || vec![0.0; steps * size];
-        let mut trace =
-            Trace { direction, first, gates, cells: zeros(), bounded: zeros(), hidden: zeros() };
+        let mut trace = Trace { direction, first, gates, cells: zeros(), bounded: zeros(), hidden: zeros() };
         let mut state = trace.first.clone();
         for (step, _) in direction.steps(steps) {
             let gates = &mut trace.gates[step * 4 * size..][..4 * size];
@@ -261,14 +260,7 @@ impl Cell {
     /// One step back: from the derivatives `state` with respect to the state after the step, those
     /// with respect to the sums that the gates are made from, into `result`, and with respect to the
     /// cell before the step, `cells`, into `state`.
-    fn retreat(
-        &self,
-        gates: &[f32],
-        bounded: &[f32],
-        cells: &[f32],
-        state: &mut State,
-        result: &mut [f32],
-    ) {
+    fn retreat(&self, gates: &[f32], bounded: &[f32], cells: &[f32], state: &mut State, result: &mut [f32]) {
         let width = self.hidden;
         for place in 0..cells.len() {
             let (row, unit) = (place / width, place % width);

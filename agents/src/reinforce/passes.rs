@@ -166,7 +166,9 @@ impl Policy {
                 }
             }
             (Body::Recurrent(encoder, decoder), BodyPass::Recurrent(runs)) => {
-                let zeros = |run: &Run| State::zeros(batch.episodes, run.trace.last().hidden.len() / batch.episodes.max(1));
+                let zeros = |run: &Run| {
+                    State::zeros(batch.episodes, run.trace.last().hidden.len() / batch.episodes.max(1))
+                };
                 let last = runs.iter().map(zeros).collect();
                 let into_first = self.backward_stack(decoder, runs, into_read, last, &mut gradient);
                 for (index, table) in tables.iter().enumerate() {
@@ -209,7 +211,8 @@ impl Policy {
                 let own = slopes.chunks_exact(hidden).skip(side).step_by(2).flatten().copied();
                 let own: Vec<f32> = own.collect();
                 let last = State::zeros(1, hidden);
-                let (inputs, _) = cell.backward(&self.parameters, &pair.inputs, trace, (&own, last), gradient);
+                let (inputs, _) =
+                    cell.backward(&self.parameters, &pair.inputs, trace, (&own, last), gradient);
                 add_rows(&inputs, &mut below);
             }
             slopes = below;

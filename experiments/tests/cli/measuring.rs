@@ -94,7 +94,8 @@ fn the_training_of_students_is_told_apart() {
     let episode = place.run(&[&["bench", "episode", "--env"], &STUDENTS[..], &agent].concat()).ok().json();
     assert_positive(&episode, &["seconds", "environment", "prune", "train"]);
     assert_eq!((&episode["refit"], &episode["evaluate"]), (&0.0.into(), &0.0.into()));
-    let student = place.run(&[&["bench", "student", "--env"], &STUDENTS[..], &["--json"]].concat()).ok().json();
+    let student =
+        place.run(&[&["bench", "student", "--env"], &STUDENTS[..], &["--json"]].concat()).ok().json();
     assert_positive(&student, &["seconds", "images_per_second", "repeats", "parameters"]);
     assert_eq!((&student["images"], &student["epochs"]), (&40.into(), &1.into()));
     assert_eq!(student["loss"], "l2-logits");

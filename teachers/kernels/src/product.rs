@@ -63,7 +63,11 @@ pub fn product(left: Matrix<'_>, right: &[f32], result: &mut [f32]) {
 fn product_on(isa: Isa, left: Matrix<'_>, right: &[f32], sum: &mut [f32], add: bool) {
     let (m, k) = (left.rows, left.columns);
     let n = sum.len().checked_div(m).unwrap_or(0);
-    assert_eq!([sum.len(), right.len()], [m * n, k * n], "the lengths of a product of {m} rows and {k} terms");
+    assert_eq!(
+        [sum.len(), right.len()],
+        [m * n, k * n],
+        "the lengths of a product of {m} rows and {k} terms"
+    );
     if k == 0 && !add {
         sum.fill(0.0);
     }
@@ -201,7 +205,11 @@ unsafe fn rows<V: Vector, const COLUMNS: usize>(left: Matrix<'_>, panel: Panel) 
 /// # Safety
 /// As [`rest`], and the rows exist.
 #[inline(always)]
-unsafe fn tile<V: Vector, const ROWS: usize, const COLUMNS: usize>(left: Matrix<'_>, panel: Panel, row: usize) {
+unsafe fn tile<V: Vector, const ROWS: usize, const COLUMNS: usize>(
+    left: Matrix<'_>,
+    panel: Panel,
+    row: usize,
+) {
     // SAFETY: as the caller promises.
     unsafe {
         let first = left.values.as_ptr().add(row * left.row_stride);
@@ -227,9 +235,8 @@ unsafe fn accumulate<V: Vector, const ROWS: usize, const COLUMNS: usize>(
 ) {
     // SAFETY: as the caller promises.
     unsafe {
-        let place = |index: usize, column: usize| {
-            panel.sum.add((row + index) * panel.sum_stride + column * V::LANES)
-        };
+        let place =
+            |index: usize, column: usize| panel.sum.add((row + index) * panel.sum_stride + column * V::LANES);
         // Indices instead of iterators over arrays: these would be copied to the stack and back.
         let mut sums = [[V::splat(0.0); COLUMNS]; ROWS];
         if panel.add {
@@ -272,7 +279,8 @@ mod tests {
     #[test]
     fn a_product_is_the_sum_over_all_terms_for_every_size_and_instruction_set() {
         for isa in Isa::available() {
-            for [m, k, n] in [[1, 1, 1], [13, 5, 300], [300, 64, 33], [2, 30, 120], [5, 40, 7], [27, 11, 16]] {
+            for [m, k, n] in [[1, 1, 1], [13, 5, 300], [300, 64, 33], [2, 30, 120], [5, 40, 7], [27, 11, 16]]
+            {
                 let (left, right) = (numbers(m * k), numbers(k * n));
                 let mut expected = numbers(m * n);
                 for row in 0..m {
@@ -281,8 +289,7 @@ mod tests {
                             (0..k).map(|term| left[row * k + term] * right[term * n + column]).sum::<f32>();
                     }
                 }
-                let flipped: Vec<f32> =
-                    (0..m * k).map(|index| left[index % m * k + index / m]).collect();
+                let flipped: Vec<f32> = (0..m * k).map(|index| left[index % m * k + index / m]).collect();
                 let stored = [Matrix::new(&left, [m, k]), Matrix::new(&flipped, [k, m]).transposed()];
                 for left in stored {
                     let before = numbers(m * n);

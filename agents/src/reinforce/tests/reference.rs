@@ -32,8 +32,7 @@ fn zeros(rows: usize, hidden: usize) -> States {
 impl<'a> Reference<'a> {
     fn new(policy: &'a Policy) -> Self {
         let parameters = &policy.parameters;
-        let array =
-            |index| rows(parameters.array(index), parameters.shape(index)[1]).require_grad();
+        let array = |index| rows(parameters.array(index), parameters.shape(index)[1]).require_grad();
         Self { policy, arrays: (0..parameters.len()).map(array).collect() }
     }
 
@@ -43,7 +42,12 @@ impl<'a> Reference<'a> {
 
     /// The hidden states after each of `inputs`, and the last state of the cell whose arrays start at
     /// `first`.
-    fn run(&self, first: usize, inputs: Vec<Tensor<2>>, [mut hidden, mut cell]: States) -> (Vec<Tensor<2>>, States) {
+    fn run(
+        &self,
+        first: usize,
+        inputs: Vec<Tensor<2>>,
+        [mut hidden, mut cell]: States,
+    ) -> (Vec<Tensor<2>>, States) {
         let array = |index: usize| self.arrays[first + index].clone();
         let width = cell.dims()[1];
         let mut all = Vec::new();
@@ -62,7 +66,8 @@ impl<'a> Reference<'a> {
         let Shape { kind, hidden, features, input, .. } = *self.policy.shape();
         let head = self.arrays.len() - 2;
         let inputs = rows(&batch.inputs, input);
-        let steps = || batch.inputs.chunks_exact(input * batch.episodes).map(|step| rows(step, input)).collect();
+        let steps =
+            || batch.inputs.chunks_exact(input * batch.episodes).map(|step| rows(step, input)).collect();
         let layers = |table: &Vec<f32>| table.chunks_exact(features).map(|row| rows(row, features)).collect();
         let read = match kind {
             PolicyKind::Mlp => self.linear(2, self.linear(0, inputs).tanh()).tanh(),

@@ -83,7 +83,9 @@ fn batches(blueprint: &cgym_worlds::Blueprint, config: &Config, seconds: f64) ->
         loop {
             let (mut profile, updates) = (Profile::default(), updates(&*agent));
             let records = profile.episodes(&ScoreTimes::default, |observer| {
-                Ok(schedule.play(&mut *env, &mut *agent, played, |index| index, observer)?.unwrap_or_default())
+                Ok(schedule
+                    .play(&mut *env, &mut *agent, played, |index| index, observer)?
+                    .unwrap_or_default())
             })?;
             if records.is_empty() {
                 break;
@@ -106,7 +108,8 @@ fn batches(blueprint: &cgym_worlds::Blueprint, config: &Config, seconds: f64) ->
         }
         if batches.len() == before {
             let (agent, episodes) = (&config.agent, config.episodes());
-            let reason = format!("agent: `{agent}` makes too few updates in {episodes} episodes to measure them");
+            let reason =
+                format!("agent: `{agent}` makes too few updates in {episodes} episodes to measure them");
             return Err(Error::Input(reason));
         }
     }

@@ -1,9 +1,6 @@
 //! `bench student`: the training that N2N scores a student by.
 
-use cgym_env::{
-    n2n::StudentSettings,
-    settings::read,
-};
+use cgym_env::{n2n::StudentSettings, settings::read};
 use cgym_teachers::{
     engine::Images,
     train::{self, Device, Distillation},
@@ -58,8 +55,7 @@ fn measure(args: &StudentArgs, json: bool) -> Result<(), Error> {
     let times = repeat(args.seconds, || {
         let initial = train::fresh_weights(&teacher.graph, options.seed);
         let device = Device::flex();
-        let trained =
-            train::distill(&teacher.graph, initial, &distillation, &options, &device, &mut |_| ())?;
+        let trained = train::distill(&teacher.graph, initial, &distillation, &options, &device, &mut |_| ())?;
         top1 = trained.epochs.last().map(|epoch| epoch.top1);
         Ok(())
     })?;
