@@ -109,16 +109,16 @@ impl Network {
     /// those with respect to the hidden layers.
     pub(super) fn backward(&self, slopes: &[f32], pass: &mut Pass) {
         let Pass { rows, hidden, slopes: [first, second], .. } = pass;
-        self.into_input(self.last, slopes, *rows, second);
+        self.through(self.last, slopes, *rows, second);
         mask(second, &hidden[1]);
-        self.into_input(self.second, second, *rows, first);
+        self.through(self.second, second, *rows, first);
         mask(first, &hidden[0]);
     }
 
     /// The derivatives with respect to the input at `index`, after [`Network::backward`].
     pub(super) fn input_slopes(&self, index: usize, pass: &Pass) -> Vec<f32> {
         let mut slopes = Vec::new();
-        self.into_input(self.first[index], &pass.slopes[0], pass.rows, &mut slopes);
+        self.through(self.first[index], &pass.slopes[0], pass.rows, &mut slopes);
         slopes
     }
 
@@ -175,7 +175,7 @@ impl Network {
     }
 
     /// Derivatives with respect to the input of `layer` from those with respect to its output.
-    fn into_input(&self, layer: Layer, slopes: &[f32], rows: usize, result: &mut Vec<f32>) {
+    fn through(&self, layer: Layer, slopes: &[f32], rows: usize, result: &mut Vec<f32>) {
         result.resize(self.parameters.shape(layer.weights)[0] * rows, 0.0);
         product(self.weights(layer), slopes, result);
     }

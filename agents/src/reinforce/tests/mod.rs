@@ -73,7 +73,7 @@ fn gradients_are_the_slopes_of_the_loss_for_every_policy_and_array() {
         };
         let (_, gradient) = loss(&policy);
         let length = 5e-3;
-        for index in 0..gradient.len() {
+        for (index, &found) in gradient.iter().enumerate() {
             let mut moved = |by: f32| {
                 policy.parameters.values_mut()[index] += by;
                 let moved = loss(&policy).0;
@@ -81,8 +81,8 @@ fn gradients_are_the_slopes_of_the_loss_for_every_policy_and_array() {
                 moved
             };
             let slope = (moved(length) - moved(-length)) / f64::from(2.0 * length);
-            let error = (slope - f64::from(gradient[index])).abs();
-            assert!(error < 1e-3, "{kind:?}: parameter {index} has slope {slope}, not {}", gradient[index]);
+            let error = (slope - f64::from(found)).abs();
+            assert!(error < 1e-3, "{kind:?}: parameter {index} has slope {slope}, not {found}");
         }
         for index in 0..policy.parameters.len() {
             let array = &gradient[policy.parameters.range(index)];
