@@ -19,11 +19,12 @@ mod network;
 mod replay;
 mod saving;
 mod settings;
+#[cfg(test)]
+mod tests;
 mod update;
 
 use std::path::Path;
 
-use burn::tensor::{Device, Tensor, TensorData};
 use cgym_env::{Action, Ending, Env, ResetOptions};
 use cgym_kernels::adam::Adam;
 use rand::{RngExt, SeedableRng};
@@ -41,10 +42,11 @@ use crate::{
 
 use credit::History;
 use exploration::Exploration;
-use network::Network;
+use network::{Network, Pass, squash};
 use replay::{Replay, Row};
 use saving::State;
 pub use settings::{Credit, DdpgSettings, Target};
+use update::Workspace;
 
 pub(crate) const NAME: &str = "ddpg";
 /// How to play an environment without look-ahead, as the end of an error message.
@@ -58,7 +60,6 @@ pub struct Ddpg {
     bounds: Bounds,
     /// Reads the current row and the cursor of an observation that is a table.
     reader: Reader,
-    device: Device,
     exploration: Exploration,
     actor: Network,
     critic: Network,
@@ -72,6 +73,7 @@ pub struct Ddpg {
     /// `fill_budget`. No candidate is evaluated in it.
     planner: Option<Box<dyn Env>>,
     state: State,
+    workspace: Workspace,
     /// Mean critic and actor loss of the last episode with updates.
     losses: Option<[f64; 2]>,
 }
@@ -96,19 +98,17 @@ impl Ddpg {
         let settings = settings.clone().resolve(context)?;
         let bounds = Bounds::new(NAME, context.env.action_space())?;
         let planner = if settings.fill_budget { Some(look_ahead(NAME, context.env, REMEDY)?) } else { None };
-        let device = Device::flex();
-        keep_freed_memory();
         let mut rng = ChaCha8Rng::seed_from_u64(context.seed);
         let reader = Reader::new(NAME, context.env)?;
         let (observation, action) = (reader.width(), bounds.length());
         let [first, second] = settings.hidden;
-        let actor = Network::actor([observation, first, second, action], &device, &mut rng);
-        let critic = Network::critic([observation, action], settings.hidden, &device, &mut rng);
-        let targets = (settings.target == Target::Bootstrap).then(|| [actor.twin(), critic.twin()]);
+        let actor = Network::actor([observation, first, second, action], &mut rng);
+        let critic = Network::critic([observation, action], settings.hidden, &mut rng);
+        let targets = (settings.target == Target::Bootstrap).then(|| [actor.clone(), critic.clone()]);
         Ok(Self {
             exploration: Exploration::new(&settings, settings.warmup.unwrap_or(0), context.episodes),
-            actor_adam: Adam::new(actor.parameters().len()),
-            critic_adam: Adam::new(critic.parameters().len()),
+            actor_adam: Adam::new(actor.values().len()),
+            critic_adam: Adam::new(critic.values().len()),
             replay: Replay::new(observation, action, settings.replay.unwrap_or(1)),
             history: History::new(
                 action * context.env.spec().steps(),
@@ -130,11 +130,11 @@ impl Ddpg {
                 critic_time: 0,
                 widths: vec![observation, first, second, action],
             },
+            workspace: Workspace::default(),
             losses: None,
             settings,
             bounds,
             reader,
-            device,
             actor,
             critic,
             targets,
@@ -143,8 +143,10 @@ impl Ddpg {
 
     /// The policy's action for `observation`, in unit coordinates.
     fn policy(&self, observation: &[f32]) -> Result<Vec<f32>, AgentError> {
-        let batch = self.tensor(self.reader.current(observation), self.reader.width());
-        let units = self.actor.constant().policy(batch).into_data().try_to_vec::<f32>().unwrap_or_default();
+        let mut pass = Pass::default();
+        self.actor.forward(&[&self.reader.current(observation)], 1, &mut pass);
+        let mut units = pass.output;
+        squash(&mut units);
         if units.len() == self.bounds.length() && units.iter().all(|unit| unit.is_finite()) {
             Ok(units)
         } else {
@@ -183,12 +185,6 @@ impl Ddpg {
             }
         };
         Ok(largest(-1.0, 1.0, fits)?.unwrap_or(0.0) as f32)
-    }
-
-    /// Rows of `width` numbers on the device.
-    fn tensor(&self, values: Vec<f32>, width: usize) -> Tensor<2> {
-        let rows = values.len() / width;
-        Tensor::from_data(TensorData::new(values, [rows, width]), &self.device)
     }
 
     /// Stores the finished episode and makes its updates.
@@ -232,15 +228,6 @@ impl Ddpg {
         self.losses = Some(sums.map(|sum| sum / updates as f64));
         Ok(())
     }
-}
-
-/// Makes glibc's allocator keep the memory of freed tensors instead of returning it to the kernel.
-///
-/// glibc returns blocks above a threshold at once, and every new tensor of 300 × 300 then costs 88
-/// page faults, a third of an update's time. Freeing one block of nearly 32 MiB, the largest that
-/// the threshold adapts to, raises it to that size. Other allocators ignore this.
-fn keep_freed_memory() {
-    drop(std::hint::black_box(Vec::<u8>::with_capacity(31 << 20)));
 }
 
 impl Agent for Ddpg {

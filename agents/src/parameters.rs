@@ -1,40 +1,28 @@
-//! Flat parameters of a network, and the Burn tensors made from them.
+//! Flat parameters of a network, and the parts of a backward pass that all networks share.
 //!
-//! An optimiser step is one pass over the flat array, and a checkpoint stores it as it is. Tensors are
-//! made from it for the forward and backward pass.
+//! The parameters of a network are one flat array: an optimiser step is one pass over it, and a
+//! checkpoint stores it as it is. A gradient has the same order.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use std::ops::Range;
+
 use rand::{Rng, RngExt};
 
 /// Arrays `[rows, columns]` laid end to end.
+#[derive(Clone, Default)]
 pub(crate) struct Parameters {
     shapes: Vec<[usize; 2]>,
+    /// Where each array starts.
+    starts: Vec<usize>,
     values: Vec<f32>,
-    tensors: Tensors,
-}
-
-/// The arrays as tensors, either all constant or all tracked for a backward pass.
-#[derive(Clone)]
-pub(crate) struct Tensors {
-    arrays: Vec<Tensor<2>>,
-    tracked: bool,
-    device: Device,
 }
 
 impl Parameters {
-    /// No arrays yet.
-    pub(crate) fn new(device: &Device) -> Self {
-        let tensors = Tensors { arrays: Vec::new(), tracked: false, device: device.clone() };
-        Self { shapes: Vec::new(), values: Vec::new(), tensors }
-    }
-
     /// Adds an array drawn from U(-limit, limit) and returns its index.
     pub(crate) fn draw(&mut self, shape: [usize; 2], limit: f32, rng: &mut impl Rng) -> usize {
+        self.starts.push(self.values.len());
         self.shapes.push(shape);
         let drawn = (0..shape[0] * shape[1]).map(|_| limit * (2.0 * rng.random::<f32>() - 1.0));
         self.values.extend(drawn);
-        let values = &self.values[self.values.len() - shape[0] * shape[1]..];
-        self.tensors.arrays.push(self.tensors.input(values.to_vec(), shape[1]));
         self.shapes.len() - 1
     }
 
@@ -43,72 +31,76 @@ impl Parameters {
         &self.values
     }
 
-    /// Rows and columns of each array.
+    /// All arrays, to be changed in place.
+    pub(crate) fn values_mut(&mut self) -> &mut [f32] {
+        &mut self.values
+    }
+
+    /// Rows and columns of the array at `index`.
+    pub(crate) fn shape(&self, index: usize) -> [usize; 2] {
+        self.shapes[index]
+    }
+
+    /// The place of the array at `index` in the flat parameters, and in their gradient.
+    pub(crate) fn range(&self, index: usize) -> Range<usize> {
+        let [rows, columns] = self.shapes[index];
+        self.starts[index]..self.starts[index] + rows * columns
+    }
+
+    /// The array at `index`, row after row.
+    pub(crate) fn array(&self, index: usize) -> &[f32] {
+        &self.values[self.range(index)]
+    }
+
+    /// Number of arrays.
     #[cfg(test)]
-    pub(crate) fn shapes(&self) -> &[[usize; 2]] {
-        &self.shapes
-    }
-
-    /// Changes the parameters in place.
-    pub(crate) fn change(&mut self, change: impl FnOnce(&mut [f32])) {
-        change(&mut self.values);
-        let mut rest = &self.values[..];
-        let arrays = self.shapes.iter().map(|&[rows, columns]| {
-            let (array, after) = rest.split_at(rows * columns);
-            rest = after;
-            self.tensors.input(array.to_vec(), columns)
-        });
-        self.tensors.arrays = arrays.collect();
-    }
-
-    /// Tensors through which no gradient flows.
-    pub(crate) fn constant(&self) -> &Tensors {
-        &self.tensors
-    }
-
-    /// Tensors whose gradients [`Tensors::gradient`] reads.
-    pub(crate) fn tracked(&self) -> Tensors {
-        let track = |array: &Tensor<2>| array.clone().autodiff().require_grad();
-        let arrays = self.tensors.arrays.iter().map(track).collect();
-        Tensors { arrays, tracked: true, device: self.tensors.device.clone() }
+    pub(crate) fn len(&self) -> usize {
+        self.shapes.len()
     }
 }
 
-impl Tensors {
-    /// The array at `index`.
-    pub(crate) fn array(&self, index: usize) -> Tensor<2> {
-        self.arrays[index].clone()
-    }
+/// Side of the blocks that [`transpose`] copies, so that reads and writes stay in the cache.
+const BLOCK: usize = 16;
 
-    /// Constant rows of `width` numbers that can be combined with the arrays.
-    pub(crate) fn input(&self, values: Vec<f32>, width: usize) -> Tensor<2> {
-        let rows = values.len() / width.max(1);
-        let tensor = Tensor::from_data(TensorData::new(values, [rows, width]), &self.device);
-        if self.tracked { tensor.autodiff() } else { tensor }
-    }
-
-    /// The device of the tensors.
-    pub(crate) fn device(&self) -> &Device {
-        &self.device
-    }
-
-    /// The gradient of `loss` in the order of the flat parameters; zeros where `loss` does not
-    /// depend on an array.
-    pub(crate) fn gradient(&self, loss: &Tensor<1>) -> Vec<f32> {
-        let mut gradients = loss.backward();
-        let mut flat = Vec::new();
-        for array in &self.arrays {
-            let end = flat.len() + array.shape().num_elements();
-            if let Some(gradient) = array.grad_remove(&mut gradients) {
-                flat.extend(numbers(gradient));
+/// Writes the transpose of row-major `values` into `result`, which is resized.
+pub(crate) fn transpose_into(values: &[f32], [rows, columns]: [usize; 2], result: &mut Vec<f32>) {
+    result.resize(rows * columns, 0.0);
+    for first_row in (0..rows).step_by(BLOCK) {
+        for first_column in (0..columns).step_by(BLOCK) {
+            let width = BLOCK.min(rows - first_row);
+            for column in first_column..(first_column + BLOCK).min(columns) {
+                let to = &mut result[column * rows + first_row..][..width];
+                let from = values[first_row * columns + column..].iter().step_by(columns);
+                to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
             }
-            flat.resize(end, 0.0);
         }
-        flat
     }
 }
 
-/// The numbers of `tensor` on the host, row after row.
-pub(crate) fn numbers(tensor: Tensor<2>) -> Vec<f32> {
-    tensor.into_data().try_to_vec::<f32>().unwrap_or_default()
+/// The transpose of row-major `values`.
+pub(crate) fn transpose(values: &[f32], shape: [usize; 2]) -> Vec<f32> {
+    let mut result = Vec::new();
+    transpose_into(values, shape, &mut result);
+    result
+}
+
+/// Adds every row of `rows` to `sums`.
+pub(crate) fn add_rows(rows: &[f32], sums: &mut [f32]) {
+    for row in rows.chunks_exact(sums.len().max(1)) {
+        sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transpose_exchanges_rows_and_columns() {
+        let values: Vec<f32> = (0..19 * 37).map(|value| value as f32).collect();
+        let flipped = transpose(&values, [19, 37]);
+        assert!((0..19 * 37).all(|place| flipped[place] == values[place % 19 * 37 + place / 19]));
+        assert_eq!(transpose(&flipped, [37, 19]), values);
+        assert!(transpose(&[], [0, 3]).is_empty());
+    }
 }

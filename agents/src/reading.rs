@@ -86,7 +86,9 @@ impl Reader {
     /// is no table.
     pub(crate) fn table(&self, observation: &[f32]) -> Vec<f32> {
         let mask = self.features();
-        self.rows(observation).flat_map(|row| row[..mask].iter().copied()).collect()
+        let mut table = Vec::with_capacity(observation.len());
+        self.rows(observation).for_each(|row| table.extend_from_slice(&row[..mask]));
+        table
     }
 
     /// Mean features of all layers; empty where there is no table.

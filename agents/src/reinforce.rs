@@ -10,12 +10,13 @@
 //! executed another one, that is the previous action in the input of the next decision.
 //!
 //! The agent is in this file, one update in `gradient.rs` and `objective.rs`, the networks in
-//! `policy.rs`.
+//! `policy.rs`, `passes.rs` and `cells.rs`.
 
 mod cells;
 mod distribution;
 mod gradient;
 mod objective;
+mod passes;
 mod policy;
 mod saving;
 mod settings;
@@ -25,24 +26,21 @@ mod tests;
 
 use std::path::Path;
 
-use burn::tensor::Device;
 use cgym_env::{Action, ResetOptions};
 use cgym_kernels::adam::Adam;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 
-use crate::{
-    Agent, AgentContext, AgentError, Mode, Transition, parameters::numbers, reading::Reader,
-    settings::recorded,
-};
+use crate::{Agent, AgentContext, AgentError, Mode, Transition, reading::Reader, settings::recorded};
 use cells::State as Memory;
 use distribution::Actions;
 pub use distribution::Distribution;
 use gradient::policy_gradient;
 use objective::{Step, leave_one_out};
+use passes::Encoded;
 pub use policy::PolicyKind;
-use policy::{Batch, Encoded, Policy, Shape};
+use policy::{Batch, Policy, Shape};
 use saving::State;
 pub use settings::ReinforceSettings;
 
@@ -129,7 +127,7 @@ impl Reinforce {
             actions: actions.describe(),
         };
         let mut rng = ChaCha8Rng::seed_from_u64(context.seed);
-        let policy = Policy::new(shape.clone(), &Device::flex(), &mut rng);
+        let policy = Policy::new(shape.clone(), &mut rng);
         Ok(Self {
             name,
             adam: Adam::new(policy.parameters.values().len()),
@@ -181,14 +179,13 @@ impl Reinforce {
 
     /// Outputs for the next decision of the episode being played.
     fn outputs(&mut self, input: PolicyInput) -> Result<Vec<f32>, AgentError> {
-        let tensors = self.policy.parameters.constant();
         let encoded = match self.encoded.take() {
             Some((table, encoded)) if table == input.table => encoded,
-            _ => self.policy.encode(tensors, &input.table),
+            _ => self.policy.encode(&input.table),
         };
         let batch = Batch { episodes: 1, inputs: input.decision, rows: vec![input.row], tables: vec![0] };
         let tables = std::slice::from_ref(&encoded);
-        let outputs = numbers(self.policy.outputs(tensors, tables, &batch, &mut self.memory));
+        let outputs = self.policy.forward(tables, &batch, &mut self.memory).outputs;
         self.encoded = Some((input.table, encoded));
         if outputs.len() == self.policy.shape().outputs && outputs.iter().all(|output| output.is_finite()) {
             Ok(outputs)
@@ -213,7 +210,7 @@ impl Reinforce {
             gradient.iter_mut().for_each(|slope| *slope *= factor);
         }
         let rate = self.settings.learning_rate;
-        self.policy.parameters.change(|parameters| self.adam.step(parameters, &gradient, rate));
+        self.adam.step(self.policy.parameters.values_mut(), &gradient, rate);
         self.encoded = None;
         self.state.updates += 1;
         self.state.recent.push(returns.iter().sum::<f64>() / returns.len().max(1) as f64);

@@ -43,8 +43,12 @@ pub struct Material {
 /// Where the time of scoring went, summed over all threads.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ScoreTimes {
-    /// Making the candidate: surgery and refit, or a student's training.
+    /// Making the candidate: surgery, or a student's first weights.
     pub make: Duration,
+    /// Refitting the layers that lost inputs.
+    pub refit: Duration,
+    /// Training a student, with its accuracy on the reward split after each epoch.
+    pub train: Duration,
     /// From a network to a plan of kernels.
     pub compile: Duration,
     /// The reward split through the plan.

@@ -29,9 +29,9 @@ class Block(nn.Module):
 class CifarResNet(nn.Module):
     """CIFAR ResNet (He et al. 2016, section 4.2), with the names of the published checkpoints that `cgym` reads."""
 
-    def __init__(self, depth):
+    def __init__(self, depth, channels=3):
         super().__init__()
-        self.conv1 = nn.Conv2d(3, 16, 3, 1, 1, bias=False)
+        self.conv1 = nn.Conv2d(channels, 16, 3, 1, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(16)
         inputs = 16
         for stage, outputs in enumerate([16, 32, 64], 1):
@@ -94,11 +94,11 @@ def mobilenet_v1():
     return Features(layers, inputs)
 
 
-def build(model):
-    """A network of the zoo with new weights."""
+def build(model, channels=3):
+    """A network of the zoo with new weights; only residual ones read images of other than three channels."""
     torch.manual_seed(0)
     return {
-        "resnet20": lambda: CifarResNet(20),
+        "resnet20": lambda: CifarResNet(20, channels),
         "resnet56": lambda: CifarResNet(56),
         "vgg16": vgg16,
         "mobilenet-v1": mobilenet_v1,

@@ -24,8 +24,14 @@ pub struct Profile {
     pub agent_learn: f64,
     /// Resets and steps, without the score of the candidate.
     pub environment: f64,
-    /// Surgery and refit.
+    /// Making candidates, without refit and training.
     pub prune: f64,
+    /// Refitting layers that lost inputs.
+    #[serde(default)]
+    pub refit: f64,
+    /// Training students, with their accuracy after each epoch.
+    #[serde(default)]
+    pub train: f64,
     /// Compiling the pruned network.
     pub compile: f64,
     /// Running it on the reward split.
@@ -54,7 +60,8 @@ impl Observer for Phases {
 
 impl Profile {
     /// Plays episodes by `play`, which reports to the observer that it is given, and adds where
-    /// their time went; `times` returns what scores have taken so far.
+    /// their time went; `times` returns what scores have taken so far. Scores that several threads
+    /// compute at the same time share the wall time by what each part took.
     ///
     /// # Errors
     /// Those of `play`; nothing is added then.
@@ -66,20 +73,30 @@ impl Profile {
         let (before, mut phases) = (times(), Phases::default());
         let records = play(&mut phases)?;
         let after = times();
-        let parts =
-            [after.make - before.make, after.compile - before.compile, after.evaluate - before.evaluate];
-        let scored: Duration = parts.iter().sum();
+        let part = |of: fn(&ScoreTimes) -> Duration| (of(&after) - of(&before)).as_secs_f64();
+        let parts = [
+            part(|times| times.make),
+            part(|times| times.refit),
+            part(|times| times.train),
+            part(|times| times.compile),
+            part(|times| times.evaluate),
+        ];
+        let (scored, wall): (f64, f64) = (parts.iter().sum(), phases.environment.as_secs_f64());
+        let [prune, refit, train, compile, evaluate] =
+            parts.map(|part| if scored > wall { part * wall / scored } else { part });
         self.episodes += records.len() as u64;
         self.steps += records.iter().map(|record| record.actions.len() as u64).sum::<u64>();
         for (sum, part) in [
-            (&mut self.agent_act, phases.act),
-            (&mut self.agent_learn, phases.learn),
-            (&mut self.environment, phases.environment.saturating_sub(scored)),
-            (&mut self.prune, parts[0]),
-            (&mut self.compile, parts[1]),
-            (&mut self.evaluate, parts[2]),
+            (&mut self.agent_act, phases.act.as_secs_f64()),
+            (&mut self.agent_learn, phases.learn.as_secs_f64()),
+            (&mut self.environment, (wall - scored).max(0.0)),
+            (&mut self.prune, prune),
+            (&mut self.refit, refit),
+            (&mut self.train, train),
+            (&mut self.compile, compile),
+            (&mut self.evaluate, evaluate),
         ] {
-            *sum += part.as_secs_f64();
+            *sum += part;
         }
         Ok(records)
     }
@@ -90,12 +107,14 @@ impl Profile {
     }
 
     /// What time is spent on, with its seconds.
-    pub fn parts(&self) -> [(&'static str, f64); 7] {
+    pub fn parts(&self) -> [(&'static str, f64); 9] {
         [
             ("agent act", self.agent_act),
             ("agent learn", self.agent_learn),
             ("environment", self.environment),
             ("prune", self.prune),
+            ("refit", self.refit),
+            ("train", self.train),
             ("compile", self.compile),
             ("evaluate", self.evaluate),
             ("records and logs", self.records),
@@ -129,7 +148,7 @@ mod tests {
         let profile = Profile { episodes: 2, agent_act: 1.0, evaluate: 3.0, ..Profile::default() };
         assert_eq!(profile.seconds(), 4.0);
         let table = profile.table();
-        assert_eq!(table.lines().count(), 9);
+        assert_eq!(table.lines().count(), 11);
         assert!(table.contains("evaluate                3.000     1500.000   75.0 %"), "{table}");
     }
 }

@@ -70,15 +70,33 @@ impl Pruner {
     }
 
     /// Prunes each listed group to its atoms of greatest magnitude and refits the layers that lost
-    /// inputs. `kept` lists indices into the coupling's groups with the number of atoms to keep; all
-    /// other groups keep every atom.
+    /// inputs: [`Pruner::cut`] and [`Pruner::refit`] in one. `kept` lists indices into the coupling's
+    /// groups with the number of atoms to keep; all other groups keep every atom.
     ///
     /// # Errors
     /// [`Error::Channels`] for a choice that the graph does not allow.
     pub fn prune(&self, kept: &[(usize, usize)]) -> Result<(Graph, Weights), Error> {
+        let (graph, mut weights) = self.cut(kept)?;
+        self.refit(kept, &mut weights)?;
+        Ok((graph, weights))
+    }
+
+    /// The network with only the atoms to keep, its remaining weights as they were.
+    ///
+    /// # Errors
+    /// As [`Pruner::prune`].
+    pub fn cut(&self, kept: &[(usize, usize)]) -> Result<(Graph, Weights), Error> {
+        slice(&self.graph, &self.weights, &self.coupling, &self.choose(kept)?)
+    }
+
+    /// Refits the layers that lost inputs in `weights`, those of [`Pruner::cut`] for the same `kept`.
+    /// Without reconstruction nothing changes.
+    ///
+    /// # Errors
+    /// As [`Pruner::prune`].
+    pub fn refit(&self, kept: &[(usize, usize)], weights: &mut Weights) -> Result<(), Error> {
+        let Some(statistics) = &self.statistics else { return Ok(()) };
         let keep = self.choose(kept)?;
-        let (graph, mut weights) = slice(&self.graph, &self.weights, &self.coupling, &keep)?;
-        let Some(statistics) = &self.statistics else { return Ok((graph, weights)) };
         let layers: Vec<NodeIndex> =
             (0..self.graph.nodes().len()).filter(|&index| self.graph.nodes()[index].is_dense()).collect();
         let fits: Vec<_> = layers
@@ -101,7 +119,7 @@ impl Pruner {
                 weights.insert(format!("{name}.bias"), bias);
             }
         }
-        Ok((graph, weights))
+        Ok(())
     }
 
     /// The atoms that [`Pruner::prune`] keeps.

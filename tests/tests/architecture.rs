@@ -106,13 +106,23 @@ fn a_crate_depends_only_on_the_crates_before_it() {
 #[test]
 fn agents_do_not_know_the_teachers_behind_an_environment() {
     let files = rust_files("agents/src").into_iter().filter(|(_, text)| {
-        // Adam is the only part of the kernels that agents may use.
-        let code = code_only(text).replace("cgym_kernels::adam::Adam", "");
+        // Adam and products of matrices are the only parts of the kernels that agents may use.
+        let code =
+            code_only(text).replace("cgym_kernels::adam::Adam", "").replace("cgym_kernels::product::", "");
         ["cgym_teachers", "cgym_kernels", "teachers"].iter().any(|word| has_word(&code, word))
     });
     none(files.map(|(name, _)| {
-        format!("{name} uses the teachers, or kernels other than Adam: an agent only sees observations")
+        format!("{name} uses the teachers, or kernels other than Adam and products: an agent only sees observations")
     }));
+}
+
+#[test]
+fn agents_compute_without_tensors() {
+    let files = rust_files("agents/src").into_iter().filter(|(name, text)| {
+        // Burn is the reference of their derivatives.
+        !name.contains("/tests") && has_word(&code_only(text), "burn")
+    });
+    none(files.map(|(name, _)| format!("{name} uses Burn: only tests of agents may")));
 }
 
 #[test]

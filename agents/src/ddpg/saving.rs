@@ -52,8 +52,8 @@ impl Ddpg {
         let [actor_first, actor_second] = &self.actor_adam.moments;
         let [critic_first, critic_second] = &self.critic_adam.moments;
         let mut arrays: Vec<(&str, &[f32])> = vec![
-            ("actor", self.actor.parameters()),
-            ("critic", self.critic.parameters()),
+            ("actor", self.actor.values()),
+            ("critic", self.critic.values()),
             ("actor_first_moment", actor_first),
             ("actor_second_moment", actor_second),
             ("critic_first_moment", critic_first),
@@ -62,7 +62,7 @@ impl Ddpg {
             ("history", self.history.actions()),
         ];
         if let Some([actor, critic]) = &self.targets {
-            arrays.extend([("actor_target", actor.parameters()), ("critic_target", critic.parameters())]);
+            arrays.extend([("actor_target", actor.values()), ("critic_target", critic.values())]);
         }
         checkpoint::write(directory, NAME, &state, &arrays)
     }
@@ -71,7 +71,7 @@ impl Ddpg {
     pub(super) fn read(&mut self, directory: &Path) -> Result<(), AgentError> {
         let mut read = Checkpoint::<State>::read(directory, NAME)?;
         self.check_widths(&read)?;
-        let (actor_size, critic_size) = (self.actor.parameters().len(), self.critic.parameters().len());
+        let (actor_size, critic_size) = (self.actor.values().len(), self.critic.values().len());
         // Everything is read before anything is changed: a refused checkpoint changes nothing.
         let actor = read.array("actor", actor_size)?;
         let critic = read.array("critic", critic_size)?;
@@ -94,11 +94,11 @@ impl Ddpg {
         if let Some([target_actor, target_critic]) = &mut self.targets {
             let actor = read.array("actor_target", actor_size)?;
             let critic = read.array("critic_target", critic_size)?;
-            target_actor.change(|parameters| parameters.copy_from_slice(&actor));
-            target_critic.change(|parameters| parameters.copy_from_slice(&critic));
+            target_actor.set(&actor);
+            target_critic.set(&critic);
         }
-        self.actor.change(|parameters| parameters.copy_from_slice(&actor));
-        self.critic.change(|parameters| parameters.copy_from_slice(&critic));
+        self.actor.set(&actor);
+        self.critic.set(&critic);
         (self.actor_adam.moments, self.actor_adam.time) = (actor_moments, read.state.actor_time);
         (self.critic_adam.moments, self.critic_adam.time) = (critic_moments, read.state.critic_time);
         (self.replay.rows, self.replay.next) = (rows, read.state.replay_next);
@@ -114,12 +114,12 @@ impl Ddpg {
     pub(super) fn read_policy(&mut self, directory: &Path) -> Result<(), AgentError> {
         let mut read = Checkpoint::<State>::read(directory, NAME)?;
         self.check_widths(&read)?;
-        let actor = read.array("actor", self.actor.parameters().len())?;
-        let critic = read.array("critic", self.critic.parameters().len())?;
-        self.actor.change(|parameters| parameters.copy_from_slice(&actor));
-        self.critic.change(|parameters| parameters.copy_from_slice(&critic));
+        let actor = read.array("actor", self.actor.values().len())?;
+        let critic = read.array("critic", self.critic.values().len())?;
+        self.actor.set(&actor);
+        self.critic.set(&critic);
         if self.targets.is_some() {
-            self.targets = Some([self.actor.twin(), self.critic.twin()]);
+            self.targets = Some([self.actor.clone(), self.critic.clone()]);
         }
         Ok(())
     }

@@ -1,17 +1,27 @@
 //! One update of critic and actor from a minibatch of the replay memory.
 
-use burn::tensor::Tensor;
+use super::{
+    Credit, Ddpg, Target,
+    network::{Network, Pass, squash},
+};
+use crate::{AgentError, parameters::transpose};
 
-use super::{Credit, Ddpg, Target};
-use crate::AgentError;
+/// The memory of an update, which the next one uses again.
+#[derive(Default)]
+pub(super) struct Workspace {
+    actor: Pass,
+    critic: Pass,
+    gradient: Vec<f32>,
+}
 
 impl Ddpg {
     /// One step of the critic and, where `move_actor`, of the actor; returns both losses.
     pub(super) fn update(&mut self, move_actor: bool) -> Result<[f64; 2], AgentError> {
-        let batch = self.replay.sample(self.settings.batch, &mut self.state.rng);
+        let count = self.settings.batch;
+        let batch = self.replay.sample(count, &mut self.state.rng);
         let baseline = self.state.baseline.unwrap_or(0.0) as f32;
-        let observations = self.tensor(batch.observations, self.reader.width());
-        let actions = self.tensor(batch.actions, self.bounds.length());
+        let observations = columns(&batch.observations, count);
+        let actions = columns(&batch.actions, count);
         let explained = |row: usize| match self.settings.credit {
             Credit::Shared => baseline,
             Credit::Residual => self.history.others(batch.episodes[row], batch.steps[row]),
@@ -21,45 +31,42 @@ impl Ddpg {
             Target::MonteCarlo => 1.0 / self.history.spread() as f32,
             Target::Bootstrap => 1.0,
         };
-        let advantages =
-            batch.values.iter().enumerate().map(|(row, value)| scale * (value - explained(row))).collect();
-        let mut targets = self.tensor(advantages, 1);
+        let advantage = |(row, value): (usize, &f32)| scale * (value - explained(row));
+        let mut targets: Vec<f32> = batch.values.iter().enumerate().map(advantage).collect();
+        let Workspace { actor: actor_pass, critic: critic_pass, gradient } = &mut self.workspace;
         if let Some([actor, critic]) = &self.targets {
-            let next = self.tensor(batch.next_observations, self.reader.width());
-            let next_values = critic.constant().value(next.clone(), actor.constant().policy(next));
-            targets = targets + next_values * self.tensor(batch.bootstraps, 1);
+            let next = columns(&batch.next_observations, count);
+            actor.forward(&[&next], count, actor_pass);
+            squash(&mut actor_pass.output);
+            critic.forward(&[&next, &actor_pass.output], count, critic_pass);
+            let next_values = critic_pass.output.iter().zip(&batch.bootstraps);
+            for (target, (value, weight)) in targets.iter_mut().zip(next_values) {
+                *target += value * weight;
+            }
         }
 
-        let critic = self.critic.tracked();
-        let error = critic.value(observations.clone(), actions) - targets;
-        let loss = (error.clone() * error).mean();
-        let critic_loss = finite("the critic's loss", &loss)?;
-        let gradient = critic.gradient(&loss);
+        let inputs = [&observations[..], &actions[..]];
+        self.critic.forward(&inputs, count, critic_pass);
+        let (loss, slopes) = squared_error(&critic_pass.output, &targets);
+        let critic_loss = finite("the critic's loss", loss)?;
+        self.critic.backward(&slopes, critic_pass);
+        self.critic.gradient(&inputs, &slopes, critic_pass, gradient);
         let rate = self.settings.critic_learning_rate;
-        self.critic.change(|parameters| self.critic_adam.step(parameters, &gradient, rate));
+        self.critic_adam.step(self.critic.parameters.values_mut(), gradient, rate);
 
         let mut actor_loss = 0.0;
         if move_actor {
-            let actor = self.actor.tracked();
-            // The critic knows executed actions, so it evaluates the policy's actions as they are executed.
-            let policy = actor.policy(observations.clone());
-            let loss = match self.state.level {
-                None => self.critic.constant().value(observations, policy).mean().neg(),
-                // Filling the budget shifts all actions alike, so returns do not depend on the mean of
-                // the policy's actions. The critic evaluates them with their mean moved to that of
-                // executed actions, and a squared penalty pulls their own mean there.
-                Some(level) => {
-                    let mean = policy.clone().mean();
-                    let played = policy - mean.clone().reshape([1, 1]) + level;
-                    let drift = mean - level;
-                    let values = self.critic.constant().value(observations, played);
-                    values.mean().neg() + drift.clone() * drift
-                }
-            };
-            actor_loss = finite("the actor's loss", &loss)?;
-            let gradient = actor.gradient(&loss);
+            self.actor.forward(&[&observations], count, actor_pass);
+            squash(&mut actor_pass.output);
+            let (loss, slopes) =
+                policy_loss(&self.critic, &observations, &actor_pass.output, self.state.level, critic_pass);
+            actor_loss = finite("the actor's loss", loss)?;
+            let through = slopes.iter().zip(&actor_pass.output);
+            let slopes: Vec<f32> = through.map(|(slope, unit)| slope * unit * (1.0 - unit)).collect();
+            self.actor.backward(&slopes, actor_pass);
+            self.actor.gradient(&[&observations], &slopes, actor_pass, gradient);
             let rate = self.settings.actor_learning_rate;
-            self.actor.change(|parameters| self.actor_adam.step(parameters, &gradient, rate));
+            self.actor_adam.step(self.actor.parameters.values_mut(), gradient, rate);
         }
 
         if let Some([actor, critic]) = &mut self.targets {
@@ -71,11 +78,59 @@ impl Ddpg {
     }
 }
 
-/// The loss as a number.
+/// The mean squared difference of critic's `values` and `targets`, and its derivatives with respect to
+/// the values.
+pub(super) fn squared_error(values: &[f32], targets: &[f32]) -> (f64, Vec<f32>) {
+    let count = values.len() as f32;
+    let errors: Vec<f32> = values.iter().zip(targets).map(|(value, target)| value - target).collect();
+    let loss = mean(errors.iter().map(|error| error * error));
+    (loss, errors.iter().map(|error| 2.0 * error / count).collect())
+}
+
+/// The actor's loss, and its derivatives with respect to the policy's actions `policy`, `[numbers][rows]`.
+///
+/// The critic knows executed actions, so it evaluates the policy's actions as they are executed.
+/// Filling the budget shifts all actions alike, so returns do not depend on the mean of the policy's
+/// actions. With a `level`, the mean of executed actions, the critic evaluates the policy's actions
+/// with their mean moved there, and a squared penalty pulls their own mean there.
+pub(super) fn policy_loss(
+    critic: &Network,
+    observations: &[f32],
+    policy: &[f32],
+    level: Option<f32>,
+    pass: &mut Pass,
+) -> (f64, Vec<f32>) {
+    let own = mean(policy.iter().copied()) as f32;
+    let shift = level.map_or(0.0, |level| level - own);
+    let played: Vec<f32> = policy.iter().map(|unit| unit + shift).collect();
+    let rows = played.len() / critic.inputs(1);
+    critic.forward(&[observations, &played], rows, pass);
+    let values = mean(pass.output.iter().copied());
+    critic.backward(&vec![-1.0 / rows as f32; rows], pass);
+    let mut slopes = critic.input_slopes(1, pass);
+    if level.is_none() {
+        return (-values, slopes);
+    }
+    // The mean is subtracted from each action, and the penalty depends on the mean alone.
+    let common = mean(slopes.iter().copied()) as f32 + 2.0 * shift / policy.len() as f32;
+    slopes.iter_mut().for_each(|slope| *slope -= common);
+    (f64::from(shift).powi(2) - values, slopes)
+}
+
+/// Rows of a minibatch as `[numbers][rows]`.
+fn columns(values: &[f32], rows: usize) -> Vec<f32> {
+    transpose(values, [rows, values.len() / rows])
+}
+
+fn mean(values: impl ExactSizeIterator<Item = f32>) -> f64 {
+    let count = values.len() as f64;
+    values.map(f64::from).sum::<f64>() / count
+}
+
+/// The loss as it is.
 ///
 /// # Errors
 /// [`AgentError::Diverged`] where it is not finite.
-fn finite(what: &str, loss: &Tensor<1>) -> Result<f64, AgentError> {
-    let value = f64::from(loss.clone().into_scalar::<f32>());
-    if value.is_finite() { Ok(value) } else { Err(AgentError::Diverged { what: what.to_owned() }) }
+fn finite(what: &str, loss: f64) -> Result<f64, AgentError> {
+    if loss.is_finite() { Ok(loss) } else { Err(AgentError::Diverged { what: what.to_owned() }) }
 }

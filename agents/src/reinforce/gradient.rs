@@ -4,9 +4,10 @@ use super::{
     ReinforceSettings,
     distribution::Actions,
     objective::{Step, Update, output_gradient},
-    policy::{Batch, Encoded, Policy},
+    passes::Encoded,
+    policy::{Batch, Policy},
 };
-use crate::{AgentError, parameters::numbers};
+use crate::AgentError;
 
 /// The gradient of the loss over `episodes`, first with respect to the policy's outputs and then in the
 /// order of its flat parameters: one forward and one backward pass.
@@ -18,19 +19,15 @@ pub(super) fn policy_gradient(
     tables: &[Vec<f32>],
     baselines: &[f64],
 ) -> Result<(Update, Vec<f32>), AgentError> {
-    let tensors = policy.parameters.tracked();
-    let encoded: Vec<Encoded> = tables.iter().map(|table| policy.encode(&tensors, table)).collect();
+    let encoded: Vec<Encoded> = tables.iter().map(|table| policy.encode(table)).collect();
     let batch = side_by_side(episodes, policy.shape().input);
-    let outputs = policy.outputs(&tensors, &encoded, &batch, &mut Vec::new());
-    let values = numbers(outputs.clone().inner());
-    let update = output_gradient(actions, settings, episodes, baselines, &values);
+    let pass = policy.forward(&encoded, &batch, &mut Vec::new());
+    let update = output_gradient(actions, settings, episodes, baselines, &pass.outputs);
     let diverged = |what: &str| Err(AgentError::Diverged { what: what.to_owned() });
     if let Some((name, _)) = update.figures.iter().find(|(_, figure)| !figure.is_finite()) {
         return diverged(name);
     }
-    // A linear function of the outputs that has the gradient of the loss.
-    let slopes = tensors.input(update.gradient.clone(), policy.shape().outputs);
-    let gradient = tensors.gradient(&(outputs * slopes).sum());
+    let gradient = policy.backward(&encoded, &batch, &pass, &update.gradient);
     if gradient.iter().any(|slope| !slope.is_finite()) {
         return diverged("the policy's gradient");
     }

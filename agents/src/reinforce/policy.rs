@@ -3,12 +3,11 @@
 //! No array's shape depends on the number of layers or decisions, so a trained policy can play other
 //! networks.
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-use super::cells::{Cell, Linear, State};
-use crate::parameters::{Parameters, Tensors};
+use super::cells::{Cell, Linear};
+use crate::parameters::Parameters;
 
 /// The network of a policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,28 +63,17 @@ pub(super) struct Shape {
 /// A policy's network and its parameters.
 pub(super) struct Policy {
     shape: Shape,
-    body: Body,
-    head: Linear,
+    pub(super) body: Body,
+    pub(super) head: Linear,
     pub(super) parameters: Parameters,
 }
 
-enum Body {
+pub(super) enum Body {
     /// A forward and a backward cell per layer.
     Bilstm(Vec<[Cell; 2]>),
     /// Encoder, empty where there is none, and decoder.
     Recurrent(Vec<Cell>, Vec<Cell>),
     Mlp(Vec<Linear>),
-}
-
-/// The encoding of a table, computed once per episode and set of parameters.
-#[derive(Clone)]
-pub(super) enum Encoded {
-    /// The policy reads no rows.
-    Nothing,
-    /// Hidden states of both directions at each row, `[rows, 2 · hidden]`.
-    Rows(Box<Tensor<2>>),
-    /// The encoder's last state in each layer.
-    States(Vec<State>),
 }
 
 /// Decisions of several episodes: the first of each, then the second of each, and so on.
@@ -99,11 +87,19 @@ pub(super) struct Batch {
     pub(super) tables: Vec<usize>,
 }
 
+impl Batch {
+    /// Of each decision, the index of its encoded table and of the current row.
+    pub(super) fn places(&self) -> impl Iterator<Item = (usize, usize)> {
+        let tables = self.tables.iter().copied().cycle();
+        tables.zip(self.rows.iter().copied())
+    }
+}
+
 impl Policy {
     /// Draws all parameters; the head's are a tenth of PyTorch's, so that a new policy is nearly
     /// uniform.
-    pub(super) fn new(shape: Shape, device: &Device, rng: &mut impl Rng) -> Self {
-        let mut parameters = Parameters::new(device);
+    pub(super) fn new(shape: Shape, rng: &mut impl Rng) -> Self {
+        let mut parameters = Parameters::default();
         let Shape { kind, hidden, layers, features, input, outputs, .. } = shape;
         let mut cells = |first: usize, rest: usize| -> Vec<Cell> {
             let width = |layer| if layer == 0 { first } else { rest };
@@ -135,100 +131,4 @@ impl Policy {
     pub(super) fn shape(&self) -> &Shape {
         &self.shape
     }
-
-    /// Encodes a table of rows of features.
-    pub(super) fn encode(&self, tensors: &Tensors, table: &[f32]) -> Encoded {
-        let features = self.shape.features.max(1);
-        let mut rows: Vec<Tensor<2>> =
-            table.chunks_exact(features).map(|row| tensors.input(row.to_vec(), features)).collect();
-        let start = |cell: &Cell| State::zeros(1, cell.hidden(), tensors);
-        match &self.body {
-            Body::Bilstm(layers) => {
-                for [forward, backward] in layers {
-                    let (ahead, _) = forward.run(tensors, rows.iter().cloned(), start(forward));
-                    let (behind, _) = backward.run(tensors, rows.into_iter().rev(), start(backward));
-                    let pairs = ahead.into_iter().zip(behind.into_iter().rev());
-                    rows = pairs.map(|(ahead, behind)| Tensor::cat(vec![ahead, behind], 1)).collect();
-                }
-                Encoded::Rows(Box::new(Tensor::cat(rows, 0)))
-            }
-            Body::Recurrent(encoder, _) if !encoder.is_empty() => {
-                rows.reverse();
-                let mut states = Vec::new();
-                for cell in encoder {
-                    let (hidden, state) = cell.run(tensors, rows, start(cell));
-                    rows = hidden;
-                    states.push(state);
-                }
-                Encoded::States(states)
-            }
-            Body::Recurrent(..) | Body::Mlp(_) => Encoded::Nothing,
-        }
-    }
-
-    /// Outputs of all decisions of `batch`, `[steps · episodes, outputs]`, with the encoded `tables`.
-    ///
-    /// `memory` is the state of recurrent policies: it is initialised where empty, and holds the state
-    /// after the last step on return.
-    pub(super) fn outputs(
-        &self,
-        tensors: &Tensors,
-        tables: &[Encoded],
-        batch: &Batch,
-        memory: &mut Vec<State>,
-    ) -> Tensor<2> {
-        let width = self.shape.input;
-        let read = match &self.body {
-            Body::Bilstm(_) => {
-                let current = current_rows(tensors, tables, batch);
-                Tensor::cat(vec![current, tensors.input(batch.inputs.clone(), width)], 1)
-            }
-            Body::Recurrent(_, decoder) => {
-                if memory.is_empty() {
-                    *memory = starting_states(tensors, decoder, tables, batch);
-                }
-                let steps = batch.inputs.chunks_exact(width * batch.episodes);
-                let mut inputs: Vec<_> = steps.map(|step| tensors.input(step.to_vec(), width)).collect();
-                for (cell, state) in decoder.iter().zip(memory) {
-                    (inputs, *state) = cell.run(tensors, inputs, state.clone());
-                }
-                Tensor::cat(inputs, 0)
-            }
-            Body::Mlp(layers) => {
-                let inputs = tensors.input(batch.inputs.clone(), width);
-                layers.iter().fold(inputs, |input, layer| layer.apply(tensors, input).tanh())
-            }
-        };
-        self.head.apply(tensors, read)
-    }
-}
-
-/// The encoded current row of each decision.
-fn current_rows(tensors: &Tensors, tables: &[Encoded], batch: &Batch) -> Tensor<2> {
-    let (mut rows, mut firsts, mut first) = (Vec::new(), Vec::new(), 0);
-    for table in tables {
-        firsts.push(first);
-        if let Encoded::Rows(encoded) = table {
-            first += encoded.dims()[0];
-            rows.push(Tensor::clone(encoded));
-        }
-    }
-    let place =
-        |(decision, row): (usize, &usize)| (firsts[batch.tables[decision % batch.episodes]] + row) as i32;
-    let places: Vec<i32> = batch.rows.iter().enumerate().map(place).collect();
-    let count = places.len();
-    let places = Tensor::<1, Int>::from_data(TensorData::new(places, [count]), tensors.device());
-    Tensor::cat(rows, 0).select(0, places)
-}
-
-/// The initial state of each decoder cell, one row per episode.
-fn starting_states(tensors: &Tensors, decoder: &[Cell], tables: &[Encoded], batch: &Batch) -> Vec<State> {
-    let start = |(layer, cell): (usize, &Cell)| {
-        let of_episode = |&table: &usize| match &tables[table] {
-            Encoded::States(states) => states[layer].clone(),
-            _ => State::zeros(1, cell.hidden(), tensors),
-        };
-        State::stack(batch.tables.iter().map(of_episode).collect())
-    };
-    decoder.iter().enumerate().map(start).collect()
 }

@@ -65,7 +65,7 @@ impl Reinforce {
 
     /// Replaces the parameters of the policy by `policy`.
     pub(super) fn adopt(&mut self, policy: &[f32]) {
-        self.policy.parameters.change(|parameters| parameters.copy_from_slice(policy));
+        self.policy.parameters.values_mut().copy_from_slice(policy);
         self.encoded = None;
     }
 }

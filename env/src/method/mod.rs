@@ -114,11 +114,29 @@ pub trait Method: Send + Sync {
 
 /// Makes candidates of one network with its weights.
 pub trait Surgery: Send + Sync {
-    /// The network with these amounts kept.
+    /// The network with these amounts kept, and what is left of its weights as it was.
     ///
     /// # Errors
     /// Amounts that the network does not allow.
-    fn apply(&self, kept: &[u64]) -> Result<(Graph, Weights), Error>;
+    fn cut(&self, kept: &[u64]) -> Result<(Graph, Weights), Error>;
+
+    /// Adapts the `weights` of [`Surgery::cut`] to what is missing; by default they stay as they are.
+    ///
+    /// # Errors
+    /// As [`Surgery::cut`].
+    fn refit(&self, _kept: &[u64], _weights: &mut Weights) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// The candidate: cut and refitted.
+    ///
+    /// # Errors
+    /// As [`Surgery::cut`].
+    fn apply(&self, kept: &[u64]) -> Result<(Graph, Weights), Error> {
+        let (graph, mut weights) = self.cut(kept)?;
+        self.refit(kept, &mut weights)?;
+        Ok((graph, weights))
+    }
 
     /// The name and content of the file of a candidate that was trained further, as
     /// [`Surgery::coded`] for the candidate itself.

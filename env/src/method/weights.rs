@@ -262,7 +262,7 @@ impl WeightSurgery {
 }
 
 impl Surgery for WeightSurgery {
-    fn apply(&self, kept: &[u64]) -> Result<(Graph, Weights), Error> {
+    fn cut(&self, kept: &[u64]) -> Result<(Graph, Weights), Error> {
         Ok((self.sparsifier.graph().clone(), self.sparsifier.mask(&self.pairs(kept))?))
     }
 

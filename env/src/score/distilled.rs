@@ -12,8 +12,8 @@ use cgym_teachers::{
     weights::Weights,
 };
 
-use super::{Maker, Score, Scorer};
-use crate::play::Compressed;
+use super::{Maker, Part, Score, Scorer, Stopwatch};
+use crate::play::{Compressed, ScoreTimes};
 
 /// What students learn from and are scored on.
 pub struct DistilledSetup<'a> {
@@ -43,6 +43,7 @@ pub struct Distilled {
     options: DistillOptions,
     inherit_from: Option<(Graph, Weights)>,
     device: Device,
+    spent: Stopwatch,
 }
 
 impl Distilled {
@@ -60,14 +61,15 @@ impl Distilled {
             });
         }
         let logits = teacher_logits(teacher.0, teacher.1, &dataset, &indices)?;
-        Ok(Self { dataset, indices, logits, reward, options, inherit_from, device })
+        let spent = Stopwatch::default();
+        Ok(Self { dataset, indices, logits, reward, options, inherit_from, device, spent })
     }
 
     fn teach(&self, child: &Graph) -> Result<Trained, Error> {
-        let initial = match &self.inherit_from {
-            Some((parent, weights)) => inherit(parent, weights, child, self.options.seed)?,
-            None => fresh_weights(child, self.options.seed),
-        };
+        let initial = self.spent.timed(Part::Make, || match &self.inherit_from {
+            Some((parent, weights)) => inherit(parent, weights, child, self.options.seed),
+            None => Ok(fresh_weights(child, self.options.seed)),
+        })?;
         let distillation = Distillation {
             dataset: &self.dataset,
             indices: &self.indices,
@@ -75,7 +77,9 @@ impl Distilled {
             validation: &self.reward,
             stop: None,
         };
-        distill(child, initial, &distillation, &self.options, &self.device, &mut |_| ())
+        self.spent.timed(Part::Train, || {
+            distill(child, initial, &distillation, &self.options, &self.device, &mut |_| ())
+        })
     }
 }
 
@@ -91,6 +95,10 @@ impl Scorer<Graph> for Distilled {
     fn score(&self, child: &Graph) -> Result<Score, Error> {
         let last = self.teach(child)?.epochs.last().copied();
         Ok(Score { top1: last.map_or(0.0, |epoch| epoch.top1), loss: last.map(|epoch| epoch.loss) })
+    }
+
+    fn times(&self) -> ScoreTimes {
+        self.spent.times()
     }
 
     /// The hash of the architecture; with inherited weights also which of the parent's layers a

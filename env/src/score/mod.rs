@@ -85,22 +85,37 @@ pub trait Maker<C>: Send + Sync {
     }
 }
 
+/// A part of the work of a score.
+#[derive(Debug, Clone, Copy)]
+enum Part {
+    Make,
+    Refit,
+    Train,
+    Compile,
+    Evaluate,
+}
+
 /// Sums of durations that several threads add to.
 #[derive(Default)]
-struct Stopwatch([AtomicU64; 3]);
+struct Stopwatch([AtomicU64; 5]);
 
 impl Stopwatch {
     /// Does one part of a score and adds its time to the part's sum.
-    fn timed<T>(&self, part: usize, work: impl FnOnce() -> T) -> T {
+    fn timed<T>(&self, part: Part, work: impl FnOnce() -> T) -> T {
         let started = Instant::now();
         let done = work();
-        self.0[part].fetch_add(started.elapsed().as_nanos() as u64, Ordering::Relaxed);
+        self.0[part as usize].fetch_add(started.elapsed().as_nanos() as u64, Ordering::Relaxed);
         done
     }
 
     fn times(&self) -> ScoreTimes {
-        let [make, compile, evaluate] =
-            [0, 1, 2].map(|part| Duration::from_nanos(self.0[part].load(Ordering::Relaxed)));
-        ScoreTimes { make, compile, evaluate }
+        let of = |part: Part| Duration::from_nanos(self.0[part as usize].load(Ordering::Relaxed));
+        ScoreTimes {
+            make: of(Part::Make),
+            refit: of(Part::Refit),
+            train: of(Part::Train),
+            compile: of(Part::Compile),
+            evaluate: of(Part::Evaluate),
+        }
     }
 }

@@ -9,7 +9,7 @@ use cgym_teachers::{
     weights::Weights,
 };
 
-use super::{Maker, Score, Scorer, Stopwatch};
+use super::{Maker, Part, Score, Scorer, Stopwatch};
 use crate::{
     method::{Kept, Surgery, identity},
     play::{Compressed, ScoreTimes},
@@ -33,9 +33,11 @@ impl Exact {
 
 impl Scorer<Kept> for Exact {
     fn score(&self, kept: &Kept) -> Result<Score, Error> {
-        let (graph, weights) = self.spent.timed(0, || self.surgery.apply(kept))?;
-        let engine = self.spent.timed(1, || Engine::with_options(&graph, &weights, self.options))?;
-        let top1 = self.spent.timed(2, || engine.top1(&self.images))?;
+        let (graph, mut weights) = self.spent.timed(Part::Make, || self.surgery.cut(kept))?;
+        self.spent.timed(Part::Refit, || self.surgery.refit(kept, &mut weights))?;
+        let engine =
+            self.spent.timed(Part::Compile, || Engine::with_options(&graph, &weights, self.options))?;
+        let top1 = self.spent.timed(Part::Evaluate, || engine.top1(&self.images))?;
         Ok(Score { top1, loss: None })
     }
 

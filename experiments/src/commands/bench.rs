@@ -1,7 +1,9 @@
-//! `bench`: the speed of a network, or of whole episodes.
+//! `bench`: the speed of a network, of an agent, of whole episodes, or of a student's training.
 
+mod agent;
 mod episode;
 mod network;
+mod student;
 
 use std::{fs, time::Instant};
 
@@ -22,14 +24,20 @@ pub struct BenchArgs {
 enum BenchCommand {
     /// A network on random images, with random weights
     Network(Box<network::NetworkArgs>),
+    /// An agent's decisions and updates, without evaluating candidates
+    Agent(Box<agent::AgentArgs>),
     /// Whole episodes of an environment
     Episode(Box<episode::EpisodeArgs>),
+    /// The training that N2N scores a student by, of the whole network
+    Student(Box<student::StudentArgs>),
 }
 
 pub(super) fn bench(args: BenchArgs, json: bool) -> Result<(), Error> {
     match args.command {
         BenchCommand::Network(args) => network::bench(&args, json),
+        BenchCommand::Agent(args) => agent::bench(&args, json),
         BenchCommand::Episode(args) => episode::bench(&args, json),
+        BenchCommand::Student(args) => student::bench(&args, json),
     }
 }
 

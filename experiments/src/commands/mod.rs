@@ -47,7 +47,7 @@ pub enum Command {
     Transfer(Box<transfer::TransferArgs>),
     /// Score hand-crafted policies and searches without learning
     Baselines(Box<baselines::BaselinesArgs>),
-    /// Measure the speed of a network or of whole episodes
+    /// Measure the speed of a network, an agent, whole episodes or a student's training
     Bench(bench::BenchArgs),
     /// List environments
     Envs,

@@ -14,8 +14,8 @@ const FEW: [&str; 8] = [
     "--threads",
     "1",
 ];
-const PARTS: [&str; 7] =
-    ["agent_act", "agent_learn", "environment", "prune", "compile", "evaluate", "records"];
+const PARTS: [&str; 8] =
+    ["agent_act", "agent_learn", "environment", "prune", "refit", "compile", "evaluate", "records"];
 
 #[track_caller]
 fn assert_positive(object: &Value, keys: &[&str]) {
@@ -68,12 +68,51 @@ fn an_episode_is_measured_part_by_part() {
         "uniform",
     ];
     let episode = place.run(&[env.as_slice(), &FEW, &["--json"]].concat()).ok().json();
-    assert_positive(&episode, &["seconds", "environment", "prune", "compile", "evaluate"]);
+    assert_positive(&episode, &["seconds", "environment", "prune", "refit", "compile", "evaluate"]);
+    assert_eq!(episode["train"], 0.0);
     assert_positive(&episode, &["steps_per_second", "agent_act", "steps"]);
     assert!(episode["repeats"].as_u64() >= Some(3), "{episode}");
     let text = place.run(&[env.as_slice(), &FEW].concat()).ok().stdout;
     assert!(text.contains("evaluate") && text.contains("steps/s"), "{text}");
     assert!(!place.path("runs").exists());
+}
+
+const STUDENTS: [&str; 7] = [
+    "N2N-Removal-ResNet8-Digits-v0",
+    "--set",
+    "score.training_images=40",
+    "--set",
+    "score.epochs=1",
+    "--seconds",
+    "0.01",
+];
+
+#[test]
+fn the_training_of_students_is_told_apart() {
+    let place = Place::new();
+    let agent = ["--agent", "random", "--threads", "1", "--json"];
+    let episode = place.run(&[&["bench", "episode", "--env"], &STUDENTS[..], &agent].concat()).ok().json();
+    assert_positive(&episode, &["seconds", "environment", "prune", "train"]);
+    assert_eq!((&episode["refit"], &episode["evaluate"]), (&0.0.into(), &0.0.into()));
+    let student =
+        place.run(&[&["bench", "student", "--env"], &STUDENTS[..], &["--json"]].concat()).ok().json();
+    assert_positive(&student, &["seconds", "images_per_second", "repeats", "parameters"]);
+    assert_eq!((&student["images"], &student["epochs"]), (&40.into(), &1.into()));
+    assert_eq!(student["loss"], "l2-logits");
+}
+
+#[test]
+fn an_agent_is_measured_without_data() {
+    let place = Place::new();
+    let few = ["--seconds", "0.01", "--threads", "1", "--json"];
+    let ddpg = ["bench", "agent", "--env", "AMC-ResNet56-CIFAR10-MACs50-v0", "--set", "agent.hidden=[4, 4]"];
+    let ddpg = place.run(&[&ddpg[..], &["--set", "agent.warmup=1"], &few].concat()).ok().json();
+    assert_positive(&ddpg, &["act_seconds", "update_seconds", "seconds"]);
+    assert_eq!((&ddpg["updates"], &ddpg["steps"]), (&(4.0 * 27.0).into(), &27.into()));
+    let reinforce = ["bench", "agent", "--env", "N2N-Removal-ResNet8-Digits-v0"];
+    let reinforce = place.run(&[&reinforce[..], &few].concat()).ok().json();
+    assert_positive(&reinforce, &["act_seconds", "update_seconds", "seconds"]);
+    assert_eq!((&reinforce["updates"], &reinforce["episodes"]), (&1.0.into(), &5.into()));
 }
 
 #[test]
@@ -105,6 +144,11 @@ fn what_cannot_be_measured_is_refused() {
             "did you mean `ddpg`?",
         ),
         (&["bench", "episode", "--env", "AMC-ResNet20-Digits-MACs50-v0", "--batch", "3"], "--batch"),
+        (
+            &["bench", "agent", "--env", "AMC-ResNet20-Digits-MACs50-v0", "--agent", "random"],
+            "`random` makes too few updates",
+        ),
+        (&["bench", "student", "--env", "AMC-ResNet20-Digits-MACs50-v0"], "trains no students"),
         (
             &["bench", "network", "--model", "resnet20", "--set", "data.reward_images=3"],
             "`data`: no such table",

@@ -17,6 +17,9 @@ const BETA_1: f32 = 0.9;
 /// Decay of the second moment.
 const BETA_2: f32 = 0.999;
 const EPSILON: f32 = 1e-8;
+/// Moments below this are set to zero. They would change no parameter, since ε is far above them,
+/// but decay to numbers that processors compute with a hundred times slower.
+const LEAST_MOMENT: f32 = 1e-34;
 
 /// Where the moments' bias towards zero is corrected. Both are Adam; the results differ in rounding.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -98,11 +101,17 @@ impl Adam {
         let moments = first.iter_mut().zip(second);
         for ((parameter, &gradient), (first, second)) in parameters.iter_mut().zip(gradient).zip(moments) {
             let gradient = if decay == 0.0 { gradient } else { gradient + decay * *parameter };
-            *first += (1.0 - BETA_1) * (gradient - *first);
-            *second += (1.0 - BETA_2) * (gradient * gradient - *second);
+            *first = settled(*first + (1.0 - BETA_1) * (gradient - *first));
+            *second = settled(*second + (1.0 - BETA_2) * (gradient * gradient - *second));
             *parameter -= change(*first, *second);
         }
     }
+}
+
+/// The moment, or zero where it is too small to matter; a NaN stays one.
+#[inline(always)]
+fn settled(moment: f32) -> f32 {
+    if moment.abs() < LEAST_MOMENT { 0.0 } else { moment }
 }
 
 #[cfg(test)]
@@ -136,6 +145,20 @@ mod tests {
             let mut values = [1.0_f32];
             adam.step(&mut values, &[0.0], 0.1);
             assert!((values[0] - 0.9).abs() < 1e-5);
+        }
+    }
+
+    #[test]
+    fn moments_without_gradients_end_at_zero_and_not_at_subnormal_numbers() {
+        for correction in BOTH {
+            let mut adam = Adam::new(1).with_correction(correction);
+            let mut values = [1.0_f32];
+            adam.step(&mut values, &[1e-3], 1e-3);
+            for _ in 0..2000 {
+                adam.step(&mut values, &[0.0], 1e-3);
+                assert!(adam.moments.iter().all(|moment| moment[0] == 0.0 || moment[0].is_normal()));
+            }
+            assert_eq!(adam.moments[0], [0.0]);
         }
     }
 

@@ -246,16 +246,25 @@ struct ChannelSurgery {
     groups: Vec<usize>,
 }
 
-impl Surgery for ChannelSurgery {
-    fn apply(&self, kept: &[u64]) -> Result<(Graph, Weights), Error> {
+impl ChannelSurgery {
+    /// Indices of groups with the atoms to keep.
+    fn pairs(&self, kept: &[u64]) -> Result<Vec<(usize, usize)>, Error> {
         if kept.len() != self.groups.len() {
             return Err(Error::Channels {
                 group: format!("{} sites", self.groups.len()),
                 reason: format!("{kept:?} does not say how much of each is kept"),
             });
         }
-        let kept: Vec<(usize, usize)> =
-            self.groups.iter().zip(kept).map(|(&group, &atoms)| (group, atoms as usize)).collect();
-        self.pruner.prune(&kept)
+        Ok(self.groups.iter().zip(kept).map(|(&group, &atoms)| (group, atoms as usize)).collect())
+    }
+}
+
+impl Surgery for ChannelSurgery {
+    fn cut(&self, kept: &[u64]) -> Result<(Graph, Weights), Error> {
+        self.pruner.cut(&self.pairs(kept)?)
+    }
+
+    fn refit(&self, kept: &[u64], weights: &mut Weights) -> Result<(), Error> {
+        self.pruner.refit(&self.pairs(kept)?, weights)
     }
 }

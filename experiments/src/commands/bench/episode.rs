@@ -56,6 +56,8 @@ fn measure(args: &EpisodeArgs, json: bool) -> Result<(), Error> {
         "agent_learn": episode.agent_learn,
         "environment": episode.environment,
         "prune": episode.prune,
+        "refit": episode.refit,
+        "train": episode.train,
         "compile": episode.compile,
         "evaluate": episode.evaluate,
         "steps_per_second": steps_per_second,
