@@ -45,6 +45,7 @@ mod lanes;
 mod linear;
 pub mod matrix;
 mod pool;
+mod pool_gradient;
 pub mod product;
 mod shape;
 mod tile;

@@ -192,7 +192,8 @@ impl Student<'_> {
             }
             let done = (epoch * steps + step) as f64 / (self.options.epochs * steps) as f64;
             let rate = self.options.learning_rate * cosine(done);
-            total += self.step(batch, rate as f32, &mut rng)?;
+            // On a thread of the pool: another one would wait for the pool's, in each of many operations.
+            total += rayon::scope(|_| self.step(batch, rate as f32, &mut rng))?;
             taken += 1;
         }
         Ok(Some(total / f64::from(taken.max(1))))

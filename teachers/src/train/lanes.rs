@@ -5,8 +5,9 @@ use cgym_kernels::{ChannelGather, ConvShape, Isa, KernelError, Pool, PoolShape, 
 
 use super::{
     fusion::{Block, Fusion, activation},
-    interpreter::{BatchStatistics, Interpreter, Parameter, Training},
+    interpreter::{Interpreter, Training},
     ops::{self, ConvTensors, NormOptions, NormTensors},
+    parameter::{BatchStatistics, Parameter},
 };
 use crate::{
     Error,

@@ -132,6 +132,17 @@ impl<'a> Learner<'a> {
         rate: f32,
         rng: &mut ChaCha8Rng,
     ) -> Result<f64, Error> {
+        // On a thread of the pool: another one would wait for the pool's, in each of many operations.
+        rayon::scope(|_| self.step_in_pool(images, labels, rate, rng))
+    }
+
+    fn step_in_pool(
+        &mut self,
+        images: TrainingImages,
+        labels: &[usize],
+        rate: f32,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<f64, Error> {
         let mut network = Interpreter::new(self.graph, &self.weights, &self.device)?;
         if self.options.stock_kernels {
             network = network.with_stock_kernels();

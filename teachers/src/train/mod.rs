@@ -9,6 +9,7 @@ mod lanes;
 mod learner;
 mod ops;
 mod options;
+mod parameter;
 
 use std::{path::PathBuf, sync::atomic::AtomicBool};
 
@@ -17,9 +18,10 @@ use serde::{Deserialize, Serialize};
 
 pub use augment::Augmentation;
 pub use distill::{Distillation, distill, fresh_weights, teacher_logits};
-pub use interpreter::{BatchStatistics, Interpreter};
+pub use interpreter::Interpreter;
 pub use learner::{Learner, cross_entropy};
 pub use options::{DistillLoss, DistillOptions, Optimiser};
+pub use parameter::BatchStatistics;
 
 use crate::{
     Error,

@@ -37,7 +37,9 @@ mod batch;
 mod conv;
 mod elementwise;
 mod memory;
+mod moments;
 mod norm;
+mod norm_backward;
 mod plane;
 mod pool;
 mod transpose;
@@ -48,8 +50,6 @@ pub use batch::{Batch, from_lanes, to_lanes};
 pub use conv::{ConvGradients, Convolution, InputGradient, conv_backward, conv_forward};
 pub use elementwise::{activate_backward, activate_forward, add_forward, add_to};
 pub use memory::{Aligned, recycle, release};
-pub use norm::{
-    BatchNorm, Norm, NormGradients, SavedNorm, conv_norm_backward, conv_norm_forward, norm_backward,
-    norm_forward,
-};
+pub use norm::{BatchNorm, Norm, SavedNorm, conv_norm_forward, norm_forward};
+pub use norm_backward::{NormGradients, conv_norm_backward, norm_backward};
 pub use pool::{gather_backward, gather_forward, pool_backward, pool_forward};
