@@ -2,6 +2,7 @@
 #![expect(unsafe_code, reason = "threads write to parts of memory that is not initialised")]
 
 use crate::Buffer;
+use rayon::prelude::*;
 use std::cell::RefCell;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, PoisonError};
@@ -79,11 +80,16 @@ pub struct Aligned {
 }
 
 impl Aligned {
-    /// `len` zeros.
+    /// `len` zeros, written by all threads.
     pub fn zeros(len: usize) -> Self {
-        let mut output = Output::new(len);
-        output.values.resize(output.start + len, 0.0);
-        Self { values: output.values, start: output.start }
+        let output = Output::new(len);
+        (0..len.div_ceil(LEAST_KEPT)).into_par_iter().for_each(|part| {
+            let start = part * LEAST_KEPT;
+            // SAFETY: the part lies in the result, and no other thread writes it.
+            unsafe { output.at(start).write_bytes(0, LEAST_KEPT.min(len - start)) }
+        });
+        // SAFETY: every part has been written.
+        unsafe { output.finish() }
     }
 
     /// A copy of `values`.
