@@ -9,7 +9,7 @@ AMC = "AMC-ResNet56-CIFAR10-MACs50-v0"
 OBSERVATION, ACTION, HIDDEN, BATCH, REPLAY = 11, 1, 300, 64, 27 * 133
 ACTOR_RATE, CRITIC_RATE, TAU = 3e-4, 1e-3, 0.01
 # N2N-Removal-ResNet20-Digits-v0 and N2N-Shrinkage-ResNet20-Digits-v0, and the default settings of `reinforce`.
-ROWS, FEATURES, WIDTH, LAYERS, EPISODES, RATE, ENTROPY = 73, 15, 30, 2, 5, 3e-3, 0.01
+ROWS, FEATURES, WIDTH, LAYERS, EPISODES, RATE, ENTROPY = 71, 15, 30, 2, 5, 3e-3, 0.01
 REMOVAL_STEPS, REMOVAL_CURSOR = 54, 1
 SHRINKAGE_STEPS, SHRINKAGE_CURSOR, SHRINKAGE_ACTIONS = 14, 4, 10
 
@@ -90,7 +90,7 @@ class Ddpg:
 class Removal(nn.Module):
     """N2N's removal policy: a bidirectional LSTM over all layers, read at the current one with the cursor."""
 
-    ENVIRONMENT = "N2N-Removal-ResNet20-Digits-v0"
+    ENVIRONMENT, STEPS = "N2N-Removal-ResNet20-Digits-v0", REMOVAL_STEPS
 
     def __init__(self):
         super().__init__()
@@ -117,7 +117,7 @@ class Removal(nn.Module):
 class Shrinkage(nn.Module):
     """N2N's shrinkage policy: an LSTM over decisions that reads the current layer and the previous action."""
 
-    ENVIRONMENT = "N2N-Shrinkage-ResNet20-Digits-v0"
+    ENVIRONMENT, STEPS = "N2N-Shrinkage-ResNet20-Digits-v0", SHRINKAGE_STEPS
 
     def __init__(self):
         super().__init__()

@@ -146,6 +146,9 @@ def ddpg_update(cgym, options, target):
 
 def reinforce_step(cgym, options, policy):
     world = ["agent", "--env", policy.ENVIRONMENT, "--agent", "reinforce"]
+    found = cgym.bench(*world, threads=1, seconds=1e-3)
+    if (found["steps"], found["episodes"]) != (policy.STEPS, agents.EPISODES):
+        sys.exit(f"{policy.ENVIRONMENT}: {found['steps']} decisions and {found['episodes']} episodes per update in cgym")
     ours = lambda: cgym.bench(*world, threads=options.threads)["seconds"]
     work = lambda fused: agents.Reinforce(policy, fused).step
     return against_torch(f"reinforce step, {policy.__name__.lower()}", ours, work, options, 1.0)

@@ -78,7 +78,7 @@ fn an_episode_is_measured_part_by_part() {
 }
 
 const STUDENTS: [&str; 7] = [
-    "N2N-Removal-ResNet8-Digits-v0",
+    "N2N-Removal-ResNet20-Digits-v0",
     "--set",
     "score.training_images=40",
     "--set",
@@ -90,12 +90,11 @@ const STUDENTS: [&str; 7] = [
 #[test]
 fn the_training_of_students_is_told_apart() {
     let place = Place::new();
-    let agent = ["--agent", "random", "--threads", "1", "--json"];
-    let episode = place.run(&[&["bench", "episode", "--env"], &STUDENTS[..], &agent].concat()).ok().json();
+    let more = ["--threads", "1", "--json"];
+    let episode = place.run(&[&["bench", "episode", "--env"], &STUDENTS[..], &more].concat()).ok().json();
     assert_positive(&episode, &["seconds", "environment", "prune", "train"]);
     assert_eq!((&episode["refit"], &episode["evaluate"]), (&0.0.into(), &0.0.into()));
-    let student =
-        place.run(&[&["bench", "student", "--env"], &STUDENTS[..], &["--json"]].concat()).ok().json();
+    let student = place.run(&[&["bench", "student", "--env"], &STUDENTS[..], &more].concat()).ok().json();
     assert_positive(&student, &["seconds", "images_per_second", "repeats", "parameters"]);
     assert_eq!((&student["images"], &student["epochs"]), (&40.into(), &1.into()));
     assert_eq!(student["loss"], "l2-logits");
