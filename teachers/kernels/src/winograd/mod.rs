@@ -280,7 +280,7 @@ impl Tile {
             let missing = shape.padding[axis].saturating_sub(first[axis]);
             let beyond = (first[axis] + PATCH).saturating_sub(shape.input[axis] + shape.padding[axis]);
             edges = match (missing, beyond) {
-                (0 | 1, 0 | 1) => edges.map(|found| found | before * missing | after * beyond),
+                (0 | 1, 0 | 1) => edges.map(|found| found | (before * missing) | (after * beyond)),
                 _ => None,
             };
         }
