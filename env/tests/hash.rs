@@ -42,6 +42,7 @@ fn changes() -> Vec<(Layer, &'static str, Value)> {
         (channels(), "score.refit", json!(false)),
         (channels(), "score.calibration_images", json!(5)),
         (channels(), "score.points", json!(3)),
+        (channels(), "score.convolution", json!("direct")),
         (removal(), "game.rows", json!(96)),
         (constrained(), "reward.max_parameters", json!(6)),
         (constrained(), "reward.max_macs", json!(6)),
@@ -58,6 +59,7 @@ fn changes() -> Vec<(Layer, &'static str, Value)> {
         (removal(), "score.seed", json!(9)),
         (removal(), "score.inherit", json!(true)),
         (removal(), "score.training_images", json!(9)),
+        (removal(), "score.convolution", json!("direct")),
     ]
 }
 

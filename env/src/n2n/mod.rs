@@ -123,6 +123,7 @@ impl StudentSettings {
             alpha: self.alpha,
             lambda: self.lambda,
             seed: self.seed,
+            convolution: self.convolution,
             ..DistillOptions::default()
         }
     }

@@ -49,9 +49,15 @@ pub(crate) enum Method {
 }
 
 impl Method {
-    /// A convolution by its fastest kernel; everything is checked.
-    pub fn forward(shape: ConvShape, weight: &[f32], epilogue: Epilogue, isa: Isa) -> Self {
-        if Winograd::pays(&shape) {
+    /// A convolution; everything is checked.
+    pub fn forward(
+        shape: ConvShape,
+        weight: &[f32],
+        epilogue: Epilogue,
+        algorithm: Algorithm,
+        isa: Isa,
+    ) -> Self {
+        if algorithm == Algorithm::Fast && Winograd::pays(&shape) {
             Self::Winograd(Winograd::new(shape, weight, epilogue, isa))
         } else {
             Self::direct(shape, weight, epilogue, isa)
@@ -66,15 +72,16 @@ impl Method {
         }
     }
 
-    /// The gradient of the input by its fastest kernel; everything is checked.
-    pub fn input_gradient(shape: ConvShape, weight: &[f32], isa: Isa) -> Self {
+    /// The gradient of the input; everything is checked.
+    pub fn input_gradient(shape: ConvShape, weight: &[f32], algorithm: Algorithm, isa: Isa) -> Self {
         let depthwise = shape.in_channels == shape.groups && shape.out_channels == shape.groups;
-        let suits = |gradient: &ConvShape| depthwise || Winograd::pays(gradient);
+        let fast = algorithm == Algorithm::Fast;
+        let suits = |gradient: &ConvShape| depthwise || (fast && Winograd::pays(gradient));
         match shape.transposed().filter(suits) {
             Some(gradient) => {
                 let bias = vec![0.0; shape.in_channels];
                 let epilogue = Epilogue { bias, range: Activation::Identity.range() };
-                Self::forward(gradient, &shape.transposed_weight(weight), epilogue, isa)
+                Self::forward(gradient, &shape.transposed_weight(weight), epilogue, algorithm, isa)
             }
             None => Self::Dense(Dense::input_gradient(shape, weight, isa)),
         }

@@ -24,7 +24,7 @@ use super::{
 use crate::{
     Error, architecture,
     data::Dataset,
-    engine::{Engine, Images},
+    engine::{Engine, EngineOptions, Images},
     graph::{Class, Graph, Node},
     weights::Weights,
 };
@@ -105,12 +105,13 @@ pub fn distill(
     };
     let mut epochs: Vec<Epoch> = Vec::new();
     let mut best: Option<(f64, Weights)> = None;
+    let engine = EngineOptions { convolution: options.convolution, ..EngineOptions::default() };
     for epoch in 0..options.epochs {
         let Some(loss) = student.epoch(epoch)? else {
             let weights = best.map_or(student.weights, |(_, weights)| weights);
             return Ok(Trained { weights, epochs, finished: false });
         };
-        let top1 = Engine::new(graph, &student.weights)?.top1(distillation.validation)?;
+        let top1 = Engine::with_options(graph, &student.weights, engine)?.top1(distillation.validation)?;
         if options.best_epoch && best.as_ref().is_none_or(|(least, _)| top1 > *least) {
             best = Some((top1, student.weights.clone()));
         }
@@ -204,7 +205,8 @@ impl Student<'_> {
         let dataset = self.distillation.dataset;
         let indices: Vec<usize> = batch.iter().map(|&place| self.distillation.indices[place]).collect();
         let images = TrainingImages::new(dataset, &indices, &vec![Change::default(); indices.len()])?;
-        let network = Interpreter::new(self.graph, &self.weights, &self.device)?;
+        let network = Interpreter::new(self.graph, &self.weights, &self.device)?
+            .with_convolution(self.options.convolution);
         let (logits, statistics) = network.train_on(images, rng)?;
         let loss = self.loss(logits, batch, &dataset.labels_of(&indices));
         let value = loss.clone().into_data().iter::<f32>().next().unwrap_or(f32::NAN);

@@ -7,7 +7,7 @@ use burn::tensor::{
     ops::{AvgPoolOptions, ConvOptions, MaxPoolOptions},
 };
 use cgym_kernels::{
-    Isa,
+    Algorithm, Isa,
     train::{Batch, from_lanes},
 };
 use rand::{Rng, RngExt};
@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     Error,
+    engine::Convolution,
     graph::{ActivationKind, Graph, Node, NodeIndex, Op, PoolKind},
     weights::Weights,
 };
@@ -49,6 +50,7 @@ pub struct Interpreter<'a> {
     pub(super) readers: Vec<usize>,
     /// The instruction set of this project's kernels.
     isa: Isa,
+    algorithm: Algorithm,
 }
 
 impl<'a> Interpreter<'a> {
@@ -74,6 +76,7 @@ impl<'a> Interpreter<'a> {
             fusions,
             readers: fusion::readers(graph),
             isa: Isa::best(),
+            algorithm: Algorithm::Fast,
         })
     }
 
@@ -86,6 +89,12 @@ impl<'a> Interpreter<'a> {
     /// The same with kernels of another instruction set.
     pub fn with_isa(mut self, isa: Isa) -> Self {
         self.isa = isa;
+        self
+    }
+
+    /// The same with convolutions of another kind in training.
+    pub fn with_convolution(mut self, convolution: Convolution) -> Self {
+        self.algorithm = convolution.into();
         self
     }
 
@@ -144,6 +153,7 @@ impl<'a> Interpreter<'a> {
             x * Tensor::from_data(TensorData::new(mask, shape), device)
         };
         let TrainingImages { batch, shape, pixels } = images;
+        let batch = batch.with_algorithm(self.algorithm);
         let mut training = Training { batch, statistics: Vec::new(), dropout: &mut dropout };
         let images = if self.fusions.is_empty() {
             let pixels = from_lanes(batch, &pixels).expect("they are the batch's").to_vec();

@@ -143,7 +143,8 @@ impl<'a> Learner<'a> {
         rate: f32,
         rng: &mut ChaCha8Rng,
     ) -> Result<f64, Error> {
-        let mut network = Interpreter::new(self.graph, &self.weights, &self.device)?;
+        let mut network = Interpreter::new(self.graph, &self.weights, &self.device)?
+            .with_convolution(self.options.convolution);
         if self.options.stock_kernels {
             network = network.with_stock_kernels();
         }

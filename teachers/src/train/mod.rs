@@ -26,7 +26,7 @@ pub use parameter::BatchStatistics;
 use crate::{
     Error,
     data::{Dataset, DatasetName, TrainingDefaults},
-    engine::{Engine, Images},
+    engine::{Convolution, Engine, EngineOptions, Images},
     graph::Graph,
     weights::Weights,
 };
@@ -49,6 +49,8 @@ pub struct TrainOptions {
     pub seed: u64,
     /// Shifts and mirror images.
     pub augmentation: Augmentation,
+    /// How convolutions are computed.
+    pub convolution: Convolution,
     /// Whether to use Burn's kernels in place of this project's: slower, and rounded differently.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub stock_kernels: bool,
@@ -64,6 +66,7 @@ impl Default for TrainOptions {
             weight_decay: 5e-4,
             seed: 0,
             augmentation: Augmentation::default(),
+            convolution: Convolution::Fast,
             stock_kernels: false,
         }
     }
@@ -153,11 +156,12 @@ pub fn train(
     if let Some(directory) = &training.checkpoints {
         epochs = learner.restore(directory, training.task)?;
     }
+    let engine = EngineOptions { convolution: options.convolution, ..EngineOptions::default() };
     for epoch in epochs.len()..options.epochs {
         let Some(loss) = learner.epoch(training, epoch)? else {
             return Ok(Trained { weights: learner.into_weights(), epochs, finished: false });
         };
-        let top1 = Engine::new(graph, learner.weights())?.top1(training.validation)?;
+        let top1 = Engine::with_options(graph, learner.weights(), engine)?.top1(training.validation)?;
         epochs.push(Epoch { epoch: epoch + 1, loss, top1 });
         if let Some(directory) = &training.checkpoints {
             learner.save(directory, training.task, &epochs)?;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, named};
+use crate::{Error, engine::Convolution, named};
 
 /// The largest number of epochs that is accepted.
 const MOST_EPOCHS: usize = 1_000_000;
@@ -78,6 +78,8 @@ pub struct DistillOptions {
     /// Whether weights that are zero at the start stay zero, so that a network that was pruned weight
     /// by weight keeps its sparsity.
     pub keep_zeros: bool,
+    /// How convolutions are computed, in training and in the evaluation after each epoch.
+    pub convolution: Convolution,
 }
 
 impl Default for DistillOptions {
@@ -95,6 +97,7 @@ impl Default for DistillOptions {
             seed: 0,
             best_epoch: false,
             keep_zeros: false,
+            convolution: Convolution::Fast,
         }
     }
 }

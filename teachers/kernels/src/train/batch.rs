@@ -4,7 +4,7 @@
 use super::memory::{Aligned, Output};
 use super::transpose;
 use crate::error::check_length;
-use crate::{Isa, KernelError};
+use crate::{Algorithm, Isa, KernelError};
 use rayon::prelude::*;
 
 /// A batch of images in groups of [`Isa::lanes`] that lie side by side:
@@ -16,6 +16,7 @@ use rayon::prelude::*;
 pub struct Batch {
     isa: Isa,
     images: usize,
+    algorithm: Algorithm,
 }
 
 impl Batch {
@@ -29,7 +30,17 @@ impl Batch {
         if images > isize::MAX as usize / 64 {
             return Err(KernelError::shape("batch", "is more than can be addressed"));
         }
-        Ok(Self { isa, images })
+        Ok(Self { isa, images, algorithm: Algorithm::Fast })
+    }
+
+    /// The same with another algorithm for convolutions and the gradients of their inputs.
+    pub fn with_algorithm(self, algorithm: Algorithm) -> Self {
+        Self { algorithm, ..self }
+    }
+
+    /// How convolutions are computed.
+    pub(super) fn algorithm(self) -> Algorithm {
+        self.algorithm
     }
 
     /// The instruction set, which the processor has.

@@ -89,7 +89,7 @@ pub(super) fn forward<T: Send>(
     let to = to * batch.isa().lanes();
     let bias = conv.bias.map_or_else(|| vec![0.0; conv.shape.out_channels], <[f32]>::to_vec);
     let epilogue = Epilogue { bias, range: Activation::Identity.range() };
-    let method = Method::forward(*conv.shape, conv.weight, epilogue, batch.isa());
+    let method = Method::forward(*conv.shape, conv.weight, epilogue, batch.algorithm(), batch.isa());
     let found: Result<Vec<T>, KernelError> = (0..batch.groups())
         .into_par_iter()
         .map(|group| {
@@ -152,7 +152,7 @@ pub(super) fn backward(
     };
     let method = match wanted {
         InputGradient::None => None,
-        _ => Some(Method::input_gradient(*shape, conv.weight, batch.isa())),
+        _ => Some(Method::input_gradient(*shape, conv.weight, batch.algorithm(), batch.isa())),
     };
     let result = Output::new(if method.is_some() { input.len() } else { 0 });
     let plan = WeightGradient::new(*shape, batch.isa());
