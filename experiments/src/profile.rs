@@ -22,7 +22,8 @@ pub struct Profile {
     pub agent_act: f64,
     /// The agent's learning.
     pub agent_learn: f64,
-    /// Resets and steps, without the score of the candidate.
+    /// Resets and steps, without the score of the candidate; 0 where threads scored several candidates
+    /// at the same time and took longer, all added up, than the clock shows.
     pub environment: f64,
     /// Making candidates, without refit and training.
     pub prune: f64,
