@@ -2,6 +2,7 @@
 #![expect(unsafe_code, reason = "writes memory that is not initialised, checks lengths first")]
 
 use super::memory::{Aligned, Output};
+use super::share;
 use super::transpose;
 use crate::error::check_length;
 use crate::{Algorithm, Isa, KernelError};
@@ -111,7 +112,7 @@ pub fn to_lanes(batch: Batch, images: &[f32]) -> Result<Aligned, KernelError> {
     let len = image_len(batch, "images", images.len())?;
     let (isa, lanes) = (batch.isa, batch.isa.lanes());
     let output = Output::new(batch.len(len)?);
-    (0..batch.groups()).into_par_iter().for_each(|group| {
+    (0..batch.groups()).into_par_iter().with_min_len(share(8 * len * lanes)).for_each(|group| {
         let source = &images[group * lanes * len..][..batch.images_in(group) * len];
         let target = output.at(group * len * lanes);
         // SAFETY: the source has that many images, the target room for a group, which no other
@@ -131,7 +132,7 @@ pub fn from_lanes(batch: Batch, values: &[f32]) -> Result<Aligned, KernelError> 
     let len = values.len().checked_div(batch.groups() * lanes).unwrap_or(0);
     batch.check("values", values, len)?;
     let output = Output::new(batch.images * len);
-    (0..batch.groups()).into_par_iter().for_each(|group| {
+    (0..batch.groups()).into_par_iter().with_min_len(share(8 * len * lanes)).for_each(|group| {
         let source = &values[group * len * lanes..][..len * lanes];
         let target = output.at(group * lanes * len);
         // SAFETY: the source is a group, the target has room for its images, which no other thread

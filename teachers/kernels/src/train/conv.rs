@@ -3,6 +3,7 @@
 
 use super::batch::Batch;
 use super::memory::{Aligned, Output};
+use super::share;
 use super::weight::WeightGradient;
 use crate::call::{Epilogue, Tensors};
 use crate::conv::Method;
@@ -92,6 +93,7 @@ pub(super) fn forward<T: Send>(
     let method = Method::forward(*conv.shape, conv.weight, epilogue, batch.algorithm(), batch.isa());
     let found: Result<Vec<T>, KernelError> = (0..batch.groups())
         .into_par_iter()
+        .with_min_len(share(conv.shape.macs() as usize * batch.isa().lanes()))
         .map(|group| {
             let input = input[group * from..][..from].as_ptr();
             let start = output.at(group * to);
@@ -179,7 +181,9 @@ pub(super) fn backward(
     };
     let groups = batch.groups();
     let parts: Vec<Range<usize>> = parts(groups, groups.div_ceil(PARTS).max(1)).collect();
-    let sums: Vec<Vec<f32>> = parts.into_par_iter().map(part).collect::<Result<_, _>>()?;
+    let of_part = 2 * shape.macs() as usize * batch.isa().lanes() * groups.div_ceil(parts.len().max(1));
+    let shares = parts.into_par_iter().with_min_len(share(of_part));
+    let sums: Vec<Vec<f32>> = shares.map(part).collect::<Result<_, _>>()?;
     let mut total = vec![0.0f64; shape.weight_len() + shape.out_channels];
     for part in sums {
         total.iter_mut().zip(part).for_each(|(total, sum)| *total += f64::from(sum));

@@ -9,7 +9,7 @@ use crate::{Activation, KernelError};
 use rayon::prelude::*;
 
 /// Numbers that a thread takes together; a multiple of every number of lanes.
-const RUN: usize = 1 << 14;
+const RUN: usize = 1 << 16;
 
 /// Applies an activation to each number.
 ///

@@ -83,7 +83,7 @@ impl Aligned {
     /// `len` zeros, written by all threads.
     pub fn zeros(len: usize) -> Self {
         let output = Output::new(len);
-        (0..len.div_ceil(LEAST_KEPT)).into_par_iter().for_each(|part| {
+        (0..len.div_ceil(LEAST_KEPT)).into_par_iter().with_min_len(16).for_each(|part| {
             let start = part * LEAST_KEPT;
             // SAFETY: the part lies in the result, and no other thread writes it.
             unsafe { output.at(start).write_bytes(0, LEAST_KEPT.min(len - start)) }

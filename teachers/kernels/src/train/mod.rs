@@ -46,6 +46,15 @@ mod transpose;
 mod weight;
 mod weight_tile;
 
+/// Multiply-accumulates, or about as much other work, below which another thread would take longer to
+/// wake than it saves.
+const LEAST_WORK: usize = 16 << 20;
+
+/// Items of so much work that a thread takes at least.
+fn share(work: usize) -> usize {
+    LEAST_WORK.div_ceil(work.max(1))
+}
+
 pub use batch::{Batch, from_lanes, to_lanes};
 pub use conv::{ConvGradients, Convolution, InputGradient, conv_backward, conv_forward};
 pub use elementwise::{activate_backward, activate_forward, add_forward, add_to};

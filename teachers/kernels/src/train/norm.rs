@@ -19,7 +19,7 @@ use rayon::prelude::*;
 use std::ops::Range;
 
 /// Numbers that a thread takes together at least.
-const RUN: usize = 1 << 13;
+const RUN: usize = 1 << 16;
 
 /// The parameters of a batch norm.
 #[derive(Debug, Clone, Copy)]

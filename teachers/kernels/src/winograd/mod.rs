@@ -16,7 +16,7 @@ use crate::{Buffer, ConvShape, Isa};
 use product::{ProductCall, products};
 use std::cell::RefCell;
 use std::ops::Range;
-use transform::{BOTTOM, InputCall, LEFT, OutputCall, RIGHT, TOP, kernel_matrix, transforms};
+use transform::{BOTTOM, InputCall, KERNELS, LEFT, OutputCall, RIGHT, TOP, kernel_line, transforms};
 
 /// Outputs of a tile along an axis.
 const OUTPUTS: usize = 4;
@@ -302,22 +302,26 @@ fn with_scratch(lens: [usize; 2], run: impl FnOnce([*mut f32; 2])) {
 
 /// Transforms a weight in double precision and orders it as the products read it.
 fn transform_weights(shape: &ConvShape, weight: &[f32], blocks: &[Range<usize>]) -> Buffer {
-    let matrix = kernel_matrix();
     let (depth, count) = (shape.in_channels, shape.out_channels);
     let mut packed = Buffer::zeros(count * depth * POSITIONS);
     for channels in blocks {
-        for (place, channel) in channels.clone().enumerate() {
-            for input in 0..depth {
+        debug_assert!(channels.len() <= KERNELS);
+        for input in 0..depth {
+            let mut taps = [[[0.0f64; KERNELS]; 3]; 3];
+            for (place, channel) in channels.clone().enumerate() {
                 let kernel = &weight[(channel * depth + input) * 9..][..9];
-                let start = channels.start * depth + input * channels.len() + place;
-                for (row, down) in matrix.iter().enumerate() {
-                    let line = [0, 1, 2].map(|tap| {
-                        (0..3).map(|index| down[index] * f64::from(kernel[index * 3 + tap])).sum::<f64>()
-                    });
-                    for (column, across) in matrix.iter().enumerate() {
-                        let value: f64 = line.iter().zip(across).map(|(value, factor)| value * factor).sum();
-                        packed[(row * PATCH + column) * count * depth + start] = value as f32;
-                    }
+                for (tap, value) in kernel.iter().enumerate() {
+                    // Columns first, so that each is a line.
+                    taps[tap % 3][tap / 3][place] = f64::from(*value);
+                }
+            }
+            let columns = taps.map(kernel_line);
+            let start = channels.start * depth + input * channels.len();
+            for row in 0..PATCH {
+                let line = kernel_line([columns[0][row], columns[1][row], columns[2][row]]);
+                for (column, values) in line.iter().enumerate() {
+                    let to = &mut packed[(row * PATCH + column) * count * depth + start..][..channels.len()];
+                    to.iter_mut().zip(values).for_each(|(to, value)| *to = *value as f32);
                 }
             }
         }

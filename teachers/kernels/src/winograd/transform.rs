@@ -22,13 +22,32 @@ pub(super) const RIGHT: usize = 8;
 /// Combinations of them.
 const EDGES: usize = 16;
 
-/// The transform of a line of three weights, `[point][tap]`: the polynomial's value at each point,
-/// divided by the product of the point's distances from the other finite points.
-pub(super) fn kernel_matrix() -> [[f64; 3]; PATCH] {
+/// Kernels that are transformed side by side.
+pub(super) const KERNELS: usize = 8;
+
+/// The values of lines of three weights at `point` and `-point`, divided by the product of a point's
+/// distances from the other finite points.
+#[inline(always)]
+fn kernel_pair(taps: &[[f64; KERNELS]; 3], point: f64, other: f64) -> [[f64; KERNELS]; 2] {
+    let scale = 1.0 / (2.0 * point * point * (point * point - other * other));
+    let mut pair = [[0.0; KERNELS]; 2];
+    for kernel in 0..KERNELS {
+        let even = (taps[0][kernel] + taps[2][kernel] * (point * point)) * scale;
+        let odd = taps[1][kernel] * (point * scale);
+        pair[0][kernel] = even + odd;
+        pair[1][kernel] = even - odd;
+    }
+    pair
+}
+
+/// Transforms lines of three weights of some kernels.
+#[inline(always)]
+pub(super) fn kernel_line(taps: [[f64; KERNELS]; 3]) -> [[f64; KERNELS]; PATCH] {
     let [a, b] = [A, B].map(f64::from);
-    let row = |point: f64, distances: f64| [1.0, point, point * point].map(|power| power / distances);
-    let (of_a, of_b) = (2.0 * a * a * (a * a - b * b), 2.0 * b * b * (b * b - a * a));
-    [row(0.0, a * a * b * b), row(a, of_a), row(-a, of_a), row(b, of_b), row(-b, of_b), [0.0, 0.0, 1.0]]
+    let ([plus_a, minus_a], [plus_b, minus_b]) = (kernel_pair(&taps, a, b), kernel_pair(&taps, b, a));
+    let mut zero = taps[0];
+    zero.iter_mut().for_each(|tap| *tap *= 1.0 / (a * a * b * b));
+    [zero, plus_a, minus_a, plus_b, minus_b, taps[2]]
 }
 
 /// The values of an input line at `point` and `-point`, from its elements 1 to 4.
