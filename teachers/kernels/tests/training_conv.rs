@@ -5,7 +5,7 @@ mod common;
 use cgym_kernels::train::{
     self, Batch, ConvGradients, Convolution, InputGradient, conv_backward, conv_forward,
 };
-use cgym_kernels::{ConvShape, Isa, KernelError};
+use cgym_kernels::{Algorithm, ConvShape, Isa, KernelError};
 use common::{Random, assert_close, batch_in_lanes, batch_out_of_lanes};
 
 struct Case {
@@ -177,6 +177,32 @@ fn known_layers_agree_with_the_reference() {
     ] {
         let case = Case::new(&mut random, shape, batch);
         Isa::available().into_iter().for_each(|isa| case.check(isa));
+    }
+}
+
+#[test]
+fn the_fast_algorithm_agrees_with_the_reference_and_is_not_the_direct_one() {
+    let mut random = Random(17);
+    // Whole tiles, tiles at the border, no padding, and a padding of two.
+    for (from, to, padding, input) in
+        [(16, 24, 1, [12, 8]), (24, 32, 1, [13, 18]), (24, 40, 0, [14, 11]), (40, 33, 2, [14, 10])]
+    {
+        let shape = ConvShape::square(from, to, 3, 1, padding, input);
+        for isa in Isa::available() {
+            let images = random.of(&[1, isa.lanes(), isa.lanes() + 3]);
+            let case = Case::new(&mut random, shape, images);
+            case.check(isa);
+            let [fast, direct] = [Algorithm::Fast, Algorithm::Direct].map(|algorithm| {
+                let batch = Batch::new(isa, images).expect("available").with_algorithm(algorithm);
+                let [input, gradient] =
+                    [&case.input, &case.gradient].map(|images| batch_in_lanes(batch, images));
+                let output = conv_forward(batch, case.conv(), &input).expect("lengths fit");
+                let found = conv_backward(batch, case.conv(), &input, &gradient, InputGradient::Alone);
+                (output, found.expect("lengths fit"))
+            });
+            assert!(*fast.0 != *direct.0 && *fast.1.input != *direct.1.input, "{isa} {shape:?}");
+            assert!(fast.1.weight != direct.1.weight, "{isa} {shape:?}");
+        }
     }
 }
 

@@ -16,6 +16,8 @@ use std::ops::Range;
 /// Most parts of a batch whose weight gradients are summed one by one and then together. What is in
 /// a part depends on the batch alone, and so the sum does not depend on the number of threads.
 const PARTS: usize = 16;
+/// Sums that a thread adds at a time.
+const RUN: usize = 1 << 14;
 
 /// A convolution as training sees it.
 #[derive(Debug, Clone, Copy)]
@@ -157,9 +159,9 @@ pub(super) fn backward(
         _ => Some(Method::input_gradient(*shape, conv.weight, batch.algorithm(), batch.isa())),
     };
     let result = Output::new(if method.is_some() { input.len() } else { 0 });
-    let plan = WeightGradient::new(*shape, batch.isa());
+    let plan = WeightGradient::new(*shape, batch.algorithm(), batch.isa());
     let part = |groups: Range<usize>| -> Result<Vec<f32>, KernelError> {
-        let mut sums = vec![0.0f32; shape.weight_len() + shape.out_channels];
+        let mut sums = vec![0.0f32; plan.sums_len()];
         for group in groups {
             gradient(group, &mut |gradient| {
                 check_length("output_gradient", gradient.len(), to)?;
@@ -184,12 +186,14 @@ pub(super) fn backward(
     let of_part = 2 * shape.macs() as usize * batch.isa().lanes() * groups.div_ceil(parts.len().max(1));
     let shares = parts.into_par_iter().with_min_len(share(of_part));
     let sums: Vec<Vec<f32>> = shares.map(part).collect::<Result<_, _>>()?;
-    let mut total = vec![0.0f64; shape.weight_len() + shape.out_channels];
-    for part in sums {
-        total.iter_mut().zip(part).for_each(|(total, sum)| *total += f64::from(sum));
-    }
-    let mut weight: Vec<f32> = total.into_iter().map(|total| total as f32).collect();
-    let bias = weight.split_off(shape.weight_len());
+    let mut total = vec![0.0f64; plan.sums_len()];
+    total.par_chunks_mut(RUN).enumerate().for_each(|(run, total)| {
+        for part in &sums {
+            let part = &part[run * RUN..][..total.len()];
+            total.iter_mut().zip(part).for_each(|(total, sum)| *total += f64::from(*sum));
+        }
+    });
+    let [weight, bias] = plan.finish(&total);
     // SAFETY: where there is a method, every group has been written.
     Ok(ConvGradients { input: unsafe { result.finish() }, weight, bias })
 }

@@ -44,7 +44,7 @@ mod plane;
 mod pool;
 mod transpose;
 mod weight;
-mod weight_tile;
+pub(crate) mod weight_tile;
 
 /// Multiply-accumulates, or about as much other work, below which another thread would take longer to
 /// wake than it saves.

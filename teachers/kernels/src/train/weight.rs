@@ -5,7 +5,8 @@ use super::weight_tile::{MOST_TAPS, WeightCall, tiles};
 use crate::dense::flatten;
 use crate::geometry::{Segment, parts, segments};
 use crate::vector::{Kernel, Vector, dispatch};
-use crate::{ConvShape, Isa, KernelError};
+use crate::winograd::WinogradWeight;
+use crate::{Algorithm, ConvShape, Isa, KernelError};
 use std::ops::Range;
 
 /// Outputs at which a row of the kernel meets the input.
@@ -36,6 +37,8 @@ pub(super) struct WeightGradient {
     isa: Isa,
     rows: Vec<Rows>,
     columns: Vec<Columns>,
+    /// With fewer products, where there is one.
+    fast: Option<WinogradWeight>,
 }
 
 fn rows(shape: &ConvShape) -> Vec<Rows> {
@@ -64,19 +67,41 @@ fn columns(shape: &ConvShape) -> Vec<Columns> {
 
 impl WeightGradient {
     /// A plan for a checked shape.
-    pub fn new(shape: ConvShape, isa: Isa) -> Self {
+    pub fn new(shape: ConvShape, algorithm: Algorithm, isa: Isa) -> Self {
+        let fast = (algorithm == Algorithm::Fast && WinogradWeight::pays(&shape))
+            .then(|| WinogradWeight::new(shape, isa));
         let shape = flatten(shape);
-        Self { rows: rows(&shape), columns: columns(&shape), shape, isa }
+        Self { rows: rows(&shape), columns: columns(&shape), shape, isa, fast }
     }
 
-    /// Adds the gradients of a group of images to `sums`, first the weight's, then the bias's.
+    fn weight_sums(&self) -> usize {
+        self.fast.as_ref().map_or(self.shape.weight_len(), WinogradWeight::sums_len)
+    }
+
+    /// Numbers of the sums that gradients are computed from.
+    pub fn sums_len(&self) -> usize {
+        self.weight_sums() + self.shape.out_channels
+    }
+
+    /// The gradients of the weight and of the bias from the sums of all groups.
+    pub fn finish(&self, sums: &[f64]) -> [Vec<f32>; 2] {
+        let single = |sums: &[f64]| sums.iter().map(|sum| *sum as f32).collect();
+        let (weights, biases) = sums.split_at(self.weight_sums());
+        let weight = self.fast.as_ref().map_or_else(|| single(weights), |fast| fast.finish(weights));
+        [weight, single(biases)]
+    }
+
+    /// Adds what a group of images gives to `sums`, first for the weight, then for the bias.
     ///
     /// # Safety
     /// The processor has the instruction set; the slices have the lengths of the shape in lanes.
     pub unsafe fn add(&self, input: &[f32], gradient: &[f32], sums: &mut [f32]) -> Result<(), KernelError> {
-        let (weights, biases) = sums.split_at_mut(self.shape.weight_len());
-        for group in 0..self.shape.groups {
-            for taps in 1..=MOST_TAPS {
+        let (weights, biases) = sums.split_at_mut(self.weight_sums());
+        if let Some(fast) = &self.fast {
+            // SAFETY: the caller's promise.
+            unsafe { fast.add(input, gradient, weights) }
+        } else {
+            for (group, taps) in (0..self.shape.groups).flat_map(|g| (1..=MOST_TAPS).map(move |t| (g, t))) {
                 // SAFETY: the caller's promise.
                 unsafe { self.add_taps(group, taps, [gradient.as_ptr(), input.as_ptr()], weights) }
             }

@@ -6,11 +6,11 @@ use crate::Isa;
 use crate::vector::{Portable, Vector};
 
 /// Most taps of a kernel's row that a tile takes.
-pub(super) const MOST_TAPS: usize = 3;
+pub(crate) const MOST_TAPS: usize = 3;
 
 /// The arguments of a tile; strides in `f32`, `[0]` of the output's gradient, `[1]` of the input.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct WeightCall {
+pub(crate) struct WeightCall {
     /// First pixel in the first channel.
     pub gradient: *const f32,
     /// Under the first tap at the first pixel, in the first channel.
@@ -36,7 +36,7 @@ pub(super) struct WeightCall {
 /// # Safety
 /// The processor has the instruction set; every offset that follows from the call lies in the
 /// memory that its pointers stand for, of which the sums are not shared.
-pub(super) type WeightTile = unsafe fn(&WeightCall);
+pub(crate) type WeightTile = unsafe fn(&WeightCall);
 
 /// Sums over rows, then columns, then lanes.
 ///
@@ -103,7 +103,7 @@ unsafe fn avx512<const OUT: usize, const IN: usize, const TAPS: usize>(call: &We
 }
 
 /// The tiles of a number of taps, by output channels less one and input channels less one.
-pub(super) type WeightTiles = &'static [&'static [WeightTile]];
+pub(crate) type WeightTiles = &'static [&'static [WeightTile]];
 
 /// Lists tiles as output channels: input channels.
 macro_rules! tiles {
@@ -114,7 +114,7 @@ macro_rules! tiles {
 
 /// The tiles of an instruction set for 1 to [`MOST_TAPS`] taps: their sums, a vector of each output
 /// channel and one of the input fill its registers.
-pub(super) fn tiles(isa: Isa, taps: usize) -> WeightTiles {
+pub(crate) fn tiles(isa: Isa, taps: usize) -> WeightTiles {
     match (isa, taps) {
         #[cfg(target_arch = "x86_64")]
         (Isa::Avx512, 1) => {

@@ -7,16 +7,21 @@
 //! transforms are sums of whole vectors.
 #![expect(unsafe_code, reason = "hands pointers into checked slices to the kernels")]
 
+mod patch;
 mod product;
 mod transform;
+mod weight;
 
 use crate::call::{Epilogue, Tensors};
 use crate::geometry::{parts, segments};
 use crate::{Buffer, ConvShape, Isa};
+use patch::{Placed, Tile, tiles, transform_inputs};
 use product::{ProductCall, products};
 use std::cell::RefCell;
 use std::ops::Range;
-use transform::{BOTTOM, InputCall, KERNELS, LEFT, OutputCall, RIGHT, TOP, kernel_line, transforms};
+use transform::{KERNELS, OutputCall, kernel_line, transforms};
+
+pub(crate) use weight::WinogradWeight;
 
 /// Outputs of a tile along an axis.
 const OUTPUTS: usize = 4;
@@ -41,25 +46,6 @@ thread_local! {
     static SCRATCH: RefCell<[Buffer; 2]> = RefCell::default();
 }
 
-/// A tile of outputs and the patch of inputs that it sees.
-#[derive(Debug, Clone, Copy)]
-struct Tile {
-    /// Row and column of its first output.
-    first: [usize; 2],
-    /// Rows and columns that lie in the output.
-    size: [usize; 2],
-    /// Which edges of the patch lie in the padding; nothing if more than its outermost rows and
-    /// columns do.
-    edges: Option<usize>,
-}
-
-/// A tile of one of the images' blocks.
-#[derive(Clone, Copy)]
-struct Placed<'a> {
-    tile: &'a Tile,
-    tensors: Tensors,
-}
-
 /// A convolution with a kernel of 3 x 3 at every pixel.
 #[derive(Debug, Clone)]
 pub(crate) struct Winograd {
@@ -74,33 +60,29 @@ pub(crate) struct Winograd {
 }
 
 impl Winograd {
-    /// Whether this is the faster way to compute a checked shape. The rule depends on the shape
-    /// alone, so that results do not depend on the machine.
-    pub fn pays(shape: &ConvShape) -> bool {
-        let suits = shape.kernel == [3, 3]
+    /// Whether the algorithm can compute a checked shape.
+    fn suits(shape: &ConvShape) -> bool {
+        shape.kernel == [3, 3]
             && shape.stride == [1, 1]
             && shape.dilation == [1, 1]
             && shape.groups == 1
-            && shape.padding.iter().all(|padding| *padding < PATCH - OUTPUTS + 1);
-        let [rows, columns] = [0, 1].map(|axis| {
-            let met = segments(shape, axis).into_iter();
-            met.map(|segment| segment.outputs.len() * segment.taps.len()).sum::<usize>()
-        });
+            && shape.padding.iter().all(|padding| *padding <= PATCH - OUTPUTS)
+    }
+
+    /// Whether this is the faster way to compute a checked shape. The rule depends on the shape
+    /// alone, so that results do not depend on the machine.
+    pub fn pays(shape: &ConvShape) -> bool {
         let tiles: usize = shape.output().map(|size| size.div_ceil(OUTPUTS)).iter().product();
         let (depth, count) = (shape.in_channels as f64, shape.out_channels as f64);
         let products = depth * count * PRODUCT_COST as f64 + (depth + count) * TRANSFORM_COST as f64;
-        suits && (rows * columns) as f64 * depth * count > tiles as f64 * products
+        Self::suits(shape) && met(shape) as f64 * depth * count > tiles as f64 * products
     }
 
     /// Transforms a checked weight `[out_channels][in_channels][3][3]`.
     pub fn new(shape: ConvShape, weight: &[f32], epilogue: Epilogue, isa: Isa) -> Self {
         let blocks: Vec<Range<usize>> = parts(shape.out_channels, products(isa).len()).collect();
         let weights = transform_weights(&shape, weight, &blocks);
-        let [height, width] = shape.output();
-        let starts = |size: usize| (0..size).step_by(OUTPUTS);
-        let tiles = starts(height).flat_map(|row| starts(width).map(move |column| [row, column]));
-        let tiles = tiles.map(|first| Tile::new(&shape, first)).collect();
-        Self { shape, isa, epilogue, weights, blocks, tiles }
+        Self { shape, isa, epilogue, weights, blocks, tiles: tiles(&shape) }
     }
 
     /// Computes the whole outputs of some blocks of images.
@@ -148,7 +130,7 @@ impl Winograd {
         unsafe {
             for part in parts(tiles.len(), width) {
                 let to = memory.add(slot + part.start * depth * lanes);
-                self.transform_inputs(&tiles[part], [to, patch], slot);
+                transform_inputs(&self.shape, self.isa, &tiles[part], [to, patch], slot);
             }
             for position in 0..POSITIONS {
                 let inputs = memory.add((position + 1) * slot);
@@ -169,71 +151,6 @@ impl Winograd {
             for part in parts(tiles.len(), width) {
                 let sums = memory.add(part.start * count * lanes);
                 self.transform_outputs(&tiles[part], sums, slot);
-            }
-        }
-    }
-
-    /// Writes `[position][input channel][tile][lanes]`, with `slot` numbers between two positions.
-    ///
-    /// # Safety
-    /// As [`Self::run_group`].
-    unsafe fn transform_inputs(&self, tiles: &[Placed], [to, scratch]: [*mut f32; 2], slot: usize) {
-        let lanes = self.isa.lanes();
-        let [height, width] = self.shape.input;
-        let plane = height * width * lanes;
-        let (functions, _) = transforms(self.isa);
-        for (index, Placed { tile, tensors }) in tiles.iter().enumerate() {
-            let [row, column] =
-                [0, 1].map(|axis| tile.first[axis] as isize - self.shape.padding[axis] as isize);
-            let origin = (row * width as isize + column) * lanes as isize;
-            let call = InputCall {
-                input: tensors.input.wrapping_offset(origin),
-                row: width * lanes,
-                to: to.wrapping_add(index * lanes),
-                position: slot,
-                channels: self.shape.in_channels,
-                channel_steps: [plane, tiles.len() * lanes],
-            };
-            // SAFETY: the caller's promise; only what lies in the input is read.
-            unsafe {
-                if let Some(edges) = tile.edges {
-                    functions[edges](&call);
-                    continue;
-                }
-                for channel in 0..self.shape.in_channels {
-                    self.copy_patch(tensors.input.add(channel * plane), [row, column], scratch);
-                    functions[0](&InputCall {
-                        input: scratch,
-                        row: PATCH * lanes,
-                        to: call.to.add(channel * call.channel_steps[1]),
-                        channels: 1,
-                        ..call
-                    });
-                }
-            }
-        }
-    }
-
-    /// Copies a patch, with zeros where it is padding.
-    ///
-    /// # Safety
-    /// `plane` is a channel of the input; `to` has room for a patch.
-    unsafe fn copy_patch(&self, plane: *const f32, [top, left]: [isize; 2], to: *mut f32) {
-        let lanes = self.isa.lanes();
-        let [height, width] = self.shape.input;
-        let inside = |start: isize, step: usize, size: usize| {
-            usize::try_from(start + step as isize).ok().filter(|place| *place < size)
-        };
-        for (row, column) in (0..PATCH).flat_map(|row| (0..PATCH).map(move |column| (row, column))) {
-            // SAFETY: the caller's promise.
-            unsafe {
-                let to = to.add((row * PATCH + column) * lanes);
-                match (inside(top, row, height), inside(left, column, width)) {
-                    (Some(row), Some(column)) => {
-                        to.copy_from_nonoverlapping(plane.add((row * width + column) * lanes), lanes);
-                    }
-                    _ => to.write_bytes(0, lanes),
-                }
             }
         }
     }
@@ -270,22 +187,13 @@ impl Winograd {
     }
 }
 
-impl Tile {
-    fn new(shape: &ConvShape, first: [usize; 2]) -> Self {
-        let output = shape.output();
-        let size = [0, 1].map(|axis| OUTPUTS.min(output[axis] - first[axis]));
-        let mut edges = Some(0);
-        for (axis, [before, after]) in [[TOP, BOTTOM], [LEFT, RIGHT]].into_iter().enumerate() {
-            // Rows or columns of the patch before the input and after it.
-            let missing = shape.padding[axis].saturating_sub(first[axis]);
-            let beyond = (first[axis] + PATCH).saturating_sub(shape.input[axis] + shape.padding[axis]);
-            edges = match (missing, beyond) {
-                (0 | 1, 0 | 1) => edges.map(|found| found | (before * missing) | (after * beyond)),
-                _ => None,
-            };
-        }
-        Self { first, size, edges }
-    }
+/// Pairs of an output and a tap that meets the input there: the direct products of a pair of channels.
+fn met(shape: &ConvShape) -> usize {
+    let [rows, columns] = [0, 1].map(|axis| {
+        let segments = segments(shape, axis).into_iter();
+        segments.map(|segment| segment.outputs.len() * segment.taps.len()).sum::<usize>()
+    });
+    rows * columns
 }
 
 /// Runs a function with the thread's scratch memory, of at least these lengths.

@@ -355,6 +355,90 @@ unsafe fn output<V: Vector>(call: &OutputCall) {
     }
 }
 
+/// The values of a line of four output gradients at `point` and `-point`.
+#[inline(always)]
+unsafe fn gradient_pair<V: Vector>([g0, g1, g2, g3]: [V; OUTPUTS], point: f32, squared: f32) -> [V; 2] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let squared = V::splat(squared);
+        let (even, odd) = (g2.mul_add(squared, g0), g3.mul_add(squared, g1));
+        [odd.mul_add(V::splat(point), even), odd.mul_add(V::splat(-point), even)]
+    }
+}
+
+/// Transforms along a row of four and writes its six positions.
+#[inline(always)]
+unsafe fn store_gradients<V: Vector>(patch: Patch, row: usize, line: [V; OUTPUTS]) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let [a, minus_a] = gradient_pair(line, A, AA);
+        let [b, minus_b] = gradient_pair(line, B, BB);
+        let values = [line[0], a, minus_a, b, minus_b, line[3]];
+        for (column, value) in values.iter().enumerate() {
+            value.store(patch.to.add((row * PATCH + column) * patch.position));
+        }
+    }
+}
+
+/// Positions of two rows of points.
+#[inline(always)]
+unsafe fn gradient_pair_rows<V: Vector>(patch: Patch, row: usize, point: f32, squared: f32) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut plus = [V::splat(0.0); OUTPUTS];
+        let mut minus = plus;
+        for column in 0..OUTPUTS {
+            let line = [
+                load::<V, 0>(patch, 0, column),
+                load::<V, 0>(patch, 1, column),
+                load::<V, 0>(patch, 2, column),
+                load::<V, 0>(patch, 3, column),
+            ];
+            [plus[column], minus[column]] = gradient_pair(line, point, squared);
+        }
+        store_gradients(patch, row, plus);
+        store_gradients(patch, row + 1, minus);
+    }
+}
+
+/// Transforms tiles of output gradients, 4 x 4, as the gradient of a weight needs them.
+#[inline(always)]
+unsafe fn gradient<V: Vector>(call: &InputCall) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let InputCall { row, position, channel_steps: [input_step, step], .. } = *call;
+        for channel in 0..call.channels {
+            let input = call.input.add(channel * input_step);
+            let patch = Patch { input, row, to: call.to.add(channel * step), position };
+            for (from, to) in [(0, 0), (OUTPUTS - 1, PATCH - 1)] {
+                let mut line = [V::splat(0.0); OUTPUTS];
+                for (column, value) in line.iter_mut().enumerate() {
+                    *value = load::<V, 0>(patch, from, column);
+                }
+                store_gradients(patch, to, line);
+            }
+            gradient_pair_rows::<V>(patch, 1, A, AA);
+            gradient_pair_rows::<V>(patch, 3, B, BB);
+        }
+    }
+}
+
+/// The gradient of three weights of a line from those of its values at all points: the transpose of
+/// [`kernel_line`].
+pub(super) fn weights_of(points: [f64; PATCH]) -> [f64; 3] {
+    let [a, b] = [A, B].map(f64::from);
+    let [zero, plus_a, minus_a, plus_b, minus_b, infinity] = points;
+    let scale = |point: f64, other: f64| 1.0 / (2.0 * point * point * (point * point - other * other));
+    let (of_a, of_b) = (scale(a, b), scale(b, a));
+    let (even_a, odd_a) = ((plus_a + minus_a) * of_a, (plus_a - minus_a) * of_a);
+    let (even_b, odd_b) = ((plus_b + minus_b) * of_b, (plus_b - minus_b) * of_b);
+    [
+        zero / (a * a * b * b) + even_a + even_b,
+        odd_a * a + odd_b * b,
+        even_a * (a * a) + even_b * (b * b) + infinity,
+    ]
+}
+
 const _: () = assert!(OUTPUTS == 4 && POSITIONS == 36);
 
 unsafe fn input_portable<const EDGE: usize>(call: &InputCall) {
@@ -365,6 +449,36 @@ unsafe fn input_portable<const EDGE: usize>(call: &InputCall) {
 unsafe fn output_portable(call: &OutputCall) {
     // SAFETY: the caller's promise.
     unsafe { output::<Portable>(call) }
+}
+
+unsafe fn gradient_portable(call: &InputCall) {
+    // SAFETY: the caller's promise.
+    unsafe { gradient::<Portable>(call) }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn gradient_avx2(call: &InputCall) {
+    // SAFETY: the caller's promise.
+    unsafe { gradient::<crate::vector::x86::Avx2>(call) }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+unsafe fn gradient_avx512(call: &InputCall) {
+    // SAFETY: the caller's promise.
+    unsafe { gradient::<crate::vector::x86::Avx512>(call) }
+}
+
+/// The transform of output gradients of an instruction set.
+pub(super) fn gradients(isa: Isa) -> InputFunction {
+    match isa {
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => gradient_avx512,
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => gradient_avx2,
+        _ => gradient_portable,
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
