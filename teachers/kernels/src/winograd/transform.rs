@@ -270,7 +270,11 @@ unsafe fn sum<V: Vector>(tile: &Tile<V>, row: usize, column: usize) -> V {
 
 /// Transforms along a row and writes its outputs, where they lie in the size.
 #[inline(always)]
-unsafe fn finish_line<V: Vector>(tile: &Tile<V>, row: usize, [d0, d1, d2, d3, d4, d5]: [V; PATCH]) {
+unsafe fn finish_line<V: Vector, const BOUNDED: bool>(
+    tile: &Tile<V>,
+    row: usize,
+    [d0, d1, d2, d3, d4, d5]: [V; PATCH],
+) {
     // SAFETY: the caller's promise.
     unsafe {
         if row >= tile.size[0] {
@@ -286,7 +290,11 @@ unsafe fn finish_line<V: Vector>(tile: &Tile<V>, row: usize, [d0, d1, d2, d3, d4
                 if !tile.residual.is_null() {
                     value = value.add(V::load(tile.residual.add(offset)));
                 }
-                value.clamp(tile.range[0], tile.range[1]).store(tile.output.add(offset));
+                value = tile.range[0].max(value);
+                if BOUNDED {
+                    value = tile.range[1].min(value);
+                }
+                value.store(tile.output.add(offset));
             }
         }
     }
@@ -294,7 +302,7 @@ unsafe fn finish_line<V: Vector>(tile: &Tile<V>, row: usize, [d0, d1, d2, d3, d4
 
 /// Transforms a tile of one channel.
 #[inline(always)]
-unsafe fn output_tile<V: Vector>(tile: &Tile<V>) {
+unsafe fn output_tile<V: Vector, const BOUNDED: bool>(tile: &Tile<V>) {
     // SAFETY: the caller's promise.
     unsafe {
         let mut upper = [V::splat(0.0); PATCH];
@@ -309,8 +317,8 @@ unsafe fn output_tile<V: Vector>(tile: &Tile<V>) {
             ];
             [upper[column], lower[column]] = output_even(sums);
         }
-        finish_line(tile, 0, upper);
-        finish_line(tile, 2, lower);
+        finish_line::<V, BOUNDED>(tile, 0, upper);
+        finish_line::<V, BOUNDED>(tile, 2, lower);
         for column in 0..PATCH {
             let sums = [
                 sum(tile, 1, column),
@@ -321,13 +329,26 @@ unsafe fn output_tile<V: Vector>(tile: &Tile<V>) {
             ];
             [upper[column], lower[column]] = output_odd(sums);
         }
-        finish_line(tile, 1, upper);
-        finish_line(tile, 3, lower);
+        finish_line::<V, BOUNDED>(tile, 1, upper);
+        finish_line::<V, BOUNDED>(tile, 3, lower);
     }
 }
 
 #[inline(always)]
 unsafe fn output<V: Vector>(call: &OutputCall) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if call.range[1] == f32::INFINITY {
+            output_channels::<V, false>(call);
+        } else {
+            output_channels::<V, true>(call);
+        }
+    }
+}
+
+/// Transforms a tile of some channels, whose activation has an upper bound or none.
+#[inline(always)]
+unsafe fn output_channels<V: Vector, const BOUNDED: bool>(call: &OutputCall) {
     // SAFETY: the caller's promise.
     unsafe {
         let OutputCall { position, row, size, channel_steps: [sum_step, step], .. } = *call;
@@ -347,9 +368,9 @@ unsafe fn output<V: Vector>(call: &OutputCall) {
             };
             if size == [OUTPUTS; 2] {
                 // The size is known, so that the compiler leaves out its checks.
-                output_tile(&Tile { size: [OUTPUTS; 2], ..tile });
+                output_tile::<V, BOUNDED>(&Tile { size: [OUTPUTS; 2], ..tile });
             } else {
-                output_tile(&tile);
+                output_tile::<V, BOUNDED>(&tile);
             }
         }
     }
