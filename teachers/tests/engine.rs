@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use cgym_kernels::Isa;
 use cgym_teachers::{
     engine::{Convolution, Engine, EngineOptions, Images},
-    graph::Graph,
+    graph::{Graph, Op},
     train::Interpreter,
     weights::Weights,
     zoo::{MODELS, ModelOptions, build},
@@ -130,6 +130,24 @@ fn rounding_errors_of_the_fast_algorithm_stay_small_in_deep_networks() {
         println!("{model}: {worst:.1e} of the greatest logit");
         assert!(worst > 0.0 && worst <= 5e-6, "{model}: {worst:e}");
     }
+}
+
+#[test]
+fn observers_see_the_input_of_every_layer_with_weights_also_of_joined_ones() {
+    let graph = build("mobilenet-v2", &ModelOptions::new([3, 32, 32], 10)).expect("builds");
+    let engine = Engine::new(&graph, &random_weights(&graph, 6)).expect("compiles");
+    let (images, _) = random_images(&graph, 2, 6);
+    let shapes = graph.shapes().expect("fits");
+    let mut seen = Vec::new();
+    let mut observe = |node: usize, values: &[f32]| {
+        let inputs = graph.nodes()[node].inputs[0];
+        let length = shapes[inputs].iter().product::<usize>() * engine.isa().lanes();
+        assert!(values[..length].iter().all(|value| value.is_finite()));
+        seen.push(node);
+    };
+    engine.observe(&images, 0, &mut observe).expect("runs");
+    let weighted = |node: &usize| matches!(graph.nodes()[*node].op, Op::Conv(_) | Op::Linear { .. });
+    assert_eq!(seen, (0..graph.nodes().len()).filter(weighted).collect::<Vec<_>>());
 }
 
 #[test]

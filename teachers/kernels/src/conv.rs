@@ -137,6 +137,11 @@ impl Conv2d {
         &self.shape
     }
 
+    /// The instruction set.
+    pub fn isa(&self) -> Isa {
+        self.isa
+    }
+
     /// Whether [`Algorithm::Fast`] computes it otherwise than [`Algorithm::Direct`].
     pub fn is_fast(&self) -> bool {
         self.fast.is_some()
@@ -173,26 +178,19 @@ impl Conv2d {
     /// # Errors
     /// [`KernelError::Length`] when a slice has another length.
     pub fn run_blocks(&self, algorithm: Algorithm, blocks: &mut [ConvBlock<'_>]) -> Result<(), KernelError> {
-        let mut tensors = Vec::with_capacity(blocks.len());
         // A depth-wise kernel computes some outputs twice, so it needs a residual of its own.
         let mut copies = Vec::new();
+        let mut tensors = Vec::with_capacity(blocks.len());
         for block in blocks {
-            check_length("input", block.input.len(), self.input_len())?;
-            check_length("output", block.output.len(), self.output_len())?;
-            if matches!((block.residual, &self.direct), (Residual::Output, Method::Depthwise(_))) {
+            let copied = matches!((block.residual, &self.direct), (Residual::Output, Method::Depthwise(_)));
+            if copied {
                 copies.push(block.output.to_vec());
             }
-            let output = block.output.as_mut_ptr();
-            let residual = match (block.residual, copies.last()) {
-                (Residual::None, _) => std::ptr::null(),
-                (Residual::Of(residual), _) => {
-                    check_length("residual", residual.len(), self.output_len())?;
-                    residual.as_ptr()
-                }
-                (Residual::Output, Some(copy)) => copy.as_ptr(),
-                (Residual::Output, None) => output.cast_const(),
-            };
-            tensors.push(Tensors { input: block.input.as_ptr(), residual, output });
+            let mut found = self.tensors(block, self.input_len())?;
+            if let (true, Some(copy)) = (copied, copies.last()) {
+                found.residual = copy.as_ptr();
+            }
+            tensors.push(found);
         }
         let method = match algorithm {
             Algorithm::Fast => self.fast.as_ref().unwrap_or(&self.direct),
@@ -202,5 +200,30 @@ impl Conv2d {
         // and `new` has checked the instruction set.
         unsafe { method.run(&tensors) }
         Ok(())
+    }
+
+    /// Pointers to the tensors of a block whose input has `input_len` elements.
+    pub(crate) fn tensors(
+        &self,
+        block: &mut ConvBlock<'_>,
+        input_len: usize,
+    ) -> Result<Tensors, KernelError> {
+        check_length("input", block.input.len(), input_len)?;
+        check_length("output", block.output.len(), self.output_len())?;
+        let output = block.output.as_mut_ptr();
+        let residual = match block.residual {
+            Residual::None => std::ptr::null(),
+            Residual::Of(residual) => {
+                check_length("residual", residual.len(), self.output_len())?;
+                residual.as_ptr()
+            }
+            Residual::Output => output.cast_const(),
+        };
+        Ok(Tensors { input: block.input.as_ptr(), residual, output })
+    }
+
+    /// The kernel of the direct algorithm.
+    pub(crate) fn direct(&self) -> &Method {
+        &self.direct
     }
 }

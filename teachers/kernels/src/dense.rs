@@ -69,6 +69,16 @@ impl Dense {
         Self::of_axes(shape.groups, channels, axes, weight, epilogue, isa)
     }
 
+    /// The same 1x1 kernel for an input that consists of fewer pixels than the output; it computes the
+    /// output's first pixels.
+    pub fn on_band(&self, pixels: usize) -> Self {
+        let [down, across] = &self.axes;
+        let span = Span { first: 0, count: pixels, tap: 0, taps: 1, origin: 0 };
+        let across = Axis { sizes: [pixels, across.sizes[1]], spans: vec![span], ..across.clone() };
+        let axes = [down.clone(), across];
+        Self { strips: strips(&axes, self.isa.lanes()), axes, ..self.clone() }
+    }
+
     /// The kernel that computes the gradient of the input from that of the output; `weight` is the
     /// weight of the convolution.
     pub fn input_gradient(shape: ConvShape, weight: &[f32], isa: Isa) -> Self {

@@ -5,6 +5,7 @@ use crate::call::{Epilogue, Tensors};
 use crate::geometry::{Segment, segments};
 use crate::vector::{Portable, Vector};
 use crate::{Buffer, ConvShape, Isa};
+use std::ops::Range;
 
 /// Output channels for one input channel from which on the general tiles, which compute several
 /// channels from one load, are faster.
@@ -26,12 +27,14 @@ pub(crate) struct Depthwise {
 }
 
 /// The arguments of computing one output channel; pointers are to the channel's first pixel.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct ChannelCall {
     tensors: Tensors,
     /// `[kernel row][kernel column]`.
     weights: *const f32,
     bias: f32,
+    /// Rows of the output that are computed.
+    rows: Range<usize>,
 }
 
 /// Computes one output channel with one instruction set, kernel width and stride.
@@ -83,9 +86,18 @@ impl Depthwise {
     /// # Safety
     /// The processor has the instruction set; the tensors are those of the shape.
     pub unsafe fn run(&self, tensors: Tensors) {
+        // SAFETY: the caller's promise.
+        unsafe { self.run_rows(0..self.shape.output()[0], tensors) }
+    }
+
+    /// Computes some rows of the output; the output and the residual consist of only these.
+    ///
+    /// # Safety
+    /// As [`Self::run`].
+    pub unsafe fn run_rows(&self, rows: Range<usize>, tensors: Tensors) {
         let multiplier = self.shape.out_channels / self.shape.groups;
         let taps = self.shape.kernel[0] * self.shape.kernel[1];
-        let (input, output) = (self.shape.input_pixels(), self.shape.output_pixels());
+        let (input, output) = (self.shape.input_pixels(), rows.len() * self.shape.output()[1]);
         for (channel, bias) in self.epilogue.bias.iter().enumerate() {
             // SAFETY: the caller's promise.
             unsafe {
@@ -96,7 +108,7 @@ impl Depthwise {
                     output: tensors.output.add(to),
                 };
                 let weights = self.weights.as_ptr().add(channel * taps);
-                (self.function)(self, &ChannelCall { tensors, weights, bias: *bias });
+                (self.function)(self, &ChannelCall { tensors, weights, bias: *bias, rows: rows.clone() });
             }
         }
     }
@@ -109,8 +121,10 @@ unsafe fn channel<V: Vector, const KERNEL: usize, const STRIDE: usize>(plan: &De
     let shape = &plan.shape;
     let (input_width, width) = (shape.input[1], shape.output()[1]);
     for segment in &plan.rows {
-        for (down, row) in segment.outputs.clone().enumerate() {
-            let from = (segment.origin + down * shape.stride[0]) * input_width * V::LANES;
+        let (start, end) = (segment.outputs.start, segment.outputs.end);
+        for row in start.max(call.rows.start)..end.min(call.rows.end) {
+            let from = (segment.origin + (row - start) * shape.stride[0]) * input_width * V::LANES;
+            let row = row - call.rows.start;
             let size = match width {
                 WIDE.. => WIDE,
                 NARROW.. => NARROW,

@@ -139,7 +139,7 @@ impl Engine {
                 let places = blocks.iter().zip(&mut memory);
                 let inputs: Vec<&[f32]> =
                     places.map(|(&block, memory)| images.block(block, memory)).collect();
-                self.run(algorithm, &inputs, &mut workspaces, &mut |_, _| ())?;
+                self.run(algorithm, &inputs, &mut workspaces, &mut None)?;
                 let mut rows = Vec::new();
                 for ((&block, input), workspace) in blocks.iter().zip(inputs).zip(&workspaces) {
                     let output = match self.steps.last() {
@@ -205,7 +205,7 @@ impl Engine {
         let mut workspaces = [self.workspace()];
         let mut memory = std::mem::take(&mut workspaces[0][0]);
         let input = images.block(block, &mut memory);
-        self.run(self.options.convolution.into(), &[input], &mut workspaces, observe)?;
+        self.run(self.options.convolution.into(), &[input], &mut workspaces, &mut Some(observe))?;
         workspaces[0][0] = memory;
         workspaces.into_iter().for_each(|workspace| self.put_back(workspace));
         Ok(())

@@ -16,6 +16,9 @@ const MOST_TOGETHER: usize = 4;
 /// cache of 2 MiB, transformed by the fast algorithm.
 const MANY_WEIGHTS: usize = 1 << 17;
 
+/// What is called for every layer with weights, with its node and its input.
+pub(super) type Observe<'a> = Option<&'a mut dyn FnMut(NodeIndex, &[f32])>;
+
 /// Consecutive steps.
 pub(super) struct Segment {
     pub steps: Range<usize>,
@@ -52,7 +55,7 @@ impl Engine {
         algorithm: Algorithm,
         inputs: &[&[f32]],
         workspaces: &mut [Vec<Buffer>],
-        observe: &mut dyn FnMut(NodeIndex, &[f32]),
+        observe: &mut Observe<'_>,
     ) -> Result<(), Error> {
         for segment in &self.segments {
             let steps = &self.steps[segment.steps.clone()];
@@ -77,7 +80,7 @@ impl Engine {
         algorithm: Algorithm,
         inputs: &[&[f32]],
         workspaces: &mut [Vec<Buffer>],
-        observe: &mut dyn FnMut(NodeIndex, &[f32]),
+        observe: &mut Observe<'_>,
     ) -> Result<(), Error> {
         let refuse = |source: KernelError| Error::Kernel { node: step.name.clone(), source };
         let mut targets: Vec<Buffer> =
@@ -87,11 +90,11 @@ impl Engine {
         for ((target, input), slots) in targets.iter_mut().zip(inputs).zip(&*workspaces) {
             let slot = |slot: usize| if slot == 0 { *input } else { &slots[slot] };
             let output = &mut target[..step.length];
-            if step.observed {
+            if let (true, Some(observe)) = (step.observed, observe.as_mut()) {
                 observe(step.node, slot(step.reads[0]));
             }
-            match &step.kernel {
-                Kernel::Conv(conv) => {
+            match step.conv() {
+                Some(conv) => {
                     let residual = match step.residual {
                         Summand::None => Residual::None,
                         Summand::Slot(residual) => Residual::Of(&slot(residual)[..step.length]),
@@ -101,11 +104,24 @@ impl Engine {
                     let input = &input[..conv.input_len().min(input.len())];
                     blocks.push(ConvBlock { input, residual, output });
                 }
-                _ => done = done.and(step.run(self.options.isa, slot, output)),
+                None => done = done.and(step.run(self.options.isa, slot, output)),
             }
         }
-        if let Kernel::Conv(conv) = &step.kernel {
-            done = conv.run_blocks(algorithm, &mut blocks);
+        match &step.kernel {
+            Kernel::Conv(conv) => done = conv.run_blocks(algorithm, &mut blocks),
+            Kernel::Pair { pair, node } => {
+                if let Some(observe) = observe {
+                    // Observers see what a pair otherwise never has as a whole.
+                    let [depthwise, _] = pair.parts();
+                    let mut between = Buffer::zeros(depthwise.output_len());
+                    for block in &blocks {
+                        done = done.and(depthwise.run(block.input, None, &mut between));
+                        observe(*node, &between);
+                    }
+                }
+                done = done.and(pair.run_blocks(&mut blocks));
+            }
+            _ => {}
         }
         for (slots, target) in workspaces.iter_mut().zip(targets) {
             slots[step.writes] = target;

@@ -2,8 +2,8 @@
 //! it is run.
 
 use cgym_kernels::{
-    Activation, Algorithm, ChannelGather, Conv2d, ConvShape, Isa, KernelError, Linear, Pool, PoolShape, add,
-    affine,
+    Activation, Algorithm, ChannelGather, Conv2d, ConvBlock, ConvPair, ConvShape, Isa, KernelError, Linear,
+    Pool, PoolShape, Residual, add, affine,
 };
 
 use crate::{
@@ -15,6 +15,11 @@ use crate::{
 /// The kernel of a step.
 pub(super) enum Kernel {
     Conv(Conv2d),
+    /// A depth-wise convolution and the 1x1 convolution `node` that alone reads it.
+    Pair {
+        pair: ConvPair,
+        node: NodeIndex,
+    },
     Linear(Linear),
     Pool(Pool),
     Gather(ChannelGather),
@@ -61,7 +66,11 @@ impl Step {
 
     /// Whether the result may be written over the residual.
     pub(super) fn adds_in_place(&self) -> bool {
-        matches!(&self.kernel, Kernel::Conv(conv) if conv.shape().groups == 1)
+        match &self.kernel {
+            Kernel::Conv(conv) => conv.shape().groups == 1,
+            Kernel::Pair { .. } => true,
+            _ => false,
+        }
     }
 
     /// The values that are read.
@@ -73,7 +82,16 @@ impl Step {
         self.reads.iter().copied().chain(residual)
     }
 
-    /// Computes a step that is no convolution, from the buffers that `slot` gives.
+    /// The first kernel of one convolution or two, if the step consists of these.
+    pub(super) fn conv(&self) -> Option<&Conv2d> {
+        match &self.kernel {
+            Kernel::Conv(conv) => Some(conv),
+            Kernel::Pair { pair, .. } => Some(pair.parts()[0]),
+            _ => None,
+        }
+    }
+
+    /// Computes a step without a residual, from the buffers that `slot` gives.
     pub(super) fn run<'a>(
         &self,
         isa: Isa,
@@ -84,6 +102,10 @@ impl Step {
         let fitting = |length: usize| &full[..length.min(full.len())];
         match &self.kernel {
             Kernel::Conv(conv) => conv.run(fitting(conv.input_len()), None, output),
+            Kernel::Pair { pair, .. } => {
+                let input = fitting(pair.parts()[0].input_len());
+                pair.run_blocks(&mut [ConvBlock { input, residual: Residual::None, output }])
+            }
             Kernel::Linear(linear) => linear.run(fitting(linear.input_len()), None, output),
             Kernel::Pool(pool) => pool.run(fitting(pool.input_len()), output),
             Kernel::Gather(gather) => gather.run(fitting(gather.input_len()), output),
@@ -104,6 +126,13 @@ impl Step {
             }
         }
     }
+}
+
+/// A convolution, the residual that is added to it, and the last node that it computes.
+struct Convolved {
+    kernel: Conv2d,
+    residual: Summand,
+    end: NodeIndex,
 }
 
 /// The nodes after a kernel that are fused into it.
@@ -203,7 +232,32 @@ impl Planner<'_> {
         }
     }
 
+    /// Adds the step of a convolution, together with the 1x1 convolution that alone reads it where both
+    /// run as one.
     fn add_conv(&mut self, index: NodeIndex, conv: &Conv) -> Result<(), Error> {
+        let first = self.convolution(index, conv)?;
+        let pointwise = |op: &Op| matches!(op, Op::Conv(conv) if conv.kernel == [1, 1] && conv.groups == 1);
+        let depthwise = conv.groups > 1 && conv.groups == conv.inputs;
+        let reader = self.sole_user(first.end, pointwise).filter(|_| depthwise);
+        if let (Some(node), Summand::None) = (reader, first.residual)
+            && let Op::Conv(conv) = &self.graph.nodes()[node].op
+        {
+            let second = self.convolution(node, conv)?;
+            match ConvPair::new(first.kernel, second.kernel) {
+                Ok(pair) => {
+                    return self.push(index, second.end, Kernel::Pair { pair, node }, second.residual);
+                }
+                Err(parts) => {
+                    let [kernel, _] = *parts;
+                    return self.push(index, first.end, Kernel::Conv(kernel), Summand::None);
+                }
+            }
+        }
+        self.push(index, first.end, Kernel::Conv(first.kernel), first.residual)
+    }
+
+    /// A convolution with what is fused into it.
+    fn convolution(&self, index: NodeIndex, conv: &Conv) -> Result<Convolved, Error> {
         let node = &self.graph.nodes()[index];
         let mut weight = self.weights.get(&format!("{}.weight", node.name))?.data.clone();
         let mut bias = match self.weights.of(&node.name, "bias") {
@@ -243,7 +297,7 @@ impl Planner<'_> {
         };
         let kernel = Conv2d::new(shape, &weight, Some(&bias), tail.activation, self.algorithm, self.isa)
             .map_err(|source| Error::Kernel { node: node.name.clone(), source })?;
-        self.push(index, tail.end, Kernel::Conv(kernel), residual)
+        Ok(Convolved { kernel, residual, end: tail.end })
     }
 
     /// Adds the steps of a sum that is not fused into a convolution: pairs from left to right, the
