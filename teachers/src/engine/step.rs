@@ -17,7 +17,7 @@ pub(super) enum Kernel {
     Conv(Conv2d),
     /// A depth-wise convolution and the 1x1 convolution `node` that alone reads it.
     Pair {
-        pair: ConvPair,
+        pair: Box<ConvPair>,
         node: NodeIndex,
     },
     Linear(Linear),
@@ -245,7 +245,12 @@ impl Planner<'_> {
             let second = self.convolution(node, conv)?;
             match ConvPair::new(first.kernel, second.kernel) {
                 Ok(pair) => {
-                    return self.push(index, second.end, Kernel::Pair { pair, node }, second.residual);
+                    return self.push(
+                        index,
+                        second.end,
+                        Kernel::Pair { pair: Box::new(pair), node },
+                        second.residual,
+                    );
                 }
                 Err(parts) => {
                     let [kernel, _] = *parts;
