@@ -81,6 +81,9 @@ fn refuse(source: KernelError) -> Error {
     Error::Kernel { node: "input".to_owned(), source }
 }
 
+/// Values that a thread fills at least: waking another takes as long.
+const LEAST_VALUES: usize = 1 << 16;
+
 /// The images `indices` of a dataset, normalised and changed, in lanes; `changes` has one for each.
 /// Pixels from outside an image are zero.
 fn in_lanes(batch: Batch, dataset: &Dataset, indices: &[usize], changes: &[Change]) -> Aligned {
@@ -89,7 +92,8 @@ fn in_lanes(batch: Batch, dataset: &Dataset, indices: &[usize], changes: &[Chang
     let mut pixels = Aligned::zeros(batch.groups() * channels * height * width * lanes);
     let groups = pixels.par_chunks_exact_mut(channels * height * width * lanes);
     let images = indices.par_chunks(lanes).zip(changes.par_chunks(lanes));
-    groups.zip(images).for_each(|(group, (indices, changes))| {
+    let least = LEAST_VALUES.div_ceil(channels * height * width * lanes);
+    groups.zip(images).with_min_len(least).for_each(|(group, (indices, changes))| {
         // All images of a row in turn, as a row stays in the first-level cache.
         for (line, target) in group.chunks_exact_mut(width * lanes).enumerate() {
             let (channel, y) = (line / height, line % height);

@@ -17,7 +17,7 @@ use std::ops::Range;
 /// a part depends on the batch alone, and so the sum does not depend on the number of threads.
 const PARTS: usize = 16;
 /// Sums that a thread adds at a time.
-const RUN: usize = 1 << 14;
+const RUN: usize = 1 << 16;
 
 /// A convolution as training sees it.
 #[derive(Debug, Clone, Copy)]

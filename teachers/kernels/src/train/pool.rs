@@ -2,6 +2,7 @@
 
 use super::batch::Batch;
 use super::memory::Aligned;
+use super::share;
 use crate::error::check_length;
 use crate::{ChannelGather, KernelError, Pool};
 use rayon::prelude::*;
@@ -70,7 +71,7 @@ fn each_group(
     check_groups(batch, "input", input, from)?;
     let mut output = Aligned::zeros(batch.groups() * to);
     let groups = output.par_chunks_exact_mut(to).zip(input.par_chunks_exact(from));
-    groups.try_for_each(|(output, input)| run(input, output))?;
+    groups.with_min_len(share(8 * from)).try_for_each(|(output, input)| run(input, output))?;
     Ok(output)
 }
 
@@ -84,5 +85,6 @@ fn add_each_group(
     check_groups(batch, "output_gradient", gradient, from)?;
     check_groups(batch, "target", target, to)?;
     let groups = target.par_chunks_exact_mut(to).zip(gradient.par_chunks_exact(from)).enumerate();
+    let groups = groups.with_min_len(share(8 * to));
     groups.try_for_each(|(group, (target, gradient))| add(group, gradient, target))
 }
