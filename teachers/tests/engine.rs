@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use cgym_kernels::Isa;
 use cgym_teachers::{
     engine::{Convolution, Engine, EngineOptions, Images},
-    graph::{Graph, Op},
+    graph::{Conv, Graph, Op},
     train::Interpreter,
     weights::Weights,
     zoo::{MODELS, ModelOptions, build},
@@ -113,6 +113,23 @@ fn logits_that_rounding_could_order_otherwise_are_those_of_the_direct_algorithm(
         }
     }
     assert!(ambiguous > 0);
+}
+
+#[test]
+fn images_whose_activations_overflow_between_the_transforms_are_evaluated_directly() {
+    let mut graph = Graph::new("large", [16, 8, 8]);
+    let conv = graph.push("conv", Op::Conv(Conv::square(16, 16, 3, 1)), &[0]);
+    let pool = graph.push("pool", Op::AdaptivePool { output: [1, 1] }, &[conv]);
+    let flat = graph.push("flat", Op::Flatten, &[pool]);
+    graph.push("linear", Op::Linear { inputs: 16, outputs: 4, bias: false }, &[flat]);
+    let mut weights = random_weights(&graph, 7);
+    weights.get_mut("conv.weight").expect("there").data.iter_mut().for_each(|weight| *weight *= 1e-3);
+    // The sign alternates by column, which one of the transforms adds up.
+    let values: Vec<f32> = (0..3 * 1024).map(|index| if index % 2 == 0 { 3.0e38 } else { -3.0e38 }).collect();
+    let images = Images::from_values(&values, 1024, &[0; 3], cgym_kernels::Isa::best()).expect("fits");
+    let [fast, direct] = both(&graph, &weights, &images);
+    assert!(direct.iter().all(|logit| logit.is_finite()));
+    assert_eq!(fast, direct);
 }
 
 #[test]

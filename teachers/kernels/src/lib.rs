@@ -9,9 +9,20 @@
 //! a cache line; otherwise each vector load touches two lines.
 //!
 //! # Reproducibility
-//! Every output is summed in one fixed order (input channel, kernel row, kernel column), in every
-//! register tile. Results differ between instruction sets: the portable one rounds after each
-//! multiplication where the target's baseline has no fused multiply-add.
+//! Every output of a direct kernel is summed in one fixed order (input channel, kernel row, kernel
+//! column), in every register tile. With [`Algorithm::Fast`] a 3x3 convolution is computed by Winograd's
+//! algorithm F(4x4, 3x3) if its shape makes that faster; the sums at each of the 36 positions run over
+//! the input channels in order. Neither result depends on blocks, threads or timing. Results differ
+//! between instruction sets: the portable one rounds after each multiplication where the target's
+//! baseline has no fused multiply-add.
+//!
+//! # Rounding errors of Winograd's algorithm
+//! The points of interpolation are 0, ±5/8, ±3/2 and infinity: for random inputs and weights the root
+//! mean square error is 1.8 times that of the direct sum, with the usual ±1 and ±2 it is 3.9 times. In
+//! whole networks with random weights, from ResNet-20 to ResNet-110 and VGG-16, logits differ by less
+//! than 2e-6 of the greatest one, without growth with depth (the tests of the evaluation engine allow
+//! 5e-6). Values near the greatest `f32` can overflow between the transforms where the direct sum does
+//! not; results are then not finite.
 //!
 //! # Example
 //! ```
