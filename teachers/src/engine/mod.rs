@@ -13,6 +13,7 @@
 
 mod images;
 mod plan;
+mod planner;
 mod recheck;
 mod run;
 mod step;

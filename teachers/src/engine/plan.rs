@@ -4,8 +4,9 @@ use std::sync::Mutex;
 
 use super::{
     Engine, EngineOptions,
+    planner::Planner,
     run::segments,
-    step::{Planner, Step, Summand},
+    step::{Step, Summand},
 };
 use crate::{Error, graph::Graph, weights::Weights};
 

@@ -19,7 +19,7 @@ use patch::{Placed, Tile, tiles, transform_inputs};
 use product::{ProductCall, products};
 use std::cell::RefCell;
 use std::ops::Range;
-use transform::{KERNELS, OutputCall, kernel_line, transforms};
+use transform::{KERNELS, OutputCall, kernel_line, outputs};
 
 pub(crate) use weight::WinogradWeight;
 
@@ -162,7 +162,7 @@ impl Winograd {
     unsafe fn transform_outputs(&self, tiles: &[Placed], sums: *const f32, slot: usize) {
         let lanes = self.isa.lanes();
         let [height, width] = self.shape.output();
-        let (_, function) = transforms(self.isa);
+        let function = outputs(self.isa);
         for (block, channels) in self.blocks.iter().enumerate() {
             debug_assert!(block == 0 || channels.start > 0);
             for (index, Placed { tile, tensors }) in tiles.iter().enumerate() {

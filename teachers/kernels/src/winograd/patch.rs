@@ -1,7 +1,7 @@
 //! Tiles of the outputs, and the patches of inputs that they see.
 #![expect(unsafe_code, reason = "hands pointers into checked slices to the kernels")]
 
-use super::transform::{BOTTOM, InputCall, LEFT, RIGHT, TOP, transforms};
+use super::transform::{BOTTOM, InputCall, LEFT, RIGHT, TOP, inputs};
 use super::{OUTPUTS, PATCH};
 use crate::call::Tensors;
 use crate::{ConvShape, Isa};
@@ -66,7 +66,7 @@ pub(super) unsafe fn transform_inputs(
     let lanes = isa.lanes();
     let [height, width] = shape.input;
     let plane = height * width * lanes;
-    let (functions, _) = transforms(isa);
+    let functions = inputs(isa);
     for (index, Placed { tile, tensors }) in tiles.iter().enumerate() {
         let [row, column] = [0, 1].map(|axis| tile.first[axis] as isize - shape.padding[axis] as isize);
         let origin = (row * width as isize + column) * lanes as isize;
