@@ -11,7 +11,7 @@
 
 mod domain;
 
-use std::path::Path;
+use std::{collections::VecDeque, path::Path};
 
 use cgym_env::{Action, Env, ResetOptions, table};
 use rand::SeedableRng;
@@ -24,6 +24,7 @@ use crate::{
     budget::{at, filled, look_ahead, previews},
     checkpoint::{self, Checkpoint},
     profile,
+    rollout::SIDE_BY_SIDE,
     settings::{recorded, require},
 };
 use domain::Domain;
@@ -96,8 +97,8 @@ struct State {
     rng: ChaCha8Rng,
     mean: Vec<f32>,
     deviation: Vec<f32>,
-    /// The sequence of the next or running exploring episode.
-    candidate: Vec<f32>,
+    /// The sequences of the exploring episodes that are not scored yet, in the order of playing.
+    candidates: VecDeque<Vec<f32>>,
     population: Vec<Scored>,
     best: Option<Scored>,
     /// Executed actions of the running episode, as numbers.
@@ -132,26 +133,24 @@ impl Cem {
             rng: ChaCha8Rng::seed_from_u64(context.seed),
             mean: vec![mean as f32; length],
             deviation: vec![settings.initial_deviation as f32; length],
-            candidate: Vec::new(),
+            candidates: VecDeque::new(),
             population: Vec::new(),
             best: None,
             executed: Vec::new(),
             episodic_return: 0.0,
             step: 0,
         };
-        let mut agent = Self { settings, planner, domain, state };
-        agent.draw()?;
-        Ok(agent)
+        Ok(Self { settings, planner, domain, state })
     }
 
     /// Draws the next candidate.
     fn draw(&mut self) -> Result<(), AgentError> {
         let State { rng, mean, deviation, .. } = &mut self.state;
         let drawn = self.domain.draw(mean, deviation, rng);
-        self.state.candidate = match (&self.domain, &self.planner) {
+        self.state.candidates.push_back(match (&self.domain, &self.planner) {
             (Domain::Box(bounds), Some(planner)) => filled(&**planner, bounds, &drawn)?,
             _ => drawn,
-        };
+        });
         Ok(())
     }
 
@@ -180,11 +179,14 @@ impl Cem {
         state.population.clear();
     }
 
-    /// Adds the finished episode to the population, and draws the next candidate.
-    fn score(&mut self) -> Result<(), AgentError> {
+    /// Adds the finished episode to the population.
+    fn score(&mut self) {
         let state = &mut self.state;
-        let units = if self.settings.fill_budget { &state.candidate } else { &state.executed };
-        let scored = Scored { units: units.clone(), episodic_return: state.episodic_return };
+        // `begin` is not called between the episodes of a batch that are learned from.
+        let executed = std::mem::take(&mut state.executed);
+        let candidate = state.candidates.pop_front().unwrap_or_default();
+        let units = if self.settings.fill_budget { candidate } else { executed };
+        let scored = Scored { units, episodic_return: std::mem::take(&mut state.episodic_return) };
         if state.best.as_ref().is_none_or(|best| scored.episodic_return > best.episodic_return) {
             state.best = Some(scored.clone());
         }
@@ -192,7 +194,6 @@ impl Cem {
         if state.population.len() == self.settings.population {
             self.move_distribution();
         }
-        self.draw()
     }
 }
 
@@ -205,17 +206,20 @@ impl Agent for Cem {
         recorded(&self.settings)
     }
 
-    fn begin(&mut self, _mode: Mode) -> Result<ResetOptions, AgentError> {
+    fn begin(&mut self, mode: Mode) -> Result<ResetOptions, AgentError> {
         self.state.step = 0;
         self.state.executed.clear();
         self.state.episodic_return = 0.0;
+        if mode == Mode::Explore {
+            self.draw()?;
+        }
         Ok(ResetOptions::default())
     }
 
     fn act(&mut self, _observation: &[f32], mode: Mode) -> Result<Action, AgentError> {
         self.state.step += 1;
         let units = match (mode, &self.state.best) {
-            (Mode::Explore, _) => &self.state.candidate,
+            (Mode::Explore, _) => self.state.candidates.back().unwrap_or(&self.state.mean),
             (Mode::Exploit, Some(best)) => &best.units,
             (Mode::Exploit, None) => &self.state.mean,
         };
@@ -225,7 +229,14 @@ impl Agent for Cem {
     fn learn(&mut self, transition: &Transition<'_>) -> Result<(), AgentError> {
         self.state.executed.extend(self.domain.numbers(NAME, transition.executed)?);
         self.state.episodic_return += transition.reward;
-        if transition.ending.is_some() { self.score() } else { Ok(()) }
+        if transition.ending.is_some() {
+            self.score();
+        }
+        Ok(())
+    }
+
+    fn batch(&self) -> usize {
+        SIDE_BY_SIDE.min(self.settings.population.saturating_sub(self.state.population.len()))
     }
 
     fn diagnostics(&self) -> Vec<(String, f64)> {
@@ -241,9 +252,8 @@ impl Agent for Cem {
     fn load(&mut self, directory: &Path) -> Result<(), AgentError> {
         let read = Checkpoint::<State>::read(directory, NAME)?;
         let length = self.state.mean.len();
-        let State { mean, deviation, candidate, .. } = &read.state;
-        let all =
-            [mean, deviation, candidate].into_iter().chain(read.state.best.iter().map(|best| &best.units));
+        let State { mean, deviation, candidates, best, .. } = &read.state;
+        let all = [mean, deviation].into_iter().chain(candidates).chain(best.iter().map(|best| &best.units));
         if let Some(other) = all.map(Vec::len).find(|&other| other != length) {
             return Err(
                 read.refuse(format!("holds sequences of {other} numbers, this agent's have {length}"))

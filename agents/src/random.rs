@@ -13,6 +13,7 @@ use crate::{
     bounds::Bounds,
     budget::{at, filled, look_ahead},
     checkpoint,
+    rollout::SIDE_BY_SIDE,
     settings::recorded,
 };
 
@@ -137,6 +138,10 @@ impl Agent for Random {
             }
         }
         Ok(())
+    }
+
+    fn batch(&self) -> usize {
+        SIDE_BY_SIDE
     }
 
     fn save(&self, directory: &Path) -> Result<(), AgentError> {

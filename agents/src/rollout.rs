@@ -25,6 +25,10 @@ use cgym_env::{Env, EpisodeRecord};
 use crate::{Agent, AgentError, Mode};
 use episode::Episode;
 
+/// Episodes that an agent without a batch of its own plays before it learns, so that their candidates
+/// are scored side by side. An interrupted run waits for as many.
+pub(crate) const SIDE_BY_SIDE: usize = 8;
+
 /// What a part of an episode's time was spent on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
