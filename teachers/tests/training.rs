@@ -92,7 +92,7 @@ fn rejects_a_checkpoint_of_other_settings() {
     let folder = tempfile::tempdir().expect("a folder");
     run(2, Some(folder.path().to_owned()), 99).expect("trains");
     let error = run(3, Some(folder.path().to_owned()), 99).expect_err("other settings").to_string();
-    assert!(error.contains("state.json"), "{error}");
+    assert!(error.contains("epoch-000002: belongs to a training with other settings"), "{error}");
 }
 
 #[test]

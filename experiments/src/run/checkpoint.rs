@@ -3,7 +3,10 @@
 //! The manifest of each contains the SHA-256 of every file, of the episodes so far, and the digest of
 //! the run's settings. A checkpoint that is damaged or belongs to other episodes is passed over.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use cgym_agents::Agent;
 use cgym_teachers::checkpoints::Checkpoints;
@@ -45,7 +48,9 @@ pub fn save(run: &Path, agent: &dyn Agent, log: &EpisodeLog, keep: &[usize]) -> 
     let of = Of { run: log.run().to_owned(), episodes_sha256: log.digest(episodes).unwrap_or_default() };
     let fill = |folder: &Path| -> Result<(), Error> {
         log.sync()?;
-        Ok(agent.save(&folder.join(AGENT))?)
+        let own = folder.join(AGENT);
+        fs::create_dir(&own).map_err(|error| Error::file(&own, format!("cannot be made: {error}")))?;
+        Ok(agent.save(&own)?)
     };
     checkpoints.save(episodes, of, keep, fill).map_err(|error| {
         Error::Input(format!(

@@ -31,6 +31,8 @@ impl WorkFolder {
     /// with other files; a folder in which another process works.
     pub fn open(path: &Path, plan: &Map<String, Value>) -> Result<Self, Error> {
         refuse_finished(path)?;
+        // Does nothing where there are files.
+        fs::remove_dir(path).ok();
         if path.symlink_metadata().is_err() {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             let staging = Staging::new(path.parent().unwrap_or(Path::new("")), &name)?;
@@ -83,7 +85,9 @@ impl WorkFolder {
 /// [`Error::File`] with the reason.
 pub fn refuse_finished(path: &Path) -> Result<(), Error> {
     let refuse = |reason| Err(Error::file(path, reason));
-    if path.symlink_metadata().is_err() || path.join(PLAN).is_file() && !path.join(MANIFEST).is_file() {
+    let new = path.symlink_metadata().is_err()
+        || fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
+    if new || path.join(PLAN).is_file() && !path.join(MANIFEST).is_file() {
         return Ok(());
     }
     match path.join(MANIFEST).is_file() {

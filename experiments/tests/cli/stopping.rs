@@ -71,7 +71,7 @@ fn an_interrupted_student_leaves_no_trace() {
             "6",
             "--no-baselines",
             "--set",
-            "agent.batch=2",
+            "agent.rollouts=2",
             "--set",
             "score.training_images=300",
             "--set",

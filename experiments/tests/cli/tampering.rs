@@ -61,7 +61,7 @@ fn a_renamed_checkpoint_is_passed_over() {
 fn a_best_network_that_was_changed_is_not_exported() {
     let place = Place::new();
     finished(&place, "run");
-    place.search(&["--out", "other", "--seed", "8"]).ok();
+    place.search(&["--out", "other", "--set", "run.seed=8"]).ok();
     let export = |out: &str| place.run(&["export", "run", "--out", out]);
     for name in ["weights.safetensors", "graph.json", "episode.json", "manifest.json"] {
         let file = place.path("run/best").join(name);
