@@ -175,7 +175,9 @@ mod tests {
                 fs::write(&path, changed).expect("written");
                 // White space in the manifest can change without changing what it says.
                 let found = verify(whole.path());
-                let harmless = found.as_ref().is_ok_and(|found| *found == Manifest { about: found.about, ..expected.clone() });
+                let harmless = found
+                    .as_ref()
+                    .is_ok_and(|found| *found == Manifest { about: found.about, ..expected.clone() });
                 (found, harmless)
             };
             for bit in 0..8 * bytes.len() {

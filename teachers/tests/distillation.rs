@@ -12,8 +12,7 @@ use cgym_teachers::{
     shipped,
     train::{
         Device, DistillLoss, DistillOptions, Distillation, Optimiser, Trained, TrainingEvent, distill,
-        fresh_weights,
-        teacher_logits,
+        fresh_weights, teacher_logits,
     },
     weights::Weights,
     zoo::{ModelOptions, build},

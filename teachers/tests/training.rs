@@ -83,7 +83,10 @@ fn a_damaged_checkpoint_is_passed_over() {
         bytes[middle] ^= 4;
         std::fs::write(&file, bytes).expect("written");
         let continued = run(3, Some(path), 99).expect("continues");
-        assert_eq!((continued.weights, continued.epochs), (unbroken.weights.clone(), unbroken.epochs.clone()));
+        assert_eq!(
+            (continued.weights, continued.epochs),
+            (unbroken.weights.clone(), unbroken.epochs.clone())
+        );
     }
 }
 

@@ -224,5 +224,7 @@ fn teach(
         checkpoints: Some(("the network of a run", checkpoints)),
     };
     let mut progress = Progress::new("epoch", options.epochs as u64, 0);
-    Ok(train::distill(graph, initial, &distillation, options, device, &mut |event| progress.training(&event))?)
+    Ok(train::distill(graph, initial, &distillation, options, device, &mut |event| {
+        progress.training(&event)
+    })?)
 }

@@ -106,7 +106,8 @@ fn extend(path: &Path, episodes: u64) -> Result<Config, Error> {
     let (directory, mut config) = RunDirectory::open(path)?;
     let so_far = config.episodes();
     if directory::result(path)?.is_none() {
-        let reason = format!("has not finished its {so_far} episodes; `cgym resume` it without --episodes first");
+        let reason =
+            format!("has not finished its {so_far} episodes; `cgym resume` it without --episodes first");
         return Err(Error::file(path, reason));
     }
     if episodes <= so_far {

@@ -99,7 +99,9 @@ fn play_all(args: &TransferArgs, json: bool) -> Result<(), Error> {
 
 fn interrupted(out: &Path, json: bool) -> Result<(), Error> {
     let value = serde_json::json!({ "finished": false, "out": out });
-    report::print(json, &value, || format!("interrupted; the same command continues in {}\n", out.display()))?;
+    report::print(json, &value, || {
+        format!("interrupted; the same command continues in {}\n", out.display())
+    })?;
     Err(Error::Stopped)
 }
 

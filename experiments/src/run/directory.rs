@@ -148,8 +148,10 @@ impl RunDirectory {
     pub fn baselines(&self) -> Vec<PathBuf> {
         let entries = fs::read_dir(&self.path).into_iter().flatten().flatten();
         let own = |name: &str| name.starts_with("baselines") && name.ends_with(".jsonl");
-        let mut found: Vec<PathBuf> =
-            entries.filter(|entry| entry.file_name().to_str().is_some_and(own)).map(|entry| entry.path()).collect();
+        let mut found: Vec<PathBuf> = entries
+            .filter(|entry| entry.file_name().to_str().is_some_and(own))
+            .map(|entry| entry.path())
+            .collect();
         found.sort();
         found
     }

@@ -118,7 +118,8 @@ impl<L: Line> Log<L> {
             })?;
             let run = &line.as_episode().run;
             stage += log.runs[stage..].iter().position(|known| known == run).ok_or_else(|| {
-                let reason = format!("line {number} was recorded with other settings than those of config.toml");
+                let reason =
+                    format!("line {number} was recorded with other settings than those of config.toml");
                 Error::file(&log.path, reason)
             })?;
             start += length;
@@ -270,7 +271,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("episodes.jsonl");
         fs::write(&path, b"{}\n").expect("written");
-        let refusal = EpisodeLog::open(&path, vec!["a".to_owned()]).map(|_| ()).expect_err("no record").to_string();
+        let refusal =
+            EpisodeLog::open(&path, vec!["a".to_owned()]).map(|_| ()).expect_err("no record").to_string();
         assert!(refusal.contains("episodes.jsonl: line 1 is not an episode"), "{refusal}");
     }
 

@@ -41,12 +41,7 @@ pub struct Run {
 impl Run {
     /// A run in `out` with default settings and baselines.
     pub fn new(out: impl Into<PathBuf>) -> Self {
-        Self {
-            out: Some(out.into()),
-            settings: RunSettings::default(),
-            profile: false,
-            stop: None,
-        }
+        Self { out: Some(out.into()), settings: RunSettings::default(), profile: false, stop: None }
     }
 
     /// The same run with that many exploring episodes.

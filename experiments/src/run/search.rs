@@ -73,7 +73,9 @@ pub fn search(world: &World, mut agent: Box<dyn Agent>, run: &Run) -> Result<Sum
     if let Some(&extended) = log.stage_ends().last().filter(|&&end| played < end) {
         return Err(Error::file(
             &directory.join("checkpoints"),
-            format!("the run was extended after {extended} episodes, and the checkpoint of then is missing or damaged"),
+            format!(
+                "the run was extended after {extended} episodes, and the checkpoint of then is missing or damaged"
+            ),
         ));
     }
     let stop = run.stop.unwrap_or(&NEVER);

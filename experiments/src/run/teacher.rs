@@ -41,8 +41,12 @@ pub fn remember_teacher(world: &World, run: &Path) -> Result<(), Error> {
     let then: TeacherFile = files::read_json(&path)?;
     let reason = match then {
         _ if then == now => return Ok(()),
-        _ if then.sha256 != now.sha256 => "is of another teacher or other images than are there now; put those back",
-        _ => "has other figures than this teacher: it is damaged, or was written on another kind of processor",
+        _ if then.sha256 != now.sha256 => {
+            "is of another teacher or other images than are there now; put those back"
+        }
+        _ => {
+            "has other figures than this teacher: it is damaged, or was written on another kind of processor"
+        }
     };
     Err(Error::file(&path, reason))
 }

@@ -51,7 +51,8 @@ impl WorkFolder {
         match differs.as_slice() {
             [] => Ok(Self { path: path.to_owned(), _lock: Some(lock) }),
             _ => {
-                let reason = format!("holds work with other settings ({}); give another --out", differs.join(", "));
+                let reason =
+                    format!("holds work with other settings ({}); give another --out", differs.join(", "));
                 Err(Error::file(path, reason))
             }
         }

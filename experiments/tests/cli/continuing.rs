@@ -56,7 +56,9 @@ fn a_killed_final_training_goes_on_to_the_same_bytes() {
 fn killed_baselines_go_on_to_the_same_bytes() {
     let place = Place::new();
     let settings = ["--set", "data.reward_images=40", "--set", "score.points=2", "--episodes", "40"];
-    let play = |out: &'static str| [&["baselines", "--agents", "uniform,random", "--out", out], &settings[..]].concat();
+    let play = |out: &'static str| {
+        [&["baselines", "--agents", "uniform,random", "--out", out], &settings[..]].concat()
+    };
     place.run(&play("whole")).ok();
     let mut child = place.start(&play("broken"));
     let lines = || {

@@ -144,8 +144,7 @@ pub(in crate::commands) fn train_network(request: &TrainArgs) -> Result<Report, 
     };
     let mut progress = Progress::new("epoch", options.epochs as u64, 0);
     let initial = Weights::initialise(&graph, options.seed);
-    let trained =
-        fit(&graph, initial, &training, &options, &device, &mut |event| progress.training(&event))?;
+    let trained = fit(&graph, initial, &training, &options, &device, &mut |event| progress.training(&event))?;
     drop(progress);
     let engine = Engine::new(&graph, &trained.weights)?;
     let (mut test_top1, cost) = (None, graph.cost()?);

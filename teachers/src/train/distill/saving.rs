@@ -80,7 +80,8 @@ impl Student<'_> {
         let load = |number: usize, folder: &Path, state: State| {
             let State { task: theirs, options, epochs, steps } = state;
             if theirs != task || options != *self.options || epochs.len() != number {
-                let reason = "belongs to a training of another network or with other settings; choose another folder";
+                let reason =
+                    "belongs to a training of another network or with other settings; choose another folder";
                 return Err(Error::file(folder, reason));
             }
             let weights = Weights::load(&folder.join(WEIGHTS), self.graph)?;
