@@ -49,7 +49,9 @@ impl Blueprint {
     /// Settings that the network does not allow, a budget that cannot be met among them; files that
     /// are missing or do not fit.
     pub fn new(mut settings: EnvSettings, observer: Observer<'_>) -> Result<Self, WorldError> {
-        let network = settings.network.from.as_deref().map(network::from_folder).transpose()?;
+        let extra = settings.network.allow_extra_tensors;
+        let from = settings.network.from.as_deref();
+        let network = from.map(|folder| network::from_folder(folder, extra)).transpose()?;
         let (source, images) = match settings.data.dataset.known_shape() {
             Some(images) => (None, images),
             None => {

@@ -87,7 +87,7 @@ pub(super) fn train(args: &StudentArgs, lessons: Lessons, json: bool) -> Result<
     let device = device::resolve(args.device)?;
     let best = run::best_folder(&args.run)?;
     let episode: BestEpisode = files::read_json(&best.join("episode.json"))?;
-    let graph: Graph = files::read_json(&best.join("graph.json"))?;
+    let graph = network::read_graph(&best.join("graph.json"))?;
     let found = Weights::load(&best.join("weights.safetensors"), &graph)?;
     let config = saved_config(&args.run)?;
     super::use_threads(args.threads.or(config.run.threads))?;

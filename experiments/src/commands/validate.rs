@@ -5,8 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use cgym_teachers::{graph::Graph, weights::Weights};
-use cgym_worlds::{World, files};
+use cgym_teachers::weights::Weights;
+use cgym_worlds::{World, files, network};
 use serde_json::json;
 
 use super::search::saved_config;
@@ -118,7 +118,7 @@ fn compare_best(
     }
     let Some(outcome) = &saved.record.outcome else { return Ok(found) };
     let candidate = world.network(outcome)?;
-    let saved_graph: Graph = files::read_json(&folder.join("graph.json"))?;
+    let saved_graph = network::read_graph(&folder.join("graph.json"))?;
     if saved_graph != candidate.graph {
         found.push("graph.json is not the network of its episode".to_owned());
     } else if Weights::load(&folder.join("weights.safetensors"), &candidate.graph)? != candidate.weights {
