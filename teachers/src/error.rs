@@ -61,7 +61,7 @@ pub enum Error {
         others: usize,
     },
     /// Two tensors of a file that are the same one of the network.
-    #[error("`{first}` and `{second}` are both the network's `{tensor}`; keep one of the two networks")]
+    #[error("`{first}` and `{second}` are both the network's `{tensor}`; keep one of the two")]
     AmbiguousTensor {
         /// Name of the network's tensor.
         tensor: String,

@@ -62,13 +62,19 @@ impl Blueprint {
         };
         let model = match &network {
             Some(own) if !settings.rules.measures_against_model() => {
-                let takes = (own.graph.input_shape(), own.graph.shapes()?[own.graph.output()][0]);
-                if takes != images {
+                let takes = (own.graph.input_shape(), own.graph.shapes()?[own.graph.output()]);
+                let (shape, classes) = images;
+                if takes != (shape, [classes, 1, 1]) {
                     return Err(WorldError::setting(
                         "network.from",
                         format!(
-                            "`{}` takes images of {:?} in {} classes, {} has {:?} in {}",
-                            own.graph.name, takes.0, takes.1, settings.data.dataset, images.0, images.1
+                            "`{}` turns images of {:?} into {:?}, {} has images of {shape:?} in {classes} classes, \
+                             which takes {:?}",
+                            own.graph.name,
+                            takes.0,
+                            takes.1,
+                            settings.data.dataset,
+                            [classes, 1, 1]
                         ),
                     ));
                 }

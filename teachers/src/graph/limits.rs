@@ -6,7 +6,7 @@
 /// Nodes.
 pub const MOST_NODES: usize = 10_000;
 /// Inputs of all nodes together.
-pub const MOST_EDGES: usize = 100_000;
+pub const MOST_EDGES: usize = 30_000;
 /// Characters of a node's name.
 pub const LONGEST_NAME: usize = 256;
 /// Channels of a node's output.
@@ -17,7 +17,7 @@ pub const MOST_CHANNELS_OF_ALL: usize = 1 << 24;
 /// distance between its taps; pixels of padding.
 pub const LONGEST_SIDE: usize = 1 << 16;
 /// Values of a node's output for one image.
-pub const MOST_VALUES: usize = 1 << 28;
+pub const MOST_VALUES: usize = 1 << 26;
 /// Rows or columns of a convolution's window.
 pub const LONGEST_KERNEL: usize = 256;
 /// Taps of a convolution's window.

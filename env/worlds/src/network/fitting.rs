@@ -20,7 +20,7 @@ pub(super) fn hint(file: &WeightsFile, network: &Network, graph: &Graph, error: 
     let mut differing =
         all.filter_map(|(network, flag)| Some((build(&network).filter(|other| other != graph)?, flag)));
     if let Some((_, flag)) = differing.find(|(other, _)| file.fits(other).is_ok()) {
-        return format!("; it fits with `{flag}`{}", extra_flag(error));
+        return format!("; it fits with `{flag}`");
     }
     // An option explains a shape even where other tensors differ too, such as those of the classes.
     if let Error::Tensor { tensor, expected, .. } = error {
