@@ -23,8 +23,10 @@ use crate::{
     tables::{Data, Network},
 };
 
-/// Keys that say where something is rather than what: they are not part of the hash.
-const LOCATIONS: [(&str, &str); 3] = [("network", "weights"), ("network", "from"), ("data", "path")];
+/// Keys that say where something is rather than what, and how strictly it is read: they are not part of
+/// the hash.
+const LOCATIONS: [(&str, &str); 4] =
+    [("network", "weights"), ("network", "allow_extra_tensors"), ("network", "from"), ("data", "path")];
 
 /// The resolved settings of an environment: every setting has a value and was checked.
 #[derive(Clone)]

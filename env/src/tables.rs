@@ -29,6 +29,9 @@ table! {
         /// File with the weights of the model: .th, .pt, .pth or .safetensors; the shipped ones if
         /// absent.
         pub weights: Option<PathBuf> = None,
+        /// Whether a file of weights may hold tensors that the network does not have; they are
+        /// ignored.
+        pub allow_extra_tensors: bool = false,
         /// Run, or folder with graph.json and weights.safetensors, whose network is compressed in place
         /// of the model; the id then says Own. In N2N the model stays the teacher.
         pub from: Option<PathBuf> = None,

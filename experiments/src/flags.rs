@@ -29,6 +29,9 @@ pub struct SettingFlags {
     /// Weights of the model: .th, .pt, .pth or .safetensors [default: the shipped ones]
     #[arg(long, value_name = "FILE")]
     pub weights: Option<PathBuf>,
+    /// Ignore tensors of the weights that the network does not have
+    #[arg(long)]
+    pub allow_extra_tensors: bool,
     /// Run, or folder with graph.json and weights.safetensors, whose network is compressed
     #[arg(long, value_name = "DIR")]
     pub network: Option<PathBuf>,
@@ -94,6 +97,7 @@ impl SettingFlags {
         };
         set("network", "model", self.model.clone().map(Value::from));
         set("network", "weights", self.weights.as_ref().map(path).map(Value::from));
+        set("network", "allow_extra_tensors", self.allow_extra_tensors.then(|| true.into()));
         set("network", "from", self.network.as_ref().map(path).map(Value::from));
         set("data", "dataset", self.dataset.clone().map(Value::from));
         set("data", "path", self.data.as_ref().map(path).map(Value::from));

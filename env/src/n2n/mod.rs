@@ -55,8 +55,8 @@ pub enum Stage {
 
 named!(Stage, "stage", [Removal => "removal", Shrinkage => "shrinkage"]);
 
-/// Most rows of an observation.
-const MOST_ROWS: usize = 1 << 16;
+/// Most rows of an observation. An episode keeps as many observations as it has decisions.
+const MOST_ROWS: usize = 1 << 11;
 
 table! {
     /// `[game]` of N2N.

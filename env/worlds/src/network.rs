@@ -1,5 +1,7 @@
 //! Networks: models of the zoo with their weights, and networks from folders.
 
+mod fitting;
+
 use std::path::Path;
 
 use cgym_env::{
@@ -11,7 +13,7 @@ use cgym_teachers::{
     graph::{Graph, Shape},
     manifest::{MANIFEST, Manifest},
     shipped,
-    weights::Weights,
+    weights::{Weights, WeightsFile},
     zoo,
 };
 
@@ -38,9 +40,13 @@ pub fn build(network: &Network, (shape, classes): ImageKind) -> Result<Graph, Wo
 pub fn weights(network: &Network, data: &Data, graph: &Graph) -> Result<Weights, WorldError> {
     let (model, dataset) = (&network.model, data.dataset);
     if let Some(path) = &network.weights {
-        return Weights::load(path, graph).map_err(|error| match error {
-            named @ cgym_teachers::Error::File { .. } => named.into(),
-            other => WorldError::file(path, format!("does not fit `{model}` on {dataset}: {other}")),
+        let file = WeightsFile::open(path)?;
+        return file.read(graph, network.allow_extra_tensors).map_err(|error| match error {
+            cgym_teachers::Error::Weights { path, source } => {
+                let hint = fitting::hint(&file, network, graph, &source);
+                WorldError::file(&path, format!("does not fit `{model}` on {dataset}: {source}{hint}"))
+            }
+            other => other.into(),
         });
     }
     let own = match dataset.known_shape() {
@@ -70,11 +76,12 @@ pub fn is_shipped(network: &Network, data: &Data) -> bool {
     build(&network, images).is_ok_and(|graph| weights(&network, data, &graph).is_ok())
 }
 
-/// The network of a run's `best/`, or of a folder with `graph.json` and `weights.safetensors`.
+/// The network of a run's `best/`, or of a folder with `graph.json` and `weights.safetensors`. The
+/// latter may hold other tensors too only where `allow_extra_tensors`.
 ///
 /// # Errors
-/// A folder without a network, a damaged file.
-pub fn from_folder(folder: &Path) -> Result<TrainedNetwork, WorldError> {
+/// A folder without a network, a damaged file, weights that are not those of the graph.
+pub fn from_folder(folder: &Path, allow_extra_tensors: bool) -> Result<TrainedNetwork, WorldError> {
     let best = folder.join("best");
     let home = if best.is_dir() { best } else { folder.to_owned() };
     let (graph, weights) = (home.join("graph.json"), home.join("weights.safetensors"));
@@ -88,9 +95,31 @@ pub fn from_folder(folder: &Path) -> Result<TrainedNetwork, WorldError> {
     if home.join(MANIFEST).is_file() {
         Manifest::<serde_json::Value>::verify(&home, FORMAT)?;
     }
-    let graph: Graph = files::read_json(&graph)?;
-    let weights = Weights::load(&weights, &graph)?;
+    let graph = read_graph(&graph)?;
+    let weights =
+        WeightsFile::open(&weights)?.read(&graph, allow_extra_tensors).map_err(|error| match error {
+            cgym_teachers::Error::Weights { path, source } => {
+                let flag = fitting::extra_flag(&source);
+                WorldError::file(&path, format!("does not fit graph.json beside it: {source}{flag}"))
+            }
+            other => other.into(),
+        })?;
     Ok(TrainedNetwork { graph, weights })
+}
+
+/// Longest `graph.json` that is read, in bytes.
+const LONGEST_GRAPH: u64 = 64 << 20;
+
+/// Reads a `graph.json`.
+///
+/// # Errors
+/// A file that cannot be read, is longer than 64 MiB, or is not a network.
+pub fn read_graph(path: &Path) -> Result<Graph, WorldError> {
+    let length = path.metadata().map_err(|error| WorldError::file(path, error))?.len();
+    if length > LONGEST_GRAPH {
+        return Err(WorldError::file(path, format!("has {length} bytes; the most is {LONGEST_GRAPH}")));
+    }
+    Ok(files::read_json(path)?)
 }
 
 /// Writes `graph.json`, `weights.safetensors` and, where `coded` is there, the coded file into

@@ -50,7 +50,9 @@ impl Blueprint {
     /// Settings that the network does not allow, a budget that cannot be met among them; files that
     /// are missing or do not fit.
     pub fn new(mut settings: EnvSettings, observer: Observer<'_>) -> Result<Self, WorldError> {
-        let network = settings.network.from.as_deref().map(network::from_folder).transpose()?;
+        let extra = settings.network.allow_extra_tensors;
+        let from = settings.network.from.as_deref();
+        let network = from.map(|folder| network::from_folder(folder, extra)).transpose()?;
         let (source, images) = match settings.data.dataset.known_shape() {
             Some(images) => (None, images),
             None => {
@@ -61,13 +63,19 @@ impl Blueprint {
         };
         let model = match &network {
             Some(own) if !settings.rules.measures_against_model() => {
-                let takes = (own.graph.input_shape(), own.graph.shapes()?[own.graph.output()][0]);
-                if takes != images {
+                let takes = (own.graph.input_shape(), own.graph.shapes()?[own.graph.output()]);
+                let (shape, classes) = images;
+                if takes != (shape, [classes, 1, 1]) {
                     return Err(WorldError::setting(
                         "network.from",
                         format!(
-                            "`{}` takes images of {:?} in {} classes, {} has {:?} in {}",
-                            own.graph.name, takes.0, takes.1, settings.data.dataset, images.0, images.1
+                            "`{}` turns images of {:?} into {:?}, {} has images of {shape:?} in {classes} classes, \
+                             which takes {:?}",
+                            own.graph.name,
+                            takes.0,
+                            takes.1,
+                            settings.data.dataset,
+                            [classes, 1, 1]
                         ),
                     ));
                 }

@@ -73,7 +73,7 @@ impl NetworkArgs {
 /// The table `[network]` of a model with fresh weights.
 pub(super) fn network_table(model: &str, sets: &[(String, Value)]) -> Result<Network, Error> {
     let layer = Layer::default().with("network", "model", model);
-    let layer = with_sets(layer, sets, &["network"], &["weights", "from"])?;
+    let layer = with_sets(layer, sets, &["network"], &["weights", "allow_extra_tensors", "from"])?;
     Ok(read("network", &layer.table("network"))?)
 }
 
@@ -106,6 +106,9 @@ struct EvaluateArgs {
     /// Weights of the model: .th, .pt, .pth or .safetensors [default: the shipped ones]
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
+    /// Ignore tensors of the weights that the network does not have
+    #[arg(long)]
+    allow_extra_tensors: bool,
     /// Images to run it on
     #[arg(long, value_enum, default_value_t)]
     split: Split,
@@ -195,6 +198,7 @@ fn split_sizes(
 fn evaluate(args: &EvaluateArgs, json: bool) -> Result<(), Error> {
     let (mut network, data) = args.network.tables(&["from"])?;
     network.weights = args.weights.clone().or(network.weights);
+    network.allow_extra_tensors |= args.allow_extra_tensors;
     super::use_threads(args.threads)?;
     let (dataset, split) = (data.dataset, args.split);
     // Weights that do not fit are refused before data is downloaded.

@@ -104,7 +104,7 @@ impl BestNetwork {
             let reason = format!("is not of episode {} of this run", episode.episode);
             return Err(Error::file(&file, reason));
         }
-        let graph: Graph = files::read_json(&folder.join(OWN[1]))?;
+        let graph = network::read_graph(&folder.join(OWN[1]))?;
         let weights = Weights::load(&folder.join(OWN[2]), &graph)?;
         let others = manifest.files.into_keys().filter(|name| !OWN.contains(&name.as_str())).collect();
         Ok(Self { folder, episode, graph, weights, others })

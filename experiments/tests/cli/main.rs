@@ -16,3 +16,4 @@ mod settings;
 mod stopping;
 mod tampering;
 mod validating;
+mod weights;

@@ -96,7 +96,7 @@ pub(super) fn train(args: &TrainArgs, json: bool) -> Result<(), Error> {
 pub(in crate::commands) fn train_network(request: &TrainArgs) -> Result<Report, Error> {
     let started = Instant::now();
     let out = &request.out;
-    let (network, data) = request.network.tables(&["weights", "from"])?;
+    let (network, data) = request.network.tables(&["weights", "allow_extra_tensors", "from"])?;
     let device = device::resolve(request.device)?;
     work::refuse_finished(out)?;
     if let Some(images) = data.dataset.known_shape() {
