@@ -26,6 +26,10 @@ use crate::{
 /// Keys that say where something is rather than what: they are not part of the hash.
 const LOCATIONS: [(&str, &str); 3] = [("network", "weights"), ("network", "from"), ("data", "path")];
 
+/// Keys that are part of the hash only where they have a value: hashes of earlier versions, which did
+/// not have them, stay the same.
+const LATER: [(&str, &str); 3] = [("data", "mean"), ("data", "std"), ("data", "scale")];
+
 /// The resolved settings of an environment: every setting has a value and was checked.
 #[derive(Clone)]
 pub struct EnvSettings {
@@ -185,6 +189,11 @@ impl EnvSettings {
         let mut layer = self.to_layer();
         for (table, key) in LOCATIONS {
             layer.tables.get_mut(table).map(|values| values.remove(key));
+        }
+        for (table, key) in LATER {
+            if let Some(values) = layer.tables.get_mut(table) {
+                values.retain(|name, value| name != key || !value.is_null());
+            }
         }
         let text = serde_json::to_string(&layer).unwrap_or_default() + contents;
         Sha256::digest(text.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()

@@ -20,6 +20,7 @@
 mod error;
 pub mod files;
 pub mod network;
+pub mod preprocessing;
 mod settings_file;
 mod world;
 

@@ -7,7 +7,8 @@ use cgym_env::{
     settings::{Data, Network},
 };
 use cgym_teachers::{
-    graph::{Graph, Shape},
+    data::Preprocessing,
+    graph::{Graph, NetworkFile, Shape},
     shipped,
     weights::Weights,
     zoo,
@@ -80,12 +81,31 @@ pub fn from_folder(folder: &Path) -> Result<TrainedNetwork, WorldError> {
              weights.safetensors",
         ));
     }
-    let graph: Graph = files::read_json(&graph)?;
+    let NetworkFile { graph, preprocessing } = files::read_json(&graph)?;
     let weights = Weights::load(&weights, &graph)?;
-    Ok(TrainedNetwork { graph, weights })
+    Ok(TrainedNetwork { graph, weights, preprocessing })
 }
 
-/// Writes `graph.json`, `weights.safetensors` and, where `coded` is there, the coded file into
+/// Refuses a network from a folder that takes other images, or has another number of classes, than
+/// the dataset.
+///
+/// # Errors
+/// [`WorldError::Setting`] with both.
+pub fn check_images(graph: &Graph, data: &Data, images: ImageKind) -> Result<(), WorldError> {
+    let takes = (graph.input_shape(), graph.shapes()?[graph.output()][0]);
+    if takes == images {
+        return Ok(());
+    }
+    Err(WorldError::setting(
+        "network.from",
+        format!(
+            "`{}` takes images of {:?} in {} classes, {} has {:?} in {}",
+            graph.name, takes.0, takes.1, data.dataset, images.0, images.1
+        ),
+    ))
+}
+
+/// Writes `graph.json` with the preprocessing, `weights.safetensors` and, where `coded` is there, the coded file into
 /// `folder`, which is made if missing.
 ///
 /// # Errors
@@ -94,11 +114,13 @@ pub fn save(
     folder: &Path,
     graph: &Graph,
     weights: &Weights,
+    preprocessing: Option<&Preprocessing>,
     coded: Option<&(&'static str, Vec<u8>)>,
 ) -> Result<(), WorldError> {
     std::fs::create_dir_all(folder)
         .map_err(|error| WorldError::file(folder, format!("cannot be made: {error}")))?;
-    files::write_json(&folder.join("graph.json"), graph)?;
+    let file = NetworkFile { graph: graph.clone(), preprocessing: preprocessing.cloned() };
+    files::write_json(&folder.join("graph.json"), &file)?;
     weights.save(&folder.join("weights.safetensors"))?;
     if let Some((name, bytes)) = coded {
         files::write_atomically(&folder.join(name), bytes)?;

@@ -133,7 +133,8 @@ pub(super) fn train(args: &StudentArgs, lessons: Lessons, json: bool) -> Result<
         "out": args.out,
     });
     files::make_folder(&args.out, |folder| {
-        network::save(folder, &saved.graph, &saved.weights, saved.coded.as_ref())?;
+        let preprocessing = world.preprocessing();
+        network::save(folder, &saved.graph, &saved.weights, Some(&preprocessing), saved.coded.as_ref())?;
         files::write_json(&folder.join("train.json"), &value)
     })?;
     report::print(json, &value, || {
@@ -186,7 +187,7 @@ fn teach(
     device: &train::Device,
 ) -> Result<train::Trained, Error> {
     let Splits { training, reward, .. } = world.splits();
-    let TrainedNetwork { graph: teacher, weights } = world.teacher();
+    let TrainedNetwork { graph: teacher, weights, .. } = world.teacher();
     let logits = match options.loss.asks_teacher() {
         true => train::teacher_logits(teacher, weights, world.train(), training)?,
         false => Vec::new(),

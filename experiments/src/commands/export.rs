@@ -2,7 +2,7 @@
 
 use std::{fs, path::PathBuf};
 
-use cgym_teachers::{graph::Graph, weights::Weights};
+use cgym_teachers::{graph::NetworkFile, weights::Weights};
 use cgym_worlds::{files, network};
 use serde_json::json;
 
@@ -27,7 +27,7 @@ pub(super) fn export(args: &ExportArgs, json: bool) -> Result<(), Error> {
     directory::refuse_existing(Some(out))?;
     let best = run::best_folder(run)?;
     let BestEpisode { episode, record } = files::read_json(&best.join("episode.json"))?;
-    let graph: Graph = files::read_json(&best.join("graph.json"))?;
+    let NetworkFile { graph, preprocessing } = files::read_json(&best.join("graph.json"))?;
     let weights = Weights::load(&best.join("weights.safetensors"), &graph)?;
     let cost = graph.cost()?;
     let outcome = record.outcome.as_ref();
@@ -46,7 +46,7 @@ pub(super) fn export(args: &ExportArgs, json: bool) -> Result<(), Error> {
         "out": out,
     });
     files::make_folder(out, |folder| {
-        network::save(folder, &graph, &weights, None)?;
+        network::save(folder, &graph, &weights, preprocessing.as_ref(), None)?;
         // What else the method wrote: its coded file.
         let known = ["graph.json", "weights.safetensors", "episode.json"];
         for entry in fs::read_dir(&best).into_iter().flatten().flatten() {

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use cgym_teachers::{graph::Graph, weights::Weights};
+use cgym_teachers::{graph::NetworkFile, weights::Weights};
 use cgym_worlds::{World, files};
 use serde_json::json;
 
@@ -118,7 +118,11 @@ fn compare_best(
     }
     let Some(outcome) = &saved.record.outcome else { return Ok(found) };
     let candidate = world.network(outcome)?;
-    let saved_graph: Graph = files::read_json(&folder.join("graph.json"))?;
+    let NetworkFile { graph: saved_graph, preprocessing } = files::read_json(&folder.join("graph.json"))?;
+    // Runs of earlier versions did not save it.
+    if preprocessing.is_some_and(|saved| saved != world.preprocessing()) {
+        found.push("graph.json has another preprocessing than its run".to_owned());
+    }
     if saved_graph != candidate.graph {
         found.push("graph.json is not the network of its episode".to_owned());
     } else if Weights::load(&folder.join("weights.safetensors"), &candidate.graph)? != candidate.weights {

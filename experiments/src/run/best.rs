@@ -49,7 +49,8 @@ pub(super) fn save(
     let (temporary, folder) = (directory.join(".best.tmp"), directory.join("best"));
     let candidate = world.network(outcome)?;
     fs::remove_dir_all(&temporary).ok();
-    network::save(&temporary, &candidate.graph, &candidate.weights, candidate.coded.as_ref())?;
+    let (preprocessing, coded) = (world.preprocessing(), candidate.coded.as_ref());
+    network::save(&temporary, &candidate.graph, &candidate.weights, Some(&preprocessing), coded)?;
     let best = BestEpisode { episode: index as u64, record: record.clone() };
     files::write_json(&temporary.join("episode.json"), &best)?;
     files::remove_folder(&folder);

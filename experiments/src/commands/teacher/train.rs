@@ -7,13 +7,14 @@ use std::{
     time::Instant,
 };
 
+use cgym_env::settings::Data;
 use cgym_teachers::{
     data::Splits,
     engine::{Engine, Images},
     train::{TrainOptions, Training, train as fit},
     weights::Weights,
 };
-use cgym_worlds::{files, network};
+use cgym_worlds::{files, network, preprocessing};
 use serde_json::json;
 
 use super::{NetworkArgs, load_data, split_sizes};
@@ -21,7 +22,7 @@ use crate::{
     Error,
     commands::use_threads,
     device::{self, Device},
-    interrupt,
+    interrupt, loading,
     progress::Progress,
     report,
 };
@@ -99,7 +100,8 @@ pub(super) fn train(args: &TrainArgs, json: bool) -> Result<(), Error> {
 pub(in crate::commands) fn train_network(request: &TrainArgs) -> Result<Report, Error> {
     let started = Instant::now();
     let out = &request.out;
-    let (network, data) = request.network.tables(&["weights", "from"])?;
+    let (network, mut data) = request.network.tables(&["weights", "from"])?;
+    preprocessing::settle(&mut data, None, &mut loading::observer())?;
     let device = device::resolve(request.device)?;
     refuse_used(out)?;
     if let Some(images) = data.dataset.known_shape() {
@@ -125,7 +127,7 @@ pub(in crate::commands) fn train_network(request: &TrainArgs) -> Result<Report, 
     let [channels, height, width] = shape;
     let task = format!(
         "{}{} on {}, {classes} classes of {channels}x{height}x{width}, {} of {} images, {} held out, \
-         split seed {}",
+         split seed {}{}",
         network.model,
         network.flags(),
         data.dataset,
@@ -133,6 +135,7 @@ pub(in crate::commands) fn train_network(request: &TrainArgs) -> Result<Report, 
         source.train.len(),
         splits.reward.len(),
         sizes.seed,
+        own_preprocessing(&data),
     );
     let training = Training {
         task: &task,
@@ -154,6 +157,7 @@ pub(in crate::commands) fn train_network(request: &TrainArgs) -> Result<Report, 
     if trained.finished {
         test_top1 = Some(engine.top1(&Images::new(&source.test, &splits.test)?)?);
     }
+    let preprocessing = source.train.preprocessing();
     let value = json!({
         "model": network.model,
         "dataset": data.dataset,
@@ -161,6 +165,9 @@ pub(in crate::commands) fn train_network(request: &TrainArgs) -> Result<Report, 
         "width": network.width,
         "stem": network.stem,
         "shortcut": network.shortcut,
+        "scale": preprocessing.scale,
+        "mean": preprocessing.mean,
+        "std": preprocessing.std,
         "split_seed": sizes.seed,
         "training_images": splits.training.len(),
         "reward_images": splits.reward.len(),
@@ -177,10 +184,22 @@ pub(in crate::commands) fn train_network(request: &TrainArgs) -> Result<Report, 
     if trained.finished {
         files::write_json(&out.join("train.json"), &value)?;
         // The weights come last: a folder that has them is whole.
-        network::save(out, &graph, &trained.weights, None)?;
+        network::save(out, &graph, &trained.weights, Some(&preprocessing), None)?;
         remove_checkpoint(&out.join(CHECKPOINT));
     }
     Ok(Report { value, test_top1, epochs: trained.epochs.len(), of: options.epochs })
+}
+
+/// What a task says about preprocessing that is not the dataset's own.
+fn own_preprocessing(data: &Data) -> String {
+    let mut text = String::new();
+    for (key, values) in [("mean", &data.mean), ("std", &data.std), ("scale", &data.scale.map(|it| vec![it]))]
+    {
+        if let Some(values) = values {
+            text += &format!(", {key} {values:?}");
+        }
+    }
+    text
 }
 
 /// Refuses a folder that holds anything but a training to go on with.

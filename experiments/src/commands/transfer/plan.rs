@@ -234,7 +234,10 @@ impl Plan {
         let ready = self.weights(model).is_some()
             || out.join(WEIGHTS).is_file()
             || network::is_shipped(network, data);
-        let sets = [("network", &["width", "stem", "shortcut"][..]), ("data", &["image_size"][..])];
+        let sets = [
+            ("network", &["width", "stem", "shortcut"][..]),
+            ("data", &["image_size", "mean", "std", "scale"][..]),
+        ];
         let sets = sets.iter().flat_map(|(table, keys)| keys.iter().map(move |key| (*table, *key)));
         let set = |(table, key): (&str, &str)| {
             Some((format!("{table}.{key}"), self.settings.get(table, key)?.clone()))
@@ -244,6 +247,8 @@ impl Plan {
                 model: model.to_owned(),
                 dataset: data.dataset.to_string(),
                 data: data.path.clone(),
+                mean: None,
+                std: None,
                 sets: sets.filter_map(set).collect(),
             },
             out,
