@@ -9,8 +9,9 @@ use cgym_env::{
     settings::{Data, Network},
 };
 use cgym_teachers::{
+    data::Preprocessing,
     files,
-    graph::{Graph, Shape},
+    graph::{Graph, NetworkFile, Shape},
     manifest::{MANIFEST, Manifest},
     shipped,
     weights::{Weights, WeightsFile},
@@ -95,7 +96,7 @@ pub fn from_folder(folder: &Path, allow_extra_tensors: bool) -> Result<TrainedNe
     if home.join(MANIFEST).is_file() {
         Manifest::<serde_json::Value>::verify(&home, FORMAT)?;
     }
-    let graph = read_graph(&graph)?;
+    let NetworkFile { graph, preprocessing } = read_graph(&graph)?;
     let weights =
         WeightsFile::open(&weights)?.read(&graph, allow_extra_tensors).map_err(|error| match error {
             cgym_teachers::Error::Weights { path, source } => {
@@ -104,7 +105,7 @@ pub fn from_folder(folder: &Path, allow_extra_tensors: bool) -> Result<TrainedNe
             }
             other => other.into(),
         })?;
-    Ok(TrainedNetwork { graph, weights })
+    Ok(TrainedNetwork { graph, weights, preprocessing })
 }
 
 /// Longest `graph.json` that is read, in bytes.
@@ -114,7 +115,7 @@ const LONGEST_GRAPH: u64 = 64 << 20;
 ///
 /// # Errors
 /// A file that cannot be read, is longer than 64 MiB, or is not a network.
-pub fn read_graph(path: &Path) -> Result<Graph, WorldError> {
+pub fn read_graph(path: &Path) -> Result<NetworkFile, WorldError> {
     let length = path.metadata().map_err(|error| WorldError::file(path, error))?.len();
     if length > LONGEST_GRAPH {
         return Err(WorldError::file(path, format!("has {length} bytes; the most is {LONGEST_GRAPH}")));
@@ -122,7 +123,30 @@ pub fn read_graph(path: &Path) -> Result<Graph, WorldError> {
     Ok(files::read_json(path)?)
 }
 
-/// Writes `graph.json`, `weights.safetensors` and, where `coded` is there, the coded file into
+/// Refuses a network from a folder that takes other images, or gives other outputs, than the dataset.
+///
+/// # Errors
+/// [`WorldError::Setting`] with both.
+pub fn check_images(graph: &Graph, data: &Data, images: ImageKind) -> Result<(), WorldError> {
+    let takes = (graph.input_shape(), graph.shapes()?[graph.output()]);
+    let (shape, classes) = images;
+    if takes == (shape, [classes, 1, 1]) {
+        return Ok(());
+    }
+    Err(WorldError::setting(
+        "network.from",
+        format!(
+            "`{}` turns images of {:?} into {:?}, {} has images of {shape:?} in {classes} classes, which takes {:?}",
+            graph.name,
+            takes.0,
+            takes.1,
+            data.dataset,
+            [classes, 1, 1]
+        ),
+    ))
+}
+
+/// Writes `graph.json` with the preprocessing, `weights.safetensors` and, where `coded` is there, the coded file into
 /// `folder`, which is made if missing.
 ///
 /// # Errors
@@ -131,11 +155,13 @@ pub fn save(
     folder: &Path,
     graph: &Graph,
     weights: &Weights,
+    preprocessing: Option<&Preprocessing>,
     coded: Option<&(&'static str, Vec<u8>)>,
 ) -> Result<(), WorldError> {
     std::fs::create_dir_all(folder)
         .map_err(|error| WorldError::file(folder, format!("cannot be made: {error}")))?;
-    files::write_json(&folder.join("graph.json"), graph)?;
+    let file = NetworkFile { graph: graph.clone(), preprocessing: preprocessing.cloned() };
+    files::write_json(&folder.join("graph.json"), &file)?;
     weights.save(&folder.join("weights.safetensors"))?;
     if let Some((name, bytes)) = coded {
         files::write_atomically(&folder.join(name), bytes)?;

@@ -158,7 +158,8 @@ pub(super) fn train(args: &StudentArgs, lessons: Lessons, json: bool) -> Result<
     });
     cgym_teachers::train::checkpoints(&checkpoints).remove();
     work.finish(network::FORMAT, value.clone(), |folder| {
-        network::save(folder, &saved.graph, &saved.weights, saved.coded.as_ref())?;
+        let preprocessing = world.preprocessing();
+        network::save(folder, &saved.graph, &saved.weights, Some(&preprocessing), saved.coded.as_ref())?;
         Ok(files::write_json(&folder.join("train.json"), &value)?)
     })?;
     report::print(json, &value, || {
@@ -208,7 +209,7 @@ fn teach(
     checkpoints: &Path,
 ) -> Result<train::Trained, Error> {
     let Splits { training, reward, .. } = world.splits();
-    let TrainedNetwork { graph: teacher, weights } = world.teacher();
+    let TrainedNetwork { graph: teacher, weights, .. } = world.teacher();
     let logits = match options.loss.asks_teacher() {
         true => train::teacher_logits(teacher, weights, world.train(), training)?,
         false => Vec::new(),

@@ -56,7 +56,7 @@ pub enum Command {
     /// Show an environment: spaces, layers, costs, budget, settings
     Describe(Box<describe::DescribeArgs>),
     /// Train, score and describe teachers
-    Teacher(teacher::TeacherArgs),
+    Teacher(Box<teacher::TeacherArgs>),
 }
 
 /// Does what the command line asks for.
@@ -78,7 +78,7 @@ pub fn run(cli: Cli) -> Result<(), Error> {
         Command::Envs => envs::list(json),
         Command::Agents => agents::list(json),
         Command::Describe(args) => describe::describe(&args, json),
-        Command::Teacher(args) => teacher::run(args, json),
+        Command::Teacher(args) => teacher::run(*args, json),
     }
 }
 

@@ -216,6 +216,9 @@ fn compare_best(
     }
     let Some(outcome) = &saved.episode.record.outcome else { return Ok(found) };
     let candidate = world.network(outcome)?;
+    if saved.preprocessing.as_ref().is_some_and(|saved| *saved != world.preprocessing()) {
+        found.push("graph.json has another preprocessing than its run".to_owned());
+    }
     if saved.graph != candidate.graph {
         found.push("graph.json is not the network of its episode".to_owned());
     } else if saved.weights != candidate.weights {

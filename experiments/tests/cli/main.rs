@@ -11,6 +11,7 @@ mod listing;
 mod measuring;
 mod n2n;
 mod objects;
+mod preprocessing;
 mod resuming;
 mod settings;
 mod stopping;

@@ -12,6 +12,7 @@ mod shape;
 use crate::Error;
 
 pub use facts::{Axis, Class, Facts, Flow, Initial, Role, Settings, TensorFacts, Window};
+pub use file::NetworkFile;
 pub use op::{ActivationKind, Conv, Op, PoolKind};
 pub(crate) use shape::infer;
 

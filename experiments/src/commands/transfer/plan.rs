@@ -207,7 +207,10 @@ impl Plan {
         let ready = self.weights(model).is_some()
             || out.join(MANIFEST).is_file()
             || network::is_shipped(network, data);
-        let sets = [("network", &["width", "stem", "shortcut"][..]), ("data", &["image_size"][..])];
+        let sets = [
+            ("network", &["width", "stem", "shortcut"][..]),
+            ("data", &["image_size", "mean", "std", "scale"][..]),
+        ];
         let sets = sets.iter().flat_map(|(table, keys)| keys.iter().map(move |key| (*table, *key)));
         let set = |(table, key): (&str, &str)| {
             Some((format!("{table}.{key}"), self.settings.get(table, key)?.clone()))
@@ -217,6 +220,8 @@ impl Plan {
                 model: model.to_owned(),
                 dataset: data.dataset.to_string(),
                 data: data.path.clone(),
+                mean: None,
+                std: None,
                 sets: sets.filter_map(set).collect(),
             },
             out,
