@@ -79,7 +79,7 @@ pub fn fresh_weights(graph: &Graph, seed: u64) -> Weights {
 /// threads, whatever else is trained at the same time.
 ///
 /// # Errors
-/// Settings outside their range, logits that do not fit, a loss that is not finite.
+/// Settings outside their range, logits that do not fit; [`Error::NotFinite`] when the training diverges.
 pub fn distill(
     graph: &Graph,
     initial: Weights,
@@ -111,6 +111,8 @@ pub fn distill(
             let weights = best.map_or(student.weights, |(_, weights)| weights);
             return Ok(Trained { weights, epochs, finished: false });
         };
+        // A step whose loss is finite can still end in infinite weights.
+        student.weights.check(graph).map_err(diverged)?;
         let top1 = Engine::with_options(graph, &student.weights, engine)?.top1(distillation.validation)?;
         if options.best_epoch && best.as_ref().is_none_or(|(least, _)| top1 > *least) {
             best = Some((top1, student.weights.clone()));
@@ -121,6 +123,15 @@ pub fn distill(
     }
     let weights = best.map_or(student.weights, |(_, weights)| weights);
     Ok(Trained { weights, epochs, finished: true })
+}
+
+/// `error` of the student's weights. They fit the graph at the start, so that a later refusal of a tensor
+/// is about values that are not finite.
+fn diverged(error: Error) -> Error {
+    match error {
+        Error::Tensor { tensor, .. } => Error::NotFinite(format!("the student's `{tensor}`")),
+        other => other,
+    }
 }
 
 /// The indices of the zeros among the weights of convolutions and linear layers.
@@ -205,13 +216,14 @@ impl Student<'_> {
         let dataset = self.distillation.dataset;
         let indices: Vec<usize> = batch.iter().map(|&place| self.distillation.indices[place]).collect();
         let images = TrainingImages::new(dataset, &indices, &vec![Change::default(); indices.len()])?;
-        let network = Interpreter::new(self.graph, &self.weights, &self.device)?
+        let network = Interpreter::new(self.graph, &self.weights, &self.device)
+            .map_err(diverged)?
             .with_convolution(self.options.convolution);
         let (logits, statistics) = network.train_on(images, rng)?;
         let loss = self.loss(logits, batch, &dataset.labels_of(&indices));
         let value = loss.clone().into_data().iter::<f32>().next().unwrap_or(f32::NAN);
         if !value.is_finite() {
-            return Err(Error::NotFinite("the student's loss (a lower learning rate may help)".to_owned()));
+            return Err(Error::NotFinite("the student's loss".to_owned()));
         }
         let decay = self.options.weight_decay as f32;
         for (name, gradient) in network.gradients(&loss) {
