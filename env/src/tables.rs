@@ -103,7 +103,7 @@ table! {
         pub dataset: DatasetName = DatasetName::Digits,
         /// Folder with the files of the dataset; downloaded once if absent (the digits are embedded).
         pub path: Option<PathBuf> = None,
-        /// Height and width that the images of a folder are resized to, like 64x64.
+        /// Height and width that the images of a folder are resized to, like 64x64, at most 2048.
         pub image_size: Option<ImageSize> = None,
         /// Images that rewards are measured on; the dataset's own number if absent.
         pub reward_images: Option<usize> = None,
@@ -119,6 +119,9 @@ impl Table for Data {
     }
 }
 
+/// Greatest height and width of an image: larger ones would take 50 MB each.
+const MOST_PIXELS: usize = 2048;
+
 /// Height and width as text: `64x64`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
@@ -130,6 +133,9 @@ impl std::str::FromStr for ImageSize {
     fn from_str(text: &str) -> Result<Self, String> {
         let sides: Option<Vec<usize>> = text.split('x').map(|side| side.parse().ok()).collect();
         match sides.as_deref() {
+            Some(&[height, width]) if height.max(width) > MOST_PIXELS => {
+                Err(format!("`{text}` is too large, give at most {MOST_PIXELS}x{MOST_PIXELS}"))
+            }
             Some(&[height, width]) if height > 0 && width > 0 => Ok(Self([height, width])),
             _ => Err(format!("`{text}` is not a height and a width; write 64x64")),
         }

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use cgym_env::{
-    Action, Distilled, DistilledSetup, Env, EpisodeRecord, Header, Maker, Memoised, N2nEnv, N2nGame, ResetOptions, Scorer,
-    Step, check_env,
+    Action, Distilled, DistilledSetup, Env, EpisodeRecord, Header, Maker, Memoised, N2nEnv, N2nGame,
+    ResetOptions, Scorer, Step, check_env,
     n2n::{N2nRewardSettings, Stage, TeacherFigures},
     settings::EnvSettings,
 };

@@ -7,13 +7,7 @@ use cgym_worlds::files;
 use serde_json::Value;
 
 use super::search::hyper_parameters;
-use crate::{
-    Error, Summary,
-    config::Config,
-    flags::SettingFlags,
-    interrupt, loading, report,
-    run::{self, directory},
-};
+use crate::{Error, Summary, config::Config, flags::SettingFlags, interrupt, loading, report, run};
 
 const SEED: &str = "Seed of all randomness; each policy draws from a seed by its name, so that the agent of `search` \
                     with the same name and --seed plays other episodes";
@@ -39,8 +33,12 @@ pub(super) fn baselines(args: &BaselinesArgs, json: bool) -> Result<(), Error> {
 fn play(args: &BaselinesArgs, json: bool) -> Result<(), Error> {
     let started = Instant::now();
     let out = args.out.as_deref();
-    directory::refuse_existing(out)?;
+    super::refuse_existing(out)?;
     let flags = args.settings.layer()?;
+    if flags.get("run", "pretrained").is_some() {
+        let reason = "baselines have no policy to start from; leave it out";
+        return Err(cgym_worlds::WorldError::setting("run.pretrained", reason).into());
+    }
     let given = flags.table("agent").keys().any(|key| key != "name");
     let mut config = args.settings.resolve()?;
     super::use_threads(config.run.threads)?;

@@ -20,7 +20,7 @@ use crate::{
 #[command(allow_negative_numbers = true)]
 pub struct DescribeArgs {
     /// Id of the environment
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", conflicts_with = "env")]
     id: Option<String>,
     /// Print every setting with its value and meaning
     #[arg(long)]

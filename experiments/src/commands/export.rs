@@ -24,7 +24,7 @@ pub struct ExportArgs {
 pub(super) fn export(args: &ExportArgs, json: bool) -> Result<(), Error> {
     let (run, out) = (args.run.as_path(), args.out.as_path());
     directory::check(run)?;
-    directory::refuse_existing(Some(out))?;
+    super::refuse_existing(Some(out))?;
     let best = run::best_folder(run)?;
     let BestEpisode { episode, record } = files::read_json(&best.join("episode.json"))?;
     let graph: Graph = files::read_json(&best.join("graph.json"))?;

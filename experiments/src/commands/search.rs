@@ -20,7 +20,7 @@ use crate::{
 pub struct SearchArgs {
     #[command(flatten)]
     settings: SettingFlags,
-    /// Run directory; must not exist [default: runs/ENV-AGENT-seedSEED-N]
+    /// Run directory; must not exist [default: runs/ENV-AGENT-<N>episodes-seed<N>-<N>]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Do not play the baselines that the agent is compared with
@@ -46,6 +46,7 @@ pub struct ResumeArgs {
 
 pub(super) fn search(args: &SearchArgs, json: bool) -> Result<(), Error> {
     let config = args.settings.resolve()?;
+    refuse_untaught(&config).map_err(|error| args.settings.locate(error))?;
     super::use_threads(config.run.threads)?;
     directory::refuse_existing(args.out.as_deref())?;
     let run = Run {
@@ -61,6 +62,16 @@ pub(super) fn search(args: &SearchArgs, json: bool) -> Result<(), Error> {
         eprint!("{}", profile.table());
     }
     tell(&summary, json)
+}
+
+/// Refuses an agent that neither has a policy from another run nor learns one.
+fn refuse_untaught(config: &Config) -> Result<(), Error> {
+    let frozen = config.agent_settings.get("frozen") == Some(&Value::Bool(true));
+    if !frozen || config.run.pretrained.is_some() {
+        return Ok(());
+    }
+    let reason = "a policy that never learns has to come from a run: give --pretrained RUN, or leave it out";
+    Err(cgym_worlds::WorldError::setting("agent.frozen", reason).into())
 }
 
 /// Searches with the agent of `config`, which starts from the policy of the agent saved in

@@ -183,13 +183,16 @@ fn split_sizes(
     source: &DataSource,
     calibration: Option<usize>,
     reward: Option<usize>,
-) -> SplitSizes {
+) -> Result<SplitSizes, Error> {
+    if reward == Some(0) {
+        return Err(Error::Input("--reward-images: 0 images measure nothing, give at least 1".to_owned()));
+    }
     let sizes = SplitSizes::for_dataset(data.dataset, source, SPLIT_SEED);
-    SplitSizes {
+    Ok(SplitSizes {
         calibration: calibration.unwrap_or(sizes.calibration),
         reward: reward.or(data.reward_images).unwrap_or(sizes.reward),
         seed: SPLIT_SEED,
-    }
+    })
 }
 
 fn evaluate(args: &EvaluateArgs, json: bool) -> Result<(), Error> {
@@ -204,7 +207,7 @@ fn evaluate(args: &EvaluateArgs, json: bool) -> Result<(), Error> {
     let source = load_data(&data)?;
     let graph = network::build(&network, (source.train.shape(), source.train.classes()))?;
     let weights = network::weights(&network, &data, &graph)?;
-    let sizes = split_sizes(&data, &source, args.calibration_images, args.reward_images);
+    let sizes = split_sizes(&data, &source, args.calibration_images, args.reward_images)?;
     let splits = Splits::new(&source, &sizes)?;
     let all: Vec<usize> = (0..source.train.len()).collect();
     let (part, indices) = match split {

@@ -111,7 +111,8 @@ fn compare_best(
     let saved: BestEpisode = files::read_json(&folder.join("episode.json"))?;
     let mut found = Vec::new();
     if finished && best.map(|best| best as u64) != Some(saved.episode) {
-        found.push(format!("is of episode {}, the best is {best:?}", saved.episode));
+        let best = best.map_or("none is admissible".to_owned(), |best| format!("the best is {best}"));
+        found.push(format!("is of episode {}, {best}", saved.episode));
     }
     if log.records().get(saved.episode as usize) != Some(&saved.record) {
         found.push(format!("episode.json is not episode {} of episodes.jsonl", saved.episode));

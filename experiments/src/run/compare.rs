@@ -13,7 +13,10 @@ use cgym_worlds::World;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::best::{admitted, best};
+use super::{
+    best::{admitted, best},
+    remark::remark,
+};
 use crate::{
     Error,
     progress::Progress,
@@ -62,7 +65,7 @@ pub fn baselines(
         let own = seeds::derive(seed, name, 0);
         let context = AgentContext { env: &*env, episodes: schedule.episodes, seed: own };
         let mut agent = make(name, settings, &context)?;
-        let (mut records, mut greatest) = (Vec::new(), f64::NEG_INFINITY);
+        let (mut records, mut best): (Vec<EpisodeRecord>, Option<usize>) = (Vec::new(), None);
         loop {
             let played = records.len() as u64;
             // A finished agent plays no further episode: nothing is left to stop.
@@ -75,8 +78,9 @@ pub fn baselines(
             let episode = |number| seeds::derive(seed, "episode", number);
             let batch = schedule.play(&mut *env, &mut *agent, played, episode, &mut ())?;
             for record in batch.unwrap_or_default() {
-                if admitted(&*env, &record) {
-                    greatest = greatest.max(record.episodic_return);
+                let better = |best: usize| record.episodic_return > records[best].episodic_return;
+                if admitted(&*env, &record) && best.is_none_or(better) {
+                    best = Some(records.len());
                 }
                 if let Some(output) = &mut output {
                     let line = Line { policy: (*name).to_owned(), episode: record.clone() };
@@ -85,7 +89,8 @@ pub fn baselines(
                     writeln!(output, "{line}").map_err(refuse)?;
                 }
                 records.push(record);
-                progress.set(records.len() as u64, &format!("best {greatest:.4}"));
+                let best = best.map(|best| (best, &records[best]));
+                progress.set(records.len() as u64, &remark(best, env.spec()));
             }
         }
         all.push(((*name).to_owned(), records));

@@ -4,7 +4,9 @@ mod best;
 pub mod checkpoint;
 mod compare;
 pub mod directory;
+mod events;
 mod log;
+mod remark;
 mod search;
 mod teacher;
 

@@ -14,3 +14,4 @@ mod resuming;
 mod settings;
 mod stopping;
 mod validating;
+mod words;
