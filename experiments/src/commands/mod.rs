@@ -57,8 +57,8 @@ pub enum Command {
     Bench(bench::BenchArgs),
     /// List environments
     Envs,
-    /// List agents
-    Agents,
+    /// List agents, or describe one with its hyper-parameters
+    Agents(agents::AgentsArgs),
     /// Show an environment: spaces, layers, costs, budget, settings
     Describe(Box<describe::DescribeArgs>),
     /// Train, score and describe teachers
@@ -91,7 +91,7 @@ pub fn run(cli: Cli) -> Result<(), Error> {
         Command::Baselines(args) => baselines::baselines(&args, json),
         Command::Bench(args) => bench::bench(args, json),
         Command::Envs => envs::list(json),
-        Command::Agents => agents::list(json),
+        Command::Agents(args) => agents::agents(&args, json),
         Command::Describe(args) => describe::describe(&args, json),
         Command::Teacher(args) => teacher::run(args, json),
     }

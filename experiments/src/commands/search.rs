@@ -21,13 +21,13 @@ pub struct SearchArgs {
     #[command(flatten)]
     settings: SettingFlags,
     /// Run directory; must not exist [default: runs/ENV-AGENT-<N>episodes-seed<N>-<N>]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, help_heading = "Run", value_name = "DIR")]
     out: Option<PathBuf>,
     /// Do not play the baselines that the agent is compared with
-    #[arg(long)]
+    #[arg(long, help_heading = "Run")]
     no_baselines: bool,
     /// Show at the end where the time of the episodes went
-    #[arg(long)]
+    #[arg(long, help_heading = "Run")]
     profile: bool,
 }
 

@@ -108,10 +108,12 @@ pub fn compare(world: &World, summary: &mut Summary, policies: &[Played]) -> Res
     let mut rows = vec![Row::teacher(world)];
     let mut outcomes = Vec::new();
     for (name, records) in policies {
-        let outcome = best(&*env, records).and_then(|best| records[best].outcome.as_ref());
+        let best = best(&*env, records).map(|best| &records[best]);
+        let outcome = best.and_then(|best| best.outcome.as_ref());
         let evaluations = records.iter().filter(|record| record.outcome.is_some()).count();
         outcomes.extend(outcome.map(|outcome| (rows.len(), outcome)));
-        rows.push(Row::new(name, outcome, evaluations as u64));
+        let best_return = best.map(|best| best.episodic_return);
+        rows.push(Row { best_return, ..Row::new(name, outcome, evaluations as u64) });
     }
     if summary.finished {
         let (teacher, scores) =

@@ -6,6 +6,7 @@ mod budgets;
 mod common;
 mod configuration;
 mod identity;
+mod limits;
 mod listing;
 mod measuring;
 mod n2n;

@@ -82,7 +82,7 @@ fn baselines_are_a_table_without_a_run() {
     assert!(!place.path("runs").exists());
     let more = ["baselines", "--agents", "random,cem", "--out", "table"];
     let table = place.run(&[&more, few.as_slice()].concat()).ok().stdout;
-    assert!(table.contains("cem") && table.contains("test top-1"), "{table}");
+    assert!(table.contains("cem") && table.contains("top-1, test split"), "{table}");
     assert!(place.path("table/baselines.jsonl").is_file() && place.path("table/summary.json").is_file());
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::facts::TrainingDefaults;
+use super::facts::{Source, TrainingDefaults};
 use super::{DataError, DatasetName};
 use crate::names::edit_distance;
 
@@ -49,6 +49,16 @@ impl DatasetName {
     /// is read; `None` for image folders.
     pub fn known_shape(self) -> Option<([usize; 3], usize)> {
         self.facts().known_shape
+    }
+
+    /// Whether the images are inside the library.
+    pub fn is_embedded(self) -> bool {
+        matches!(self.facts().source, Source::Embedded(_))
+    }
+
+    /// Whether the files are downloaded where no folder with them is given.
+    pub fn is_downloaded(self) -> bool {
+        matches!(self.facts().source, Source::Files { download: Some(_), .. })
     }
 
     /// The default training settings of the dataset called `name`, else those of any other dataset.
