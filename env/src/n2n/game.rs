@@ -317,7 +317,10 @@ impl Game for N2nGame {
     /// A student whose training diverges cannot be scored, and would not be at another attempt.
     fn unscored(&self, error: Error) -> Result<String, EnvError> {
         match error {
-            Error::NotFinite(_) | Error::Degenerate { .. } => Ok(error.to_string()),
+            Error::NotFinite(what) => Ok(format!(
+                "the student's training diverged: {what} is not finite; a lower score.learning_rate may help"
+            )),
+            Error::Degenerate { .. } => Ok(error.to_string()),
             other => Err(other.into()),
         }
     }

@@ -210,13 +210,16 @@ fn split_sizes(
     source: &DataSource,
     calibration: Option<usize>,
     reward: Option<usize>,
-) -> SplitSizes {
+) -> Result<SplitSizes, Error> {
+    if reward == Some(0) {
+        return Err(Error::Input("--reward-images: 0 images measure nothing, give at least 1".to_owned()));
+    }
     let sizes = SplitSizes::for_dataset(data.dataset, source, SPLIT_SEED);
-    SplitSizes {
+    Ok(SplitSizes {
         calibration: calibration.unwrap_or(sizes.calibration),
         reward: reward.or(data.reward_images).unwrap_or(sizes.reward),
         seed: SPLIT_SEED,
-    }
+    })
 }
 
 fn evaluate(args: &EvaluateArgs, json: bool) -> Result<(), Error> {
@@ -256,7 +259,7 @@ fn evaluate(args: &EvaluateArgs, json: bool) -> Result<(), Error> {
     if let Some(brought) = brought {
         brought.check_classes(&data, source.train.class_names(), &mut observer)?;
     }
-    let sizes = split_sizes(&data, &source, args.calibration_images, args.reward_images);
+    let sizes = split_sizes(&data, &source, args.calibration_images, args.reward_images)?;
     let splits = Splits::new(&source, &sizes)?;
     let all: Vec<usize> = (0..source.train.len()).collect();
     let (part, indices) = match split {

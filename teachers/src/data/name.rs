@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::facts::TrainingDefaults;
+use super::facts::{Source, TrainingDefaults};
 use super::{DataError, DatasetName, Preprocessing};
 use crate::names::edit_distance;
 
@@ -56,6 +56,16 @@ impl DatasetName {
     pub fn preprocessing(self) -> Preprocessing {
         let facts = self.facts();
         Preprocessing::new(facts.scale, &facts.normalization(), facts.class_names())
+    }
+
+    /// Whether the images are inside the library.
+    pub fn is_embedded(self) -> bool {
+        matches!(self.facts().source, Source::Embedded(_))
+    }
+
+    /// Whether the files are downloaded where no folder with them is given.
+    pub fn is_downloaded(self) -> bool {
+        matches!(self.facts().source, Source::Files { download: Some(_), .. })
     }
 
     /// The default training settings of the dataset called `name`, else those of any other dataset.

@@ -14,7 +14,7 @@ use cgym_teachers::{
     engine::{Engine, Images},
     graph::Graph,
     pruner::Pruner,
-    train::{Interpreter, Learner, TrainOptions},
+    train::{Interpreter, Learner, MOST_BATCH, TrainOptions},
     weights::Weights,
 };
 use clap::ValueEnum;
@@ -84,8 +84,8 @@ enum BenchEngine {
     Burn,
 }
 
-/// Values of a batch at most: 4 GiB.
-const MOST_VALUES: usize = 1 << 30;
+/// Values of a batch at most: 1 GiB.
+const MOST_VALUES: usize = 1 << 28;
 
 /// What a batch took, repeat by repeat, and the instruction set that the engine was compiled for.
 struct Measured {
@@ -108,6 +108,11 @@ pub(super) fn bench(args: &NetworkArgs, json: bool) -> Result<(), Error> {
             input[0], input[1], input[2]
         ))
     })?;
+    if (args.training || engine == BenchEngine::Burn) && batch > MOST_BATCH {
+        return Err(Error::Input(format!(
+            "batch: {batch} images are too many for a step, give at most {MOST_BATCH}"
+        )));
+    }
     let whole = build(&network, input, classes)?;
     crate::commands::use_threads(args.threads)?;
     let weights = Weights::initialise(&whole, seed);

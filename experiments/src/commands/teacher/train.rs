@@ -35,7 +35,7 @@ pub struct TrainArgs {
     /// Passes over the training images [default: the dataset's own]
     #[arg(long, value_name = "N")]
     pub(in crate::commands) epochs: Option<usize>,
-    /// Images per step
+    /// Images per step, 2 to 4096
     #[arg(long, value_name = "N")]
     pub(in crate::commands) batch: Option<usize>,
     /// Learning rate at the start
@@ -107,7 +107,7 @@ pub(in crate::commands) fn train_network(request: &TrainArgs) -> Result<Report, 
     let source = load_data(&data)?;
     let (shape, classes) = (source.train.shape(), source.train.classes());
     let graph = network::build(&network, (shape, classes))?;
-    let sizes = split_sizes(&data, &source, None, request.reward_images);
+    let sizes = split_sizes(&data, &source, None, request.reward_images)?;
     let splits = Splits::new(&source, &sizes)?;
     let defaults = TrainOptions::for_dataset(data.dataset.as_str());
     let options = TrainOptions {

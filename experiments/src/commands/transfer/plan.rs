@@ -73,6 +73,12 @@ impl Plan {
                  their weights by --teacher MODEL=FILE"
             )));
         }
+        if settings.get("agent", "frozen") == Some(&Value::Bool(true)) {
+            return Err(Error::Input(
+                "agent.frozen: policies from scratch would never learn, so that none could be transferred; leave it out"
+                    .to_owned(),
+            ));
+        }
         if settings.get("game", "name").is_none() {
             settings.set("game", "name", GAME);
         }
