@@ -15,6 +15,7 @@
 //! Architecture Invariant: rewards, costs and budgets are computed by the environments, networks by
 //! the teachers, decisions by the agents; this crate runs, records and reports them.
 
+pub mod chart;
 pub mod commands;
 pub mod config;
 pub mod curves;
@@ -23,7 +24,6 @@ mod error;
 pub mod flags;
 pub mod interrupt;
 pub mod loading;
-pub mod plot;
 pub mod profile;
 mod progress;
 pub mod report;
