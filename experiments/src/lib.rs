@@ -31,6 +31,7 @@ pub mod run;
 pub mod seeds;
 pub mod statistics;
 pub mod tensorboard;
+pub mod terminal;
 
 use cgym_agents::{Agent, AgentContext, make};
 use cgym_env::settings::EnvSettings;

@@ -1,4 +1,12 @@
-//! Results: one object for programs, one table for people.
+//! Results: one object for programs, one table for people, one page for readers.
+
+mod data;
+mod figures;
+mod group;
+mod html;
+mod page;
+mod run_page;
+mod sites;
 
 use std::{
     fmt::Write as _,
@@ -11,6 +19,11 @@ use cgym_worlds::World;
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, config::RunSettings, profile::Profile};
+
+pub use data::{Candidate, Policy, RunReport};
+pub use group::Group;
+pub use page::Report;
+pub use sites::{Change, Fate, LayerBox, Meaning, Site};
 
 /// One policy of a table; null for what was not measured.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -137,15 +150,8 @@ impl Summary {
         }
     }
 
-    /// The table, one line per policy.
-    pub fn table(&self) -> String {
-        let mut text = match self.budget {
-            // Without a budget the reward says what is searched for.
-            None => format!("{}: {}\n", self.env, self.reward),
-            Some(share) => {
-                format!("{}: at most {} % of the {}\n", self.env, percent(share), unit_title(&self.unit))
-            }
-        };
+    /// The cells of the table; the first row is its head.
+    pub(crate) fn cells(&self) -> Vec<[String; 8]> {
         let head =
             ["policy", "reward top-1", "test top-1", "MACs", "parameters", "bytes", "kept", "evaluations"];
         let rows = self.rows.iter().map(|row| {
@@ -160,9 +166,21 @@ impl Summary {
                 row.evaluations.to_string(),
             ]
         });
-        let lines: Vec<[String; 8]> = std::iter::once(head.map(str::to_owned)).chain(rows).collect();
+        std::iter::once(head.map(str::to_owned)).chain(rows).collect()
+    }
+
+    /// The table, one line per policy.
+    pub fn table(&self) -> String {
+        let mut text = match self.budget {
+            // Without a budget the reward says what is searched for.
+            None => format!("{}: {}\n", self.env, self.reward),
+            Some(share) => {
+                format!("{}: at most {} % of the {}\n", self.env, percent(share), unit_title(&self.unit))
+            }
+        };
+        let lines = self.cells();
         let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
-        let widths: Vec<usize> = (0..head.len()).map(width).collect();
+        let widths: Vec<usize> = (0..lines[0].len()).map(width).collect();
         for line in &lines {
             write!(text, "{:<w$}", line[0], w = widths[0]).ok();
             for (cell, width) in line.iter().zip(&widths).skip(1) {

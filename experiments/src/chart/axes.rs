@@ -69,7 +69,7 @@ impl Plane {
 
     /// Horizontal lines with their numbers, and the label above them.
     pub(super) fn draw_y(&self, svg: &mut Svg, label: &str) {
-        svg.text((2.0, self.top - 8.0), "label", "start", label);
+        svg.text((2.0, self.top - 12.0), "label", "start", label);
         for (value, text) in &self.y.marks {
             let y = self.y_of(*value);
             svg.line((self.left, y), (self.right, y), "grid");

@@ -41,7 +41,7 @@ pub enum Shape {
     Line,
     /// A value holds until the next.
     Steps,
-    /// Points alone.
+    /// Points alone, in the colour of the series before them: the values that a line sums up.
     Dots,
 }
 
@@ -108,6 +108,19 @@ pub struct LineChart {
 }
 
 impl LineChart {
+    /// The series with the indices of their colours.
+    fn coloured(&self) -> Vec<(usize, &Curve)> {
+        let mut colours = 0_usize;
+        let mut colour = |curve: &Curve| match curve.shape {
+            Shape::Dots => colours.saturating_sub(1),
+            Shape::Line | Shape::Steps => {
+                colours += 1;
+                colours - 1
+            }
+        };
+        self.curves.iter().map(|curve| (colour(curve), curve)).collect()
+    }
+
     /// Least and greatest of what `of` says of a point.
     fn extent(&self, low: fn(&Point) -> f64, high: fn(&Point) -> f64) -> (f64, f64) {
         let points = || self.curves.iter().flat_map(Curve::finite);
@@ -130,18 +143,17 @@ impl Chart for LineChart {
         let mut svg = Svg::default();
         let sign = |curve: &Curve| if curve.shape == Shape::Dots { Sign::Mark(0) } else { Sign::Line };
         let entries: Vec<Entry<'_>> = self
-            .curves
-            .iter()
-            .enumerate()
+            .coloured()
+            .into_iter()
             .map(|(index, curve)| Entry { name: &curve.name, index, sign: sign(curve) })
             .collect();
-        let top = 24.0 + svg.legend((2.0, 0.0), WIDTH, &entries);
+        let top = 28.0 + svg.legend((2.0, 0.0), WIDTH, &entries);
         let (left, right) = self.extent(|point| point.x, |point| point.x);
         let (low, high) = self.extent(|point| point.low, |point| point.high);
         let x = Ticks::inside(left, right, 7, self.x.format);
         let plane = Plane::new(x, Ticks::over(low, high, 5, self.y.format), WIDTH, (top, top + HEIGHT));
         plane.draw_y(&mut svg, &self.y.label);
-        for (index, curve) in self.curves.iter().enumerate() {
+        for (index, curve) in self.coloured() {
             let class = index % SERIES;
             let points = curve.binned();
             let steps = |value: fn(&Point) -> f64| -> Vec<(f64, f64)> {
@@ -236,6 +248,16 @@ mod tests {
             let body = chart(Shape::Steps, values).draw().body;
             assert!(!body.contains("NaN") && !body.contains("inf") && body.contains("axis"), "{body}");
         }
+    }
+
+    #[test]
+    fn points_have_the_colour_of_the_line_before_them() {
+        let mut both = chart(Shape::Steps, &[0.1, 0.2]);
+        for shape in [Shape::Dots, Shape::Line] {
+            both.curves.push(Curve { shape, ..both.curves[0].clone() });
+        }
+        let colours: Vec<usize> = both.coloured().into_iter().map(|(colour, _)| colour).collect();
+        assert_eq!(colours, [0, 0, 1]);
     }
 
     #[test]

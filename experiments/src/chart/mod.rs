@@ -88,8 +88,8 @@ pub trait Chart {
 /// The chart as an element of an HTML page; `id` is unique on the page.
 pub fn inline(chart: &dyn Chart, id: &str) -> String {
     let Drawing { width, height, body } = chart.draw();
+    let wide = if width > WIDTH { " wide" } else { "" };
     let (width, height, id) = (number(width), number(height), escape(id));
-    let wide = if width == number(WIDTH) { "" } else { " wide" };
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"chart{wide}\" role=\"img\" viewBox=\"0 0 {width} {height}\" \
          aria-labelledby=\"{id}-title {id}-desc\"><title id=\"{id}-title\">{}</title><desc id=\"{id}-desc\">{}</desc>\

@@ -103,7 +103,7 @@ impl Chart for Scatter {
             entries.push(Entry { name: &reference.name, index: 0, sign: Sign::Star });
         }
         entries.push(Entry { name: "Pareto front", index: 0, sign: Sign::Front });
-        let top = 24.0 + svg.legend((2.0, 0.0), WIDTH, &entries);
+        let top = 28.0 + svg.legend((2.0, 0.0), WIDTH, &entries);
         let marks = self.marks();
         let all = || marks.iter().map(|(_, mark)| *mark).chain(&self.reference);
         let over = |of: fn(&Mark) -> f64, more: Option<f64>| {

@@ -20,20 +20,20 @@ text.heading{font:600 14px system-ui,-apple-system,'Segoe UI',Roboto,'Noto Sans'
 .chart text.inside{font-weight:600;paint-order:stroke;stroke:var(--paper);stroke-width:3px;stroke-linejoin:round}
 .c0{--c:var(--s0)}.c1{--c:var(--s1)}.c2{--c:var(--s2)}.c3{--c:var(--s3)}.c4{--c:var(--s4)}\
 .c5{--c:var(--s5)}.c6{--c:var(--s6)}.c7{--c:var(--s7)}.c8{--c:var(--s8)}
-.grid{stroke:var(--rule);stroke-width:1}
-.axis{stroke:var(--muted);stroke-width:1}
-.line{fill:none;stroke:var(--c);stroke-width:2;stroke-linejoin:round;stroke-linecap:round}
-.line.c1{stroke-dasharray:7 3}.line.c2{stroke-dasharray:2 3}.line.c3{stroke-dasharray:8 3 2 3}\
-.line.c4{stroke-dasharray:4 2}.line.c5{stroke-dasharray:1 3}
-.band{fill:var(--c);opacity:.18}
-.dot{fill:var(--c);opacity:.45}
-.mark{fill:var(--c);fill-opacity:.55;stroke:var(--c);stroke-width:.8}
-.star{fill:var(--paper);stroke:var(--ink);stroke-width:1.6}
-.ring{fill:none;stroke:var(--ink);stroke-width:1.6}
-.front{fill:none;stroke:var(--ink);stroke-width:1.4;stroke-dasharray:4 3}
-.limit{stroke:var(--ink);stroke-width:1;stroke-dasharray:2 3}
-.track{fill:var(--track)}
-.bar{fill:var(--c)}
-.part{fill:var(--c);stroke:var(--paper);stroke-width:1}
+.chart .grid{stroke:var(--rule);stroke-width:1}
+.chart .axis{stroke:var(--muted);stroke-width:1}
+.chart .line{fill:none;stroke:var(--c);stroke-width:2;stroke-linejoin:round;stroke-linecap:round}
+.chart .line.c1{stroke-dasharray:7 3}.chart .line.c2{stroke-dasharray:2 3}.chart .line.c3{stroke-dasharray:8 3 2 3}\
+.chart .line.c4{stroke-dasharray:4 2}.chart .line.c5{stroke-dasharray:1 3}
+.chart .band{fill:var(--c);opacity:.18}
+.chart .dot{fill:var(--c);opacity:.45}
+.chart .mark{fill:var(--c);fill-opacity:.55;stroke:var(--c);stroke-width:.8}
+.chart .star{fill:var(--paper);stroke:var(--ink);stroke-width:1.6}
+.chart .ring{fill:none;stroke:var(--ink);stroke-width:1.6}
+.chart .front{fill:none;stroke:var(--ink);stroke-width:1.4;stroke-dasharray:4 3}
+.chart .limit{stroke:var(--ink);stroke-width:1;stroke-dasharray:2 3}
+.chart .track{fill:var(--track)}
+.chart .bar{fill:var(--c)}
+.chart .part{fill:var(--c);stroke:var(--paper);stroke-width:1}
 .spark{fill:none;stroke:var(--s0);stroke-width:1.6}
 ";

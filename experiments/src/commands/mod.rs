@@ -7,9 +7,10 @@ mod describe;
 mod distill;
 mod envs;
 mod export;
+mod report;
 mod search;
 mod teacher;
-mod transfer;
+pub(crate) mod transfer;
 mod validate;
 
 use clap::{Parser, Subcommand};
@@ -47,6 +48,8 @@ pub enum Command {
     Transfer(Box<transfer::TransferArgs>),
     /// Score hand-crafted policies and searches without learning
     Baselines(Box<baselines::BaselinesArgs>),
+    /// Write runs as one HTML page: results, curves, what is kept per layer, settings
+    Report(report::ReportArgs),
     /// Measure the speed of a network, an agent, whole episodes or a student's training
     Bench(bench::BenchArgs),
     /// List environments
@@ -74,6 +77,7 @@ pub fn run(cli: Cli) -> Result<(), Error> {
         Command::Finetune(args) => distill::train(&args, distill::Lessons::Labels, json),
         Command::Transfer(args) => transfer::transfer(&args, json),
         Command::Baselines(args) => baselines::baselines(&args, json),
+        Command::Report(args) => report::report(&args, json),
         Command::Bench(args) => bench::bench(args, json),
         Command::Envs => envs::list(json),
         Command::Agents => agents::list(json),

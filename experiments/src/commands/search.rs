@@ -12,6 +12,7 @@ use crate::{
     flags::SettingFlags,
     interrupt, loading, report,
     run::{self, Run, directory},
+    terminal,
 };
 
 /// Arguments of `search`.
@@ -133,6 +134,7 @@ fn tell(summary: &Summary, json: bool) -> Result<(), Error> {
     }
     report::print(json, summary, || {
         let mut text = summary.table();
+        text += &terminal::picture(&run);
         if summary.finished {
             text += &format!("saved to {shown}, the best network in {shown}/best\n");
             text += &format!("curves: tensorboard --logdir {shown}\n");
