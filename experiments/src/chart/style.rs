@@ -18,6 +18,7 @@ text.heading{font:600 14px system-ui,-apple-system,'Segoe UI',Roboto,'Noto Sans'
 .chart text.tick,.chart text.label{fill:var(--muted)}
 .chart text.small{font-size:9.5px;fill:var(--muted)}
 .chart text.inside{font-weight:600;paint-order:stroke;stroke:var(--paper);stroke-width:3px;stroke-linejoin:round}
+@media (max-width:520px){.chart text{font-size:12.8px}}
 .c0{--c:var(--s0)}.c1{--c:var(--s1)}.c2{--c:var(--s2)}.c3{--c:var(--s3)}.c4{--c:var(--s4)}\
 .c5{--c:var(--s5)}.c6{--c:var(--s6)}.c7{--c:var(--s7)}.c8{--c:var(--s8)}
 .chart .grid{stroke:var(--rule);stroke-width:1}

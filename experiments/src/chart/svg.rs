@@ -29,7 +29,7 @@ pub(super) fn number(value: f64) -> String {
 
 /// About how wide a text is in the font size of charts.
 pub(super) fn width_of(text: &str) -> f64 {
-    6.1 * text.chars().count() as f64
+    6.6 * text.chars().count() as f64
 }
 
 /// Elements one after another.

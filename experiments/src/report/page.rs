@@ -183,7 +183,7 @@ fn overview(runs: &[RunReport], groups: &[Group], id: &str) -> String {
             notes(runs, &own)
         );
         text += &format!(
-            "<div class=\"card\">{}<p class=\"lead\">{}</p></div>",
+            "<div class=\"card\">{}<p class=\"lead under\">{}</p></div>",
             groups_table(&own),
             escape(&legend(&own))
         );

@@ -10,6 +10,7 @@ mod listing;
 mod measuring;
 mod n2n;
 mod objects;
+mod reporting;
 mod resuming;
 mod settings;
 mod stopping;
