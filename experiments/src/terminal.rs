@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::{
     chart::spark_text,
-    report::{Meaning, RunReport, count},
+    report::{Meaning, RunReport, Site, count},
 };
 
 /// Most columns of a line.
@@ -44,7 +44,7 @@ fn draw(run: &RunReport) -> String {
             Meaning::Shrinkage => "values kept".to_owned(),
         };
         text += &format!("\n{what}, episode {best}\n");
-        let bars = bars(run);
+        let bars = bars(&run.sites, run.meaning, &agent.kept, &agent.shares);
         let name = bars.iter().map(|bar| bar.name.chars().count()).max().unwrap_or(0);
         for bar in &bars {
             let line = format!("{:<name$}  {}  {}", bar.name, blocks(bar.share), bar.amount);
@@ -63,17 +63,16 @@ fn draw(run: &RunReport) -> String {
 }
 
 /// A bar per layer, or per few neighbouring layers of a long network.
-fn bars(run: &RunReport) -> Vec<Bar> {
-    let (sites, agent) = (&run.sites, run.agent());
+fn bars(sites: &[Site], meaning: Meaning, kept: &[usize], shares: &[f64]) -> Vec<Bar> {
     let size = sites.len().div_ceil(LINES).max(1);
-    let places: Vec<usize> = (0..sites.len().min(agent.shares.len())).collect();
+    let places: Vec<usize> = (0..sites.len().min(shares.len())).collect();
     let bar = |places: &[usize]| {
-        let finite = || places.iter().map(|&place| agent.shares[place]).filter(|share| share.is_finite());
+        let finite = || places.iter().map(|&place| shares[place]).filter(|share| share.is_finite());
         let mean = finite().sum::<f64>() / finite().count().max(1) as f64;
-        let kept: Option<u64> = places.iter().map(|&place| Some(*agent.kept.get(place)? as u64)).sum();
+        let kept: Option<u64> = places.iter().map(|&place| Some(*kept.get(place)? as u64)).sum();
         let whole: Option<u64> = places.iter().map(|&place| sites[place].whole).sum();
         let name = &sites[places[0]].name;
-        let (share, amount) = match (run.meaning, kept, whole) {
+        let (share, amount) = match (meaning, kept, whole) {
             (Meaning::Amount, Some(kept), Some(whole)) if whole > 0 => {
                 let share = kept as f64 / whole as f64;
                 let amount = format!("{} of {}", count(Some(kept)), count(Some(whole)));
@@ -125,6 +124,24 @@ mod tests {
         assert_eq!(blocks(0.5), "█".repeat(7) + &"·".repeat(7));
         assert_eq!(blocks(1.0 / 112.0), "▏".to_owned() + &"·".repeat(13));
         assert_eq!(blocks(f64::NAN).chars().count(), BAR);
+    }
+
+    #[test]
+    fn neighbours_in_a_long_network_share_a_line() {
+        let site =
+            |index: usize| Site { name: format!("features.{index}"), whole: Some(100), unit: "channels" };
+        for count in [1, 34, 35, 55, 400] {
+            let sites: Vec<Site> = (0..count).map(site).collect();
+            let (kept, shares) = (vec![25; count], vec![0.25; count]);
+            let bars = bars(&sites, Meaning::Amount, &kept, &shares);
+            assert!(bars.len() <= LINES && bars.iter().all(|bar| bar.share == 0.25), "{count}");
+            assert!(bars.iter().all(|bar| bar.name.chars().count() <= NAME), "{count}");
+        }
+        let sites: Vec<Site> = (0..35).map(site).collect();
+        let first = &bars(&sites, Meaning::Amount, &[25; 35], &[0.25; 35])[0];
+        assert_eq!((first.name.as_str(), first.amount.as_str()), ("features.0 +1", "50 of 200"));
+        let no_sites = bars(&[], Meaning::Amount, &[], &[]);
+        assert!(no_sites.is_empty());
     }
 
     #[test]

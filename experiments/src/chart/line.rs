@@ -150,7 +150,7 @@ impl Chart for LineChart {
         let top = 28.0 + svg.legend((2.0, 0.0), WIDTH, &entries);
         let (left, right) = self.extent(|point| point.x, |point| point.x);
         let (low, high) = self.extent(|point| point.low, |point| point.high);
-        let x = Ticks::inside(left, right, 7, self.x.format);
+        let x = Ticks::fitting(WIDTH - 70.0, 7, |most| Ticks::inside(left, right, most, self.x.format));
         let plane = Plane::new(x, Ticks::over(low, high, 5, self.y.format), WIDTH, (top, top + HEIGHT));
         plane.draw_y(&mut svg, &self.y.label);
         for (index, curve) in self.coloured() {

@@ -7,7 +7,7 @@ use super::{
     ticks::Ticks,
 };
 
-const HEIGHT: f64 = 210.0;
+const HEIGHT: f64 = 190.0;
 /// Most marks of one series; of more, some are left out evenly, none of the front.
 const MOST_MARKS: usize = 1500;
 
@@ -112,7 +112,7 @@ impl Chart for Scatter {
         };
         let (left, right) = over(|mark| mark.x, self.limit.as_ref().map(|limit| limit.0));
         let (low, high) = over(|mark| mark.y, None);
-        let x = Ticks::over(left, right, 6, self.x.format);
+        let x = Ticks::fitting(WIDTH - 70.0, 6, |most| Ticks::over(left, right, most, self.x.format));
         let plane = Plane::new(x, Ticks::over(low, high, 5, self.y.format), WIDTH, (top, top + HEIGHT));
         plane.draw_y(&mut svg, &self.y.label);
         if let Some((limit, name)) = &self.limit {

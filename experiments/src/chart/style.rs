@@ -30,7 +30,6 @@ text.heading{font:600 14px system-ui,-apple-system,'Segoe UI',Roboto,'Noto Sans'
 .chart .dot{fill:var(--c);opacity:.45}
 .chart .mark{fill:var(--c);fill-opacity:.55;stroke:var(--c);stroke-width:.8}
 .chart .star{fill:var(--paper);stroke:var(--ink);stroke-width:1.6}
-.chart .ring{fill:none;stroke:var(--ink);stroke-width:1.6}
 .chart .front{fill:none;stroke:var(--ink);stroke-width:1.4;stroke-dasharray:4 3}
 .chart .limit{stroke:var(--ink);stroke-width:1;stroke-dasharray:2 3}
 .chart .track{fill:var(--track)}

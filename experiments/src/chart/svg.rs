@@ -116,7 +116,7 @@ impl Svg {
         const LINE: f64 = 17.0;
         let (mut x, mut y) = (left, top);
         for entry in entries {
-            let width = 20.0 + width_of(entry.name) + 12.0;
+            let width = 20.0 + width_of(entry.name) + 15.0;
             if x > left && x + width > right {
                 (x, y) = (left, y + LINE);
             }
@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn coordinates_are_short() {
-        assert_eq!([1.0, -0.001, 2.5, 3.14159].map(number), ["1", "0", "2.5", "3.14"]);
+        assert_eq!([1.0, -0.001, 2.5, 7.123_45].map(number), ["1", "0", "2.5", "7.12"]);
     }
 
     #[test]

@@ -42,7 +42,7 @@ impl Format {
             Self::Count if greatest >= 1e6 => scale(1e6, " M", false),
             Self::Count if greatest >= 1e3 => scale(1e3, " k", false),
             Self::Count => scale(1.0, "", true),
-            Self::Plain if greatest < 1e6 && greatest >= 1e-4 => scale(1.0, "", false),
+            Self::Plain if (1e-4..1e6).contains(&greatest) => scale(1.0, "", false),
             Self::Plain => {
                 let exponent = greatest.log10().floor() as i32;
                 scale(10_f64.powi(exponent), &format!("e{exponent}"), false)
@@ -89,7 +89,14 @@ impl Ticks {
         Self { low, high, marks }
     }
 
-    /// The label of a tick, or an empty text.
+    /// The ticks that `make` gives for the greatest number of them, from `most` down, whose labels fit
+    /// into `width` side by side.
+    pub(super) fn fitting(width: f64, most: usize, make: impl Fn(usize) -> Self) -> Self {
+        let fits = |ticks: &Self| ticks.marks.len() as f64 * (ticks.widest() + 10.0) <= width;
+        (1..=most).rev().map(&make).find(fits).unwrap_or_else(|| make(1))
+    }
+
+    /// The width of the longest label.
     pub(super) fn widest(&self) -> f64 {
         self.marks.iter().map(|(_, label)| super::svg::width_of(label)).fold(0.0, f64::max)
     }
@@ -102,11 +109,13 @@ fn marks(low: f64, high: f64, most: usize, format: Format) -> (f64, f64, Vec<(f6
         false => (0.0, 1.0),
     };
     let greatest = low.abs().max(high.abs());
+    // Shares that differ by less than a hundredth of a percent are drawn as one.
+    let least = if format == Format::Percent { 1e-4_f64.max(1e-6 * greatest) } else { 1e-6 * greatest };
     if greatest < 1e-12 {
         (low, high) = (0.0, 1.0);
-    } else if high - low < 1e-6 * greatest {
+    } else if high - low < least {
         // A single value, or as good as one, lies in the middle.
-        let room = if format == Format::Percent { (0.05 * greatest).max(0.01) } else { 0.05 * greatest };
+        let room = if format == Format::Percent { 0.005 } else { 0.05 * greatest };
         (low, high) = (low - room, high + room);
     }
     let scale = format.scale(low.abs().max(high.abs()));
@@ -215,6 +224,15 @@ mod tests {
         let ticks = Ticks::inside(1.0, 61.0, 6, Format::Whole);
         assert_eq!((ticks.low, ticks.high), (1.0, 61.0));
         assert!(ticks.marks.iter().all(|mark| (1.0..=61.0).contains(&mark.0)), "{ticks:?}");
+    }
+
+    #[test]
+    fn long_labels_leave_room_for_each_other() {
+        let make = |most| Ticks::over(0.199_97, 0.201, most, Format::Percent);
+        let ticks = Ticks::fitting(330.0, 7, make);
+        assert!(ticks.marks.len() as f64 * ticks.widest() < 330.0 && ticks.marks.len() > 1, "{ticks:?}");
+        let shares = Ticks::over(0.199_997, 0.2, 5, Format::Percent);
+        assert!(shares.widest() < 60.0, "{shares:?}");
     }
 
     #[test]

@@ -22,8 +22,19 @@ pub fn table(caption: &str, table: &DataTable, strong: &[usize]) -> String {
         "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{c}\"><table><caption>{c}</caption><thead><tr>",
         c = escape(caption)
     );
-    for cell in &table.head {
-        text += &format!("<th scope=\"col\">{}</th>", escape(cell));
+    // Columns of words are flush left.
+    let has_digit = |cell: &String| cell.bytes().any(|byte| byte.is_ascii_digit());
+    let words = |column: usize| {
+        let mut cells = table.rows.iter().filter_map(|row| row.get(column));
+        column > 0
+            && !table.rows.is_empty()
+            && !cells.clone().any(has_digit)
+            && cells.any(|cell| cell.len() > 1)
+    };
+    let classes: Vec<&str> =
+        (0..table.head.len()).map(|column| if words(column) { " class=\"t\"" } else { "" }).collect();
+    for (cell, class) in table.head.iter().zip(&classes) {
+        text += &format!("<th scope=\"col\"{class}>{}</th>", escape(cell));
     }
     text += "</tr></thead><tbody>";
     for (number, row) in table.rows.iter().enumerate() {
@@ -31,7 +42,10 @@ pub fn table(caption: &str, table: &DataTable, strong: &[usize]) -> String {
         for (column, cell) in row.iter().enumerate() {
             text += &match column {
                 0 => format!("<th scope=\"row\">{}</th>", escape(cell)),
-                _ => format!("<td>{}</td>", escape(cell)),
+                _ => {
+                    let class = classes.get(column).copied().unwrap_or_default();
+                    format!("<td{class}>{}</td>", escape(cell))
+                }
             };
         }
         text += "</tr>";
@@ -42,10 +56,16 @@ pub fn table(caption: &str, table: &DataTable, strong: &[usize]) -> String {
 /// A chart with its heading of `level`, what is seen in it, and its data below. `id` is unique on the
 /// page.
 pub fn figure(chart: &dyn Chart, id: &str, level: u8) -> String {
-    let wide = if chart.draw().width > chart::WIDTH { " wide" } else { "" };
+    let is_wide = chart.draw().width > chart::WIDTH;
+    let wide = if is_wide { " wide" } else { "" };
+    // A wide drawing can be moved sideways on a narrow screen, with keys too.
+    let movable = match is_wide {
+        true => format!(" tabindex=\"0\" role=\"region\" aria-label=\"{}\"", escape(chart.title())),
+        false => String::new(),
+    };
     format!(
         "<figure class=\"card{wide}\"><figcaption><h{level}>{}</h{level}><p>{}</p></figcaption>\
-         <div class=\"drawing\">{}</div><details><summary>Data<span class=\"sr\"> of: {}</span></summary>{}</details>\
+         <div class=\"drawing\"{movable}>{}</div><details><summary>Data<span class=\"sr\"> of: {}</span></summary>{}</details>\
          </figure>",
         escape(chart.title()),
         escape(chart.description()),

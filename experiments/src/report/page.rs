@@ -86,13 +86,22 @@ impl Report {
                 format!("Transfer {}", transfer.name)
             }
             _ => {
-                let title = format!("{} runs", self.runs.len() + self.transfers.len());
-                body += &format!("<header><p class=\"kind\">Comparison</p><h1>{title}</h1></header><main>");
+                let count = format!("{} runs", self.runs.len() + self.transfers.len());
+                // What all runs have in common is the title.
+                let common = self.runs.first().map(|run| &run.summary.env);
+                let common = common.filter(|env| {
+                    self.transfers.is_empty() && self.runs.iter().all(|run| run.summary.env == **env)
+                });
+                let title = common.unwrap_or(&count).clone();
+                body += &format!(
+                    "<header><p class=\"kind\">Comparison of {count}</p><h1>{}</h1></header><main>",
+                    escape(&title)
+                );
                 for (number, transfer) in self.transfers.iter().enumerate() {
                     body += &format!("<h2>Transfer {}</h2>", escape(&transfer.name));
                     body += &transfer_sections(transfer, &format!("t{}", number + 1));
                 }
-                body += &overview(&self.runs, &self.groups, "g");
+                body += &overview(&self.runs, &self.groups, "g", &title);
                 if !self.runs.is_empty() {
                     body += "<h2>Every run</h2>";
                 }
@@ -140,7 +149,7 @@ fn transfer_sections(transfer: &TransferReport, id: &str) -> String {
              with it.</p>",
             transfer.runs.len()
         );
-        text += &overview(&transfer.runs, &group::groups(&transfer.runs), &format!("{id}-g"));
+        text += &overview(&transfer.runs, &group::groups(&transfer.runs), &format!("{id}-g"), "");
         return text;
     };
     let caption = result.caption();
@@ -163,8 +172,9 @@ fn transfer_sections(transfer: &TransferReport, id: &str) -> String {
     text + "</div></section>"
 }
 
-/// Groups of runs by what they can be compared in: environment and settings.
-fn overview(runs: &[RunReport], groups: &[Group], id: &str) -> String {
+/// Groups of runs by what they can be compared in: environment and settings. An environment that
+/// is the page's title is not named again.
+fn overview(runs: &[RunReport], groups: &[Group], id: &str, title: &str) -> String {
     let mut text = String::new();
     let mut arenas: Vec<(&str, &str)> = Vec::new();
     for group in groups {
@@ -178,7 +188,7 @@ fn overview(runs: &[RunReport], groups: &[Group], id: &str) -> String {
             groups.iter().filter(|group| group.env == *env && group.settings == *settings).cloned().collect();
         text += &format!(
             "<section><h2>{}</h2><p class=\"lead\">settings {}</p>{}",
-            escape(env),
+            if *env == title { "Results".to_owned() } else { escape(env) },
             escape(settings),
             notes(runs, &own)
         );
