@@ -13,6 +13,7 @@ mod measuring;
 mod n2n;
 mod objects;
 mod preprocessing;
+mod reporting;
 mod resuming;
 mod settings;
 mod stopping;
