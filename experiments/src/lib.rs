@@ -21,6 +21,7 @@ pub mod curves;
 pub mod device;
 mod error;
 pub mod flags;
+pub mod group;
 pub mod interrupt;
 pub mod loading;
 pub mod plot;

@@ -157,6 +157,12 @@ fn claim_numbered(staging: &Path, folder: &Path, stem: &str) -> Result<PathBuf, 
     Err(Error::file(folder, "every numbered name is in use"))
 }
 
+/// Whether another process plays in the run directory `path`.
+pub fn is_locked(path: &Path) -> bool {
+    let file = File::open(path.join(LOCK));
+    file.is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+}
+
 fn lock(folder: &Path) -> Result<File, Error> {
     let path = folder.join(LOCK);
     let open = File::options().create(true).truncate(false).write(true).open(&path);
