@@ -1,6 +1,6 @@
 //! What a reader must know before comparing the rows of a table.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Comparison, Group, RecordedRun};
 
@@ -14,10 +14,9 @@ pub(super) fn of(comparison: &Comparison, members: &[&RecordedRun], notes: &mut 
         for run in &group.unfinished {
             let best = run.reward_top1.map(|top1| format!(", best so far {:.2} %", 100.0 * top1));
             notes.push(format!(
-                "{}: unfinished, not in the estimates: {} of {} episodes{}",
+                "{}: unfinished, not in the estimates: {} episodes played{}",
                 run.run.display(),
                 run.played,
-                group.episodes,
                 best.unwrap_or_default()
             ));
         }
@@ -40,9 +39,8 @@ pub(super) fn of(comparison: &Comparison, members: &[&RecordedRun], notes: &mut 
         .filter(|group| !HAND_CRAFTED.contains(&group.agent.as_str()) && !group.seeds.is_empty())
         .collect();
     let told = |figure: &dyn Fn(&Group) -> String| -> String {
-        let words: Vec<String> =
-            searches.iter().map(|group| format!("{} {}", group.label, figure(group))).collect();
-        words.join(", ")
+        let words = searches.iter().map(|group| format!("{} {}", group.label, figure(group)));
+        words.collect::<Vec<String>>().join(", ")
     };
     let unlike = |figure: &dyn Fn(&Group) -> String| {
         searches.windows(2).any(|pair| figure(pair[0]) != figure(pair[1]))
@@ -51,7 +49,10 @@ pub(super) fn of(comparison: &Comparison, members: &[&RecordedRun], notes: &mut 
     let evaluations =
         |group: &Group| group.evaluations.map_or("-".to_owned(), |estimate| format!("{:.0}", estimate.mean));
     if unlike(&episodes) {
-        notes.push(format!("{env}: not the same number of episodes: {}", told(&episodes)));
+        let words: BTreeSet<String> =
+            searches.iter().map(|group| format!("{} {}", group.agent, group.episodes)).collect();
+        let words = words.into_iter().collect::<Vec<String>>().join(", ");
+        notes.push(format!("{env}: not the same number of episodes: {words}"));
     } else if unlike(&evaluations) {
         notes.push(format!("{env}: not the same number of evaluations: {}", told(&evaluations)));
     }
