@@ -6,6 +6,8 @@
 mod notes;
 mod read;
 pub mod table;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -68,6 +68,7 @@ fn play_all(args: &SweepArgs, json: bool) -> Result<(), Error> {
     if let Some(jobs) = args.jobs.filter(|jobs| !(1..=MOST_JOBS).contains(jobs)) {
         return Err(Error::Input(format!("jobs: {jobs} is none of 1 to {MOST_JOBS}")));
     }
+    super::use_threads(None)?;
     let mut plan = Plan::new(args)?;
     let out = &args.out;
     plan.claim.refuse_other(out)?;

@@ -11,6 +11,7 @@ use cgym_worlds::files;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::plan::Agent;
 use crate::Error;
 
 const FORMAT: &str = "cgym-sweep-1";
@@ -35,7 +36,7 @@ pub(super) struct Claim {
 
 impl Claim {
     /// A claim without environments.
-    pub(super) fn new(seeds: &[u64], agents: &[(String, Map<String, Value>)], baselines: bool) -> Self {
+    pub(super) fn new(seeds: &[u64], agents: &[Agent], baselines: bool) -> Self {
         Self {
             format: FORMAT.to_owned(),
             seeds: seeds.to_vec(),

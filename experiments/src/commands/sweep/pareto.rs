@@ -107,3 +107,39 @@ pub(super) fn table(points: &[Point]) -> String {
 fn same_curve(one: &Point, other: &Point) -> bool {
     one.env == other.env && one.unit == other.unit && one.agent == other.agent
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn point(env: &str, agent: &str, kept: f64, top1: f64) -> Point {
+        let one = |value: f64| Estimate::of(&[value]).expect("a figure");
+        Point {
+            env: env.to_owned(),
+            unit: "macs".to_owned(),
+            budget: Some(kept),
+            agent: agent.to_owned(),
+            preserve_ratio: one(kept),
+            reward_top1: one(top1),
+            test_top1: None,
+            optimal: true,
+        }
+    }
+
+    #[test]
+    fn a_point_is_beaten_by_less_cost_or_more_accuracy_of_the_same_environment() {
+        let one = point("a", "cem", 0.3, 0.8);
+        assert!(beats(&point("a", "ddpg", 0.3, 0.9), &one) && beats(&point("a", "ddpg", 0.2, 0.8), &one));
+        for other in [("a", 0.3, 0.8), ("a", 0.4, 0.9), ("a", 0.2, 0.7), ("b", 0.2, 0.9)] {
+            assert!(!beats(&point(other.0, "ddpg", other.1, other.2), &one), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn only_several_budgets_make_a_table() {
+        let mut points = vec![point("a", "cem", 0.3, 0.8), point("a", "ddpg", 0.3, 0.9)];
+        assert_eq!(table(&points), "");
+        points.push(point("a", "cem", 0.5, 0.9));
+        assert_eq!(table(&points).lines().count(), 5);
+    }
+}

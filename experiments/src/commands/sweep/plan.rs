@@ -22,6 +22,9 @@ use crate::{
 /// Most runs of a sweep.
 const MOST_RUNS: usize = 100_000;
 
+/// Name of an agent and the hyper-parameters that it is given.
+pub(super) type Agent = (String, Map<String, Value>);
+
 /// One run.
 #[derive(Debug, Clone)]
 pub(super) struct Task {
@@ -154,14 +157,9 @@ fn refuse_own(args: &SweepArgs, flags: &Layer) -> Result<(), Error> {
 }
 
 /// Each agent with the hyper-parameters that it is given.
-fn hyper_parameters(
-    args: &SweepArgs,
-    flags: &Layer,
-    file: &Layer,
-) -> Result<Vec<(String, Map<String, Value>)>, Error> {
+fn hyper_parameters(args: &SweepArgs, flags: &Layer, file: &Layer) -> Result<Vec<Agent>, Error> {
     let names = &args.agents.0;
-    let mut agents: Vec<(String, Map<String, Value>)> =
-        names.iter().map(|name| (name.clone(), Map::new())).collect();
+    let mut agents: Vec<Agent> = names.iter().map(|name| (name.clone(), Map::new())).collect();
     let mut of_file = file.table("agent");
     let owner = of_file.remove("name");
     for (name, own) in &mut agents {

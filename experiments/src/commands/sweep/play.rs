@@ -109,8 +109,11 @@ impl Sweep<'_> {
 
     fn interrupt(&mut self) {
         self.running.iter().for_each(Running::interrupt);
-        let count = self.running.len();
-        self.progress.say(&format!("interrupted: waiting for {count} runs to save"));
+        let runs = match self.running.len() {
+            1 => "1 run".to_owned(),
+            count => format!("{count} runs"),
+        };
+        self.progress.say(&format!("interrupted: waiting for {runs} to save"));
     }
 
     fn start(&mut self, index: usize) {

@@ -122,7 +122,10 @@ impl Progress {
             return self.say(&format!("{} failed: {remark}", self.parts[index].name));
         }
         let done = self.parts.iter().filter(|part| part.finished).count();
-        let eta = self.remaining().map(|eta| format!(" (eta {})", duration(eta))).unwrap_or_default();
+        let eta = self
+            .remaining(self.started.elapsed())
+            .map(|eta| format!(" (eta {})", duration(eta)))
+            .unwrap_or_default();
         self.say(&format!("{done}/{} {}: {remark}{eta}", self.parts.len(), self.parts[index].name));
         self.show_total();
     }
@@ -139,11 +142,15 @@ impl Progress {
     fn show_total(&self) {
         let Some((_, bar)) = &self.terminal else { return };
         bar.set_position(self.parts.iter().filter(|part| part.finished).count() as u64);
-        bar.set_message(self.remaining().map(|eta| format!("eta {}", duration(eta))).unwrap_or_default());
+        bar.set_message(
+            self.remaining(self.started.elapsed())
+                .map(|eta| format!("eta {}", duration(eta)))
+                .unwrap_or_default(),
+        );
     }
 
     /// Time until the end at the speed so far; `None` where nothing was played yet or nothing is left.
-    fn remaining(&self) -> Option<Duration> {
+    fn remaining(&self, elapsed: Duration) -> Option<Duration> {
         let left = |part: &Part| if part.finished { 0 } else { part.length.saturating_sub(part.now) };
         let left: u64 = self.parts.iter().map(left).sum();
         // A run that ended by itself has saved the episodes that it did not play.
@@ -151,7 +158,7 @@ impl Progress {
         let done = |part: &Part| if part.before == part.now { 0 } else { end(part) - part.before };
         let done: u64 = self.parts.iter().map(done).sum();
         let unfinished = self.parts.iter().any(|part| !part.finished);
-        (done > 0 && unfinished).then(|| self.started.elapsed().mul_f64(left as f64 / done as f64))
+        (done > 0 && unfinished).then(|| elapsed.mul_f64(left as f64 / done as f64))
     }
 }
 
@@ -179,9 +186,8 @@ mod tests {
 
     fn remaining(parts: Vec<Part>) -> Option<f64> {
         let now = Instant::now();
-        let started = now - Duration::from_secs(100);
-        let progress = Progress { parts, started, looked: now, terminal: None, bars: BTreeMap::new() };
-        progress.remaining().map(|eta| eta.as_secs_f64().round())
+        let progress = Progress { parts, started: now, looked: now, terminal: None, bars: BTreeMap::new() };
+        progress.remaining(Duration::from_secs(100)).map(|eta| eta.as_secs_f64().round())
     }
 
     #[test]
