@@ -22,10 +22,17 @@ use crate::{Error, flags::SettingFlags, interrupt, report};
 /// Most runs at once.
 const MOST_JOBS: usize = 1024;
 
+const EXAMPLE: &str = "\
+Under each budget, every agent plays the same number of episodes with the same seeds.
+Each run is a folder in DIR/runs that `resume`, `validate`, `export` and `compare` read.
+
+Example: cgym sweep --agents ddpg,cem,random --budgets macs=0.3,0.5,0.7 --seeds 1..10 --out DIR";
+
 /// Arguments of `sweep`.
 #[derive(Debug, clap::Args)]
 #[command(
     allow_negative_numbers = true,
+    after_help = EXAMPLE,
     mut_arg("threads", |threads| threads.help("Threads of each run [default: 1]; results do not depend on it")),
     mut_arg("agent", |agent| agent.hide(true)),
     mut_arg("seed", |seed| seed.hide(true)),

@@ -90,6 +90,14 @@ fn other_weights_or_images_with_the_same_settings_are_told() {
 }
 
 #[test]
+fn runs_that_start_from_a_policy_are_no_runs_from_scratch() {
+    let carried = RecordedRun { pretrained: Some("other".to_owned()), ..run("cem", 1, "a", 11, Some(0.5)) };
+    let all = Comparisons::of(&[run("cem", 1, "a", 11, Some(0.5)), carried]);
+    let labels: Vec<&str> = all.comparisons[0].groups.iter().map(|group| group.label.as_str()).collect();
+    assert_eq!(labels, ["cem (from scratch)", "cem (from other)"]);
+}
+
+#[test]
 fn cells_of_a_csv_file_are_quoted_where_they_must_be() {
     assert_eq!(
         table::csv_line(&["a, b".to_owned(), "c".to_owned(), "\"d\"".to_owned()]),

@@ -65,7 +65,8 @@ pub(super) fn play(out: &Path, tasks: &[Task], jobs: usize, stop: &AtomicBool) -
             told = true;
             sweep.interrupt();
         }
-        while !told && sweep.running.len() < jobs {
+        // A run of another process takes a core as well.
+        while !told && sweep.running.len() + sweep.locked.len() < jobs {
             let Some(index) = sweep.waiting.pop_front() else { break };
             sweep.start(index);
         }
