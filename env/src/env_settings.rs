@@ -182,11 +182,7 @@ impl EnvSettings {
     /// files, and of `contents`, a digest of what is in the files. Two results compare when their ids
     /// and these hashes are equal.
     pub fn hash_with(&self, contents: &str) -> String {
-        let mut layer = self.to_layer();
-        for (table, key) in LOCATIONS {
-            layer.tables.get_mut(table).map(|values| values.remove(key));
-        }
-        let text = serde_json::to_string(&layer).unwrap_or_default() + contents;
+        let text = serde_json::to_string(&without_locations(self.to_layer())).unwrap_or_default() + contents;
         Sha256::digest(text.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
     }
 
@@ -206,6 +202,14 @@ impl EnvSettings {
             ("score", score.to_vec()),
         ]
     }
+}
+
+/// `layer` without the settings that say where files are.
+pub fn without_locations(mut layer: Layer) -> Layer {
+    for (table, key) in LOCATIONS {
+        layer.tables.get_mut(table).map(|values| values.remove(key));
+    }
+    layer
 }
 
 /// What the id says, or the default one, or half the MACs of a model of the user's choice.

@@ -1,6 +1,9 @@
 //! A game with its network, data and scorer.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use cgym_teachers::{
     data::{Dataset, Splits},
@@ -94,6 +97,10 @@ pub trait Play: Send + Sync {
 
     /// Where the time of scoring went.
     fn times(&self) -> ScoreTimes;
+
+    /// Ends scores that take long once `flag` is set: the step that asked for the score is refused with
+    /// [`cgym_teachers::Error::Stopped`]. Only the first flag counts.
+    fn stop_when(&self, flag: &'static AtomicBool);
 
     /// The network that an outcome stands for, to the same bytes every time.
     ///

@@ -64,6 +64,9 @@ pub struct Group {
     pub pretrained: Option<String>,
     /// Exploring episodes asked for.
     pub episodes: u64,
+    /// Exploring episodes before the runs were extended, each time.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub extended_from: Vec<u64>,
     /// Seeds of the finished runs; the estimates are over these.
     pub seeds: Vec<u64>,
     /// Top-1 accuracy of the best candidates on the reward split.
@@ -266,6 +269,7 @@ impl Group {
             hyper_parameters: first.config.agent_settings.clone(),
             pretrained: first.pretrained.clone(),
             episodes: first.config.episodes(),
+            extended_from: first.config.run.extended_from.clone(),
             seeds: finished.iter().map(|run| run.seed()).collect(),
             reward_top1: row(&|row| row.reward_top1),
             test_top1: row(&|row| row.test_top1),
@@ -290,6 +294,10 @@ fn label(groups: &mut [Group]) {
             let mut words = Vec::new();
             if same.iter().any(|other| other.episodes != group.episodes) {
                 words.push(format!("{} episodes", group.episodes));
+            }
+            if !group.extended_from.is_empty() {
+                let before: Vec<String> = group.extended_from.iter().map(u64::to_string).collect();
+                words.push(format!("extended from {}", before.join(", ")));
             }
             if same.iter().any(|other| other.pretrained != group.pretrained) {
                 let from = group.pretrained.as_ref();

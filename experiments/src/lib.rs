@@ -24,6 +24,7 @@ pub mod flags;
 pub mod group;
 pub mod interrupt;
 pub mod loading;
+pub mod output;
 pub mod plot;
 pub mod profile;
 mod progress;

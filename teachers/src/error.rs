@@ -71,6 +71,9 @@ pub enum Error {
     /// A computation that gave NaN or infinity.
     #[error("{0} is not finite")]
     NotFinite(String),
+    /// A training that was stopped before its end.
+    #[error("the training was stopped")]
+    Stopped,
     /// A problem with a dataset.
     #[error(transparent)]
     Data(#[from] DataError),

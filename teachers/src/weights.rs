@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
 use crate::{
-    Error,
+    Error, files,
     graph::{Graph, Initial},
 };
 
@@ -177,22 +177,8 @@ impl Weights {
         }
         let file = safetensors::serialize(views, None::<HashMap<String, String>>)
             .map_err(|e| Error::file(path, e))?;
-        write_atomically(path, &file)
+        files::write_atomically(path, &file)
     }
-}
-
-/// Writes `bytes` to `path` through a temporary file and a rename.
-///
-/// # Errors
-/// [`Error::File`] when it cannot be written.
-pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".tmp");
-    let temporary = Path::new(&temporary);
-    std::fs::write(temporary, bytes).and_then(|()| std::fs::rename(temporary, path)).map_err(|error| {
-        std::fs::remove_file(temporary).ok();
-        Error::file(path, format!("cannot be written: {error}"))
-    })
 }
 
 /// A standard normal number (Box–Muller).

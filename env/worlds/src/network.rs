@@ -7,13 +7,18 @@ use cgym_env::{
     settings::{Data, Network},
 };
 use cgym_teachers::{
+    files,
     graph::{Graph, Shape},
+    manifest::{MANIFEST, Manifest},
     shipped,
     weights::Weights,
     zoo,
 };
 
-use crate::{WorldError, files};
+use crate::WorldError;
+
+/// Format in the manifest of a folder with a network.
+pub const FORMAT: &str = "cgym-network-1";
 
 /// Shape and number of classes of a dataset's images.
 pub type ImageKind = (Shape, usize);
@@ -79,6 +84,9 @@ pub fn from_folder(folder: &Path) -> Result<TrainedNetwork, WorldError> {
             "holds no network: give a run that has saved one in best/, or a folder with graph.json and \
              weights.safetensors",
         ));
+    }
+    if home.join(MANIFEST).is_file() {
+        Manifest::<serde_json::Value>::verify(&home, FORMAT)?;
     }
     let graph: Graph = files::read_json(&graph)?;
     let weights = Weights::load(&weights, &graph)?;

@@ -1,6 +1,6 @@
 //! A world: a network, its data, and an environment that compresses it.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicBool};
 
 use cgym_env::{
     Compressed, Env, EnvError, Header, Material, Outcome, Outline, Play, SPLIT_SEED, ScoreTimes, Scoring,
@@ -11,12 +11,13 @@ use cgym_teachers::{
     cost::Cost,
     data::{DataSource, Dataset, LoadOptions, SplitSizes, Splits, load},
     engine::{Engine, EngineOptions, Images},
+    files::hexadecimal,
     graph::Graph,
     weights::Weights,
 };
 use sha2::{Digest, Sha256};
 
-use crate::{WorldError, files::hexadecimal, network};
+use crate::{WorldError, network};
 
 /// What happens while a world is loaded.
 #[derive(Debug, Clone, PartialEq)]
@@ -221,6 +222,12 @@ impl World {
     /// Where the time of scoring went.
     pub fn times(&self) -> ScoreTimes {
         self.play.times()
+    }
+
+    /// Ends scores that take long, those of students that are trained, once `flag` is set: the step
+    /// that asked for the score is refused with [`cgym_teachers::Error::Stopped`].
+    pub fn stop_when(&self, flag: &'static AtomicBool) {
+        self.play.stop_when(flag);
     }
 
     /// The original network: what candidates are measured against.

@@ -79,7 +79,7 @@ fn play_all(args: &SweepArgs, json: bool) -> Result<(), Error> {
     let mut plan = Plan::new(args)?;
     let out = &args.out;
     plan.claim.refuse_other(out)?;
-    let stop = interrupt::flag();
+    let stop = interrupt::flag("the current episode of each run");
     if plan.tasks.iter().any(|task| children::stage(out, task) != Stage::Finished) {
         plan.load()?;
     }
@@ -111,5 +111,6 @@ fn jobs(plan: &Plan) -> usize {
 }
 
 fn interrupted(result: &Swept, json: bool) -> Result<(), Error> {
-    report::print(json, result, || format!("{}interrupted; the same command continues\n", result.count()))
+    report::print(json, result, || format!("{}interrupted; the same command continues\n", result.count()))?;
+    Err(Error::Stopped)
 }

@@ -10,10 +10,10 @@ use cgym_worlds::files;
 use serde_json::{Map, Value};
 
 use crate::{
-    Error, Summary,
+    Error,
     config::Config,
     report::Row,
-    run::{BestEpisode, EpisodeLog, directory},
+    run::{self, BestEpisode, directory},
 };
 
 /// Folders between a given one and the runs in it, at most.
@@ -51,9 +51,15 @@ impl RecordedRun {
     }
 
     /// What runs of one group have in common beside their environment.
-    pub(super) fn kind(&self) -> (&str, &Map<String, Value>, u64, Option<&str>) {
+    pub(super) fn kind(&self) -> (&str, &Map<String, Value>, Vec<u64>, Option<&str>) {
         let config = &self.config;
-        (&config.agent, &config.agent_settings, config.episodes(), self.pretrained.as_deref())
+        (&config.agent, &config.agent_settings, self.stages(), self.pretrained.as_deref())
+    }
+
+    /// Exploring episodes, each number that the run was asked for.
+    pub(super) fn stages(&self) -> Vec<u64> {
+        let run = &self.config.run;
+        run.extended_from.iter().copied().chain([self.config.episodes()]).collect()
     }
 }
 
@@ -114,14 +120,11 @@ pub fn read_all(paths: &[PathBuf]) -> Result<Vec<RecordedRun>, Error> {
 /// Reads a run directory, finished or not.
 ///
 /// # Errors
-/// A folder that is no run directory, or a file in it that cannot be read.
+/// A folder that is no run directory, or a file in it that cannot be read or has changed.
 pub fn read(path: &Path) -> Result<RecordedRun, Error> {
-    directory::check(path)?;
-    let config = Config::resolve(Layer::default(), Some(&path.join("config.toml")))?;
+    let config = directory::config(path)?;
     let pretrained = config.run.pretrained.as_deref().map(source);
-    let result = path.join("summary.json");
-    if result.is_file() {
-        let summary: Summary = files::read_json(&result)?;
+    if let Some(summary) = directory::result(path)? {
         let row = summary.rows.iter().rev().find(|row| row.policy == config.agent).cloned();
         let teacher = summary.rows.iter().find(|row| row.policy == "teacher").cloned();
         return Ok(RecordedRun {
@@ -137,7 +140,7 @@ pub fn read(path: &Path) -> Result<RecordedRun, Error> {
             pretrained,
         });
     }
-    let log = EpisodeLog::read(&path.join("episodes.jsonl"))?;
+    let (_, log) = run::read(path)?;
     let records = log.records();
     let evaluations = records.iter().filter(|record| record.outcome.is_some()).count() as u64;
     let best = path.join("best").join("episode.json");

@@ -113,7 +113,7 @@ fn files_that_cannot_be_used_are_named() {
         (&["search", "--config", "none.toml"], "none.toml"),
         (&["teacher", "train", "--out", "net", "--device", "cuda"], "--features cuda"),
         (&["search", "--device", "flex"], "--device"),
-        (&["teacher", "train", "--out", "."], "holds other files and no training to go on with"),
+        (&["teacher", "train", "--out", "."], "holds no work of this command"),
         (&["search", "--out", "notes.txt"], "already exists"),
         (
             &[

@@ -34,10 +34,11 @@ pub(super) fn stage(out: &Path, task: &Task) -> Stage {
     if directory::check(&path).is_err() {
         return Stage::New;
     }
-    match (path.join("summary.json").is_file(), directory::is_locked(&path)) {
-        (true, _) => Stage::Finished,
-        (false, true) => Stage::Locked,
-        (false, false) => Stage::Begun,
+    match (directory::result(&path), directory::is_locked(&path)) {
+        (Ok(Some(_)), _) => Stage::Finished,
+        (_, true) => Stage::Locked,
+        // Whatever is wrong with it, the run itself says.
+        (_, false) => Stage::Begun,
     }
 }
 
@@ -70,7 +71,7 @@ impl Running {
             command.arg("resume").arg(path);
         }
         let threads = task.config.run.threads.unwrap_or(1);
-        command.args(["--no-baselines", "--threads", &threads.to_string()]);
+        command.args(["--threads", &threads.to_string()]);
         let log = out.join("logs").join(format!("{}.log", task.name));
         let file = File::options().create(true).append(true).open(&log);
         let file = file.map_err(|error| Error::file(&log, format!("cannot be written: {error}")))?;

@@ -2,12 +2,12 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs::{self, File, TryLockError},
+    fs::{self, File},
     path::Path,
 };
 
 use cgym_env::settings::Layer;
-use cgym_worlds::files;
+use cgym_worlds::files::{self, Staging};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -16,7 +16,8 @@ use crate::Error;
 
 const FORMAT: &str = "cgym-sweep-1";
 const PLAN: &str = "sweep.json";
-const LOCK: &str = ".lock";
+/// Folders of a sweep beside its results.
+const FOLDERS: [&str; 3] = ["runs", "logs", "configs"];
 
 /// What `sweep.json` says: everything that decides what is played.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -55,9 +56,10 @@ impl Claim {
     pub(super) fn refuse_other(&self, out: &Path) -> Result<(), Error> {
         let path = out.join(PLAN);
         if !path.is_file() {
-            let used = fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_some());
-            let reason = "holds other files and no sweep to continue; give another --out";
-            return if used { Err(Error::file(out, reason)) } else { Ok(()) };
+            return match out.symlink_metadata() {
+                Ok(_) => Err(Error::file(out, "already exists and holds no sweep; give another --out")),
+                Err(_) => Ok(()),
+            };
         }
         let theirs: Value = files::read_json(&path)?;
         if theirs.get("format").and_then(Value::as_str) != Some(FORMAT) {
@@ -85,26 +87,23 @@ impl Claim {
     ///
     /// # Errors
     /// As [`Claim::refuse_other`]; a folder that cannot be made, or that another process sweeps in.
-    pub(super) fn take(&self, out: &Path) -> Result<File, Error> {
+    pub(super) fn take(&self, out: &Path) -> Result<Option<File>, Error> {
         self.refuse_other(out)?;
-        for folder in ["runs", "logs", "configs"] {
-            let folder = out.join(folder);
-            fs::create_dir_all(&folder)
+        if out.symlink_metadata().is_ok() {
+            return match files::lock(out)? {
+                None => Err(Error::file(out, "another process sweeps in this folder; stop it first")),
+                lock => Ok(lock),
+            };
+        }
+        let name = out.file_name().unwrap_or_default().to_string_lossy();
+        let staging = Staging::new(out.parent().unwrap_or(Path::new("")), &name)?;
+        for folder in FOLDERS {
+            let folder = staging.path().join(folder);
+            fs::create_dir(&folder)
                 .map_err(|error| Error::file(&folder, format!("cannot be made: {error}")))?;
         }
-        let path = out.join(LOCK);
-        let file = File::create(&path);
-        let file = file.map_err(|error| Error::file(&path, format!("cannot be made: {error}")))?;
-        match file.try_lock() {
-            Ok(()) => files::write_json(&out.join(PLAN), self)?,
-            Err(TryLockError::WouldBlock) => {
-                return Err(Error::file(out, "another process sweeps in this folder; stop it first"));
-            }
-            Err(TryLockError::Error(error)) => {
-                return Err(Error::file(&path, format!("cannot be locked: {error}")));
-            }
-        }
-        Ok(file)
+        files::write_json(&staging.path().join(PLAN), self)?;
+        staging.claim(out).map_err(|error| Error::file(out, format!("cannot be made: {error}")))
     }
 }
 

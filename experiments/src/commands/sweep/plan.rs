@@ -74,7 +74,8 @@ impl Plan {
         for setting in settings(args, &flags, &file)? {
             let mut config = Config::from_layer(setting.layer.clone().with("run", "seed", seeds[0]))?;
             config.run.threads = config.run.threads.or(Some(1));
-            config.run.pretrained = None;
+            (config.run.pretrained, config.run.baselines) = (None, false);
+            config.run.extended_from.clear();
             cgym_env::settings::Table::check(&config.run)?;
             let blueprint = loading::blueprint(&config)?;
             config.env = blueprint.settings().clone();

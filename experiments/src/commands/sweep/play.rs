@@ -63,7 +63,7 @@ pub(super) fn play(out: &Path, tasks: &[Task], jobs: usize, stop: &AtomicBool) -
     while !sweep.done(told) {
         if stop.load(Ordering::SeqCst) && !told {
             told = true;
-            sweep.interrupt();
+            sweep.running.iter().for_each(Running::interrupt);
         }
         // A run of another process takes a core as well.
         while !told && sweep.running.len() + sweep.locked.len() < jobs {
@@ -106,15 +106,6 @@ impl Sweep<'_> {
 
     fn done(&self, stopped: bool) -> bool {
         self.running.is_empty() && (stopped || (self.waiting.is_empty() && self.locked.is_empty()))
-    }
-
-    fn interrupt(&mut self) {
-        self.running.iter().for_each(Running::interrupt);
-        let runs = match self.running.len() {
-            1 => "1 run".to_owned(),
-            count => format!("{count} runs"),
-        };
-        self.progress.say(&format!("interrupted: waiting for {runs} to save"));
     }
 
     fn start(&mut self, index: usize) {

@@ -3,7 +3,7 @@
 
 use std::{
     collections::BTreeMap,
-    io::{self, IsTerminal, Write},
+    io::{self, IsTerminal},
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -14,16 +14,12 @@ use super::{
     children::Lines,
     plan::{Task, folder},
 };
+use crate::output::note;
 
 const RUN: &str = "{prefix} {bar:20} {pos}/{len} {elapsed}<{eta}";
 const ALL: &str = "{pos}/{len} runs {elapsed} {msg}";
 /// Time from one look at the episodes to the next.
 const PERIOD: Duration = Duration::from_millis(300);
-
-/// Writes a line to the error output; a closed one is no error.
-fn write(text: &str) {
-    writeln!(io::stderr(), "{text}").ok();
-}
 
 /// A run as far as it is known.
 struct Part {
@@ -73,7 +69,7 @@ impl Progress {
     pub(super) fn say(&self, text: &str) {
         match &self.terminal {
             Some((multi, _)) => drop(multi.println(text)),
-            None => write(text),
+            None => note(text),
         }
     }
 
