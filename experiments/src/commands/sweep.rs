@@ -79,7 +79,7 @@ fn play_all(args: &SweepArgs, json: bool) -> Result<(), Error> {
     let mut plan = Plan::new(args)?;
     let out = &args.out;
     plan.claim.refuse_other(out)?;
-    let stop = interrupt::flag("the current episode of each run");
+    let stop = interrupt::flag(play::TASK);
     if plan.tasks.iter().any(|task| children::stage(out, task) != Stage::Finished) {
         plan.load()?;
     }

@@ -16,6 +16,8 @@ use super::{
 };
 use crate::group;
 
+/// What is finished before a sweep stops.
+pub(super) const TASK: &str = "the current episode of each run";
 /// Time from one look at the children to the next.
 const PERIOD: Duration = Duration::from_millis(30);
 /// Time from one look at a locked run to the next.
@@ -64,6 +66,7 @@ pub(super) fn play(out: &Path, tasks: &[Task], jobs: usize, stop: &AtomicBool) -
         if stop.load(Ordering::SeqCst) && !told {
             told = true;
             sweep.running.iter().for_each(Running::interrupt);
+            sweep.progress.repeat(&format!("finishing {TASK}; once more to stop now"));
         }
         // A run of another process takes a core as well.
         while !told && sweep.running.len() + sweep.locked.len() < jobs {

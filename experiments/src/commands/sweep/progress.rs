@@ -73,6 +73,14 @@ impl Progress {
         }
     }
 
+    /// Says once more on a terminal what was written to it meanwhile: the lines of the progress have
+    /// replaced it.
+    pub(super) fn repeat(&self, text: &str) {
+        if let Some((multi, _)) = &self.terminal {
+            multi.println(text).ok();
+        }
+    }
+
     /// Run `index` has a result that is from an earlier start.
     pub(super) fn keep(&mut self, index: usize) {
         let part = &mut self.parts[index];
