@@ -6,7 +6,7 @@ use std::{
 };
 
 use cgym_teachers::{
-    data::{Dataset, Splits},
+    data::{Dataset, Preprocessing, Splits},
     engine::{Convolution, Images},
     graph::Graph,
     weights::Weights,
@@ -21,6 +21,8 @@ pub struct TrainedNetwork {
     pub graph: Graph,
     /// Its tensors.
     pub weights: Weights,
+    /// How its images become numbers, and its classes; `None` where it was saved without.
+    pub preprocessing: Option<Preprocessing>,
 }
 
 /// Everything that candidates are made and scored with.

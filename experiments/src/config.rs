@@ -17,7 +17,8 @@ use crate::{Error, seeds};
 const CONTINUOUS: (&str, u64) = ("ddpg", 400);
 /// The same of games with indices as actions.
 const DISCRETE: (&str, u64) = ("reinforce", 100);
-const MOST_THREADS: usize = 1024;
+/// Most threads of a run.
+pub(crate) const MOST_THREADS: usize = 1024;
 
 table! {
     /// `[run]`: how long an agent searches, and with which randomness.

@@ -2,10 +2,8 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 fn main() -> ExitCode {
-    let cli = cgym::commands::Cli::parse();
+    let cli = cgym::commands::parse();
     match cgym::commands::run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

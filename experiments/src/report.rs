@@ -6,7 +6,7 @@ use std::{
     path::PathBuf,
 };
 
-use cgym_env::{BudgetUnit, EpisodeRecord, Outcome};
+use cgym_env::{BudgetUnit, EpisodeRecord, Outcome, Reward};
 use cgym_worlds::World;
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +21,9 @@ use crate::{
 pub struct Row {
     /// Name of the policy, `teacher` for the network as it was.
     pub policy: String,
+    /// Return of the policy's best candidate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best_return: Option<f64>,
     /// Share of the reward split classified correctly.
     pub reward_top1: Option<f64>,
     /// Share of the test split classified correctly.
@@ -42,6 +45,7 @@ impl Row {
     pub fn teacher(world: &World) -> Self {
         Self {
             policy: "teacher".to_owned(),
+            best_return: None,
             reward_top1: Some(world.teacher_top1()),
             test_top1: None,
             macs: Some(world.teacher_cost().macs),
@@ -56,6 +60,7 @@ impl Row {
     pub fn new(policy: &str, outcome: Option<&Outcome>, evaluations: u64) -> Self {
         Self {
             policy: policy.to_owned(),
+            best_return: None,
             reward_top1: outcome.map(|outcome| outcome.top1),
             test_top1: None,
             macs: outcome.map(|outcome| outcome.macs),
@@ -152,20 +157,26 @@ impl Summary {
         }
     }
 
-    /// The table, one line per policy.
-    pub fn table(&self) -> String {
-        let mut text = match self.budget {
-            // Without a budget the reward says what is searched for.
-            None => format!("{}: {}\n", self.env, self.reward),
-            Some(share) => {
-                format!("{}: at most {} % of the {}\n", self.env, percent(share), unit_title(&self.unit))
-            }
-        };
-        let head =
-            ["policy", "reward top-1", "test top-1", "MACs", "parameters", "bytes", "kept", "evaluations"];
+    /// The cells of the table; the first row is its head.
+    ///
+    /// Where the reward is not minus the error, it has a column of its own.
+    pub(crate) fn cells(&self) -> Vec<Vec<String>> {
+        const HEAD: [&str; 9] = [
+            "policy",
+            "reward",
+            "top-1, reward split",
+            "top-1, test split",
+            "MACs",
+            "parameters",
+            "bytes",
+            "kept",
+            "evaluations",
+        ];
+        const REWARD: usize = 1;
         let rows = self.rows.iter().map(|row| {
             [
                 row.policy.clone(),
+                row.best_return.map_or("-".to_owned(), |best| format!("{best:.4}")),
                 share(row.reward_top1),
                 share(row.test_top1),
                 count(row.macs),
@@ -175,9 +186,26 @@ impl Summary {
                 row.evaluations.to_string(),
             ]
         });
-        let lines: Vec<[String; 8]> = std::iter::once(head.map(str::to_owned)).chain(rows).collect();
+        let mut lines: Vec<Vec<String>> =
+            std::iter::once(HEAD.map(str::to_owned)).chain(rows).map(Vec::from).collect();
+        if self.reward == Reward::Error.as_str() {
+            lines.iter_mut().for_each(|line| drop(line.remove(REWARD)));
+        }
+        lines
+    }
+
+    /// The table, one line per policy.
+    pub fn table(&self) -> String {
+        let mut text = match self.budget {
+            // Without a budget the reward says what is searched for.
+            None => format!("{}: {}\n", self.env, self.reward),
+            Some(share) => {
+                format!("{}: at most {} % of the {}\n", self.env, percent(share), unit_title(&self.unit))
+            }
+        };
+        let lines = self.cells();
         let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
-        let widths: Vec<usize> = (0..head.len()).map(width).collect();
+        let widths: Vec<usize> = (0..lines[0].len()).map(width).collect();
         for line in &lines {
             write!(text, "{:<w$}", line[0], w = widths[0]).ok();
             for (cell, width) in line.iter().zip(&widths).skip(1) {

@@ -16,7 +16,6 @@ mod messages;
 mod tests;
 
 use std::{
-    collections::BTreeMap,
     fs::{self, File},
     io::{self, BufWriter, Write},
     path::Path,
@@ -100,8 +99,9 @@ impl TensorBoard {
 
     /// Logs the hyper-parameters of the run, for TensorBoard's table of runs.
     ///
-    /// `metrics` are the tags of the scalars that the table shows beside `hparams`.
-    pub fn hparams(&mut self, hparams: &BTreeMap<String, HParam>, metrics: &[&str]) {
+    /// `metrics` are the tags of the scalars that the table shows beside `hparams`, which are its columns
+    /// in their order.
+    pub fn hparams(&mut self, hparams: &[(String, HParam)], metrics: &[&str]) {
         let started = since_epoch().as_secs_f64();
         for value in [messages::experiment(hparams, metrics), messages::session_info(hparams, started)] {
             self.write(messages::hparams_event(value), self.first_step);

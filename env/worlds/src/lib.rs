@@ -19,6 +19,7 @@
 
 mod error;
 pub mod network;
+pub mod preprocessing;
 mod settings_file;
 mod world;
 

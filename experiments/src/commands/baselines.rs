@@ -48,6 +48,10 @@ fn play(args: &BaselinesArgs, json: bool) -> Result<(), Error> {
     let out = args.out.as_deref();
     out.map_or(Ok(()), work::refuse_finished)?;
     let flags = args.settings.layer()?;
+    if flags.get("run", "pretrained").is_some() {
+        let reason = "baselines have no policy to start from; leave it out";
+        return Err(cgym_worlds::WorldError::setting("run.pretrained", reason).into());
+    }
     let given = flags.table("agent").keys().any(|key| key != "name");
     let mut config = args.settings.resolve()?;
     super::use_threads(config.run.threads)?;

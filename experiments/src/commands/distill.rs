@@ -41,7 +41,7 @@ pub struct StudentArgs {
     /// Passes over the training images [default: 40]; the best on the reward images is kept
     #[arg(long, value_name = "N")]
     epochs: Option<usize>,
-    /// Images per step
+    /// Images per step, 2 to 4096
     #[arg(long, value_name = "N")]
     batch: Option<usize>,
     /// Learning rate at the start
@@ -158,7 +158,8 @@ pub(super) fn train(args: &StudentArgs, lessons: Lessons, json: bool) -> Result<
     });
     cgym_teachers::train::checkpoints(&checkpoints).remove();
     work.finish(network::FORMAT, value.clone(), |folder| {
-        network::save(folder, &saved.graph, &saved.weights, saved.coded.as_ref())?;
+        let preprocessing = world.preprocessing();
+        network::save(folder, &saved.graph, &saved.weights, Some(&preprocessing), saved.coded.as_ref())?;
         Ok(files::write_json(&folder.join("train.json"), &value)?)
     })?;
     report::print(json, &value, || {
@@ -181,6 +182,16 @@ fn options(args: &StudentArgs, lessons: Lessons) -> Result<DistillOptions, Error
             return Err(Error::Input(format!("loss: `{loss}` asks a teacher; `cgym distill` has it")));
         }
     };
+    let unread = [
+        ("temperature", args.temperature.is_some() && loss != DistillLoss::Kd, "kd"),
+        ("alpha", args.alpha.is_some() && loss != DistillLoss::Kd, "kd"),
+        ("lambda", args.lambda.is_some() && loss != DistillLoss::CeL2, "ce-l2"),
+    ];
+    if let Some((flag, _, reader)) = unread.into_iter().find(|(_, given, _)| *given) {
+        return Err(Error::Input(format!(
+            "{flag}: the loss `{loss}` does not read it, `{reader}` does; leave it out"
+        )));
+    }
     let defaults = DistillOptions::default();
     let options = DistillOptions {
         epochs: args.epochs.unwrap_or(EPOCHS),
@@ -208,7 +219,7 @@ fn teach(
     checkpoints: &Path,
 ) -> Result<train::Trained, Error> {
     let Splits { training, reward, .. } = world.splits();
-    let TrainedNetwork { graph: teacher, weights } = world.teacher();
+    let TrainedNetwork { graph: teacher, weights, .. } = world.teacher();
     let logits = match options.loss.asks_teacher() {
         true => train::teacher_logits(teacher, weights, world.train(), training)?,
         false => Vec::new(),

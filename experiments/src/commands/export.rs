@@ -26,8 +26,8 @@ pub struct ExportArgs {
 pub(super) fn export(args: &ExportArgs, json: bool) -> Result<(), Error> {
     let (run, out) = (args.run.as_path(), args.out.as_path());
     let (config, log) = run::read(run)?;
-    directory::refuse_existing(Some(out))?;
-    let BestNetwork { folder: best, episode, graph, weights, others } = BestNetwork::read(run, &log)?;
+    super::refuse_existing(Some(out))?;
+    let BestNetwork { folder: best, episode, graph, preprocessing, weights, others } = BestNetwork::read(run, &log)?;
     let BestEpisode { episode, record } = episode;
     let finished = directory::result(run)?.is_some();
     if !finished {
@@ -50,7 +50,7 @@ pub(super) fn export(args: &ExportArgs, json: bool) -> Result<(), Error> {
         "out": out,
     });
     files::make_folder(out, |folder| -> Result<(), Error> {
-        network::save(folder, &graph, &weights, None)?;
+        network::save(folder, &graph, &weights, preprocessing.as_ref(), None)?;
         for name in &others {
             let path = best.join(name);
             let bytes = fs::read(&path).map_err(|error| Error::file(&path, error))?;

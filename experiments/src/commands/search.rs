@@ -22,14 +22,14 @@ use crate::{
 pub struct SearchArgs {
     #[command(flatten)]
     settings: SettingFlags,
-    /// Run directory; must not exist [default: runs/ENV-AGENT-seedSEED-N]
-    #[arg(long, value_name = "DIR")]
+    /// Run directory; must not exist [default: runs/ENV-AGENT-<N>episodes-seed<N>-<N>]
+    #[arg(long, help_heading = "Run", value_name = "DIR")]
     out: Option<PathBuf>,
     /// Do not play the baselines that the agent is compared with
-    #[arg(long)]
+    #[arg(long, help_heading = "Run")]
     no_baselines: bool,
     /// Show at the end where the time of the episodes went
-    #[arg(long)]
+    #[arg(long, help_heading = "Run")]
     profile: bool,
 }
 
@@ -55,6 +55,7 @@ const TASK: &str = "this episode";
 pub(super) fn search(args: &SearchArgs, json: bool) -> Result<(), Error> {
     let mut config = args.settings.resolve()?;
     config.run.baselines &= !args.no_baselines;
+    refuse_untaught(&config).map_err(|error| args.settings.locate(error))?;
     super::use_threads(config.run.threads)?;
     directory::refuse_existing(args.out.as_deref())?;
     let run = Run {
@@ -69,6 +70,16 @@ pub(super) fn search(args: &SearchArgs, json: bool) -> Result<(), Error> {
         note(profile.table());
     }
     tell(&summary, json)
+}
+
+/// Refuses an agent that neither has a policy from another run nor learns one.
+fn refuse_untaught(config: &Config) -> Result<(), Error> {
+    let frozen = config.agent_settings.get("frozen") == Some(&Value::Bool(true));
+    if !frozen || config.run.pretrained.is_some() {
+        return Ok(());
+    }
+    let reason = "a policy that never learns has to come from a run: give --pretrained RUN, or leave it out";
+    Err(cgym_worlds::WorldError::setting("agent.frozen", reason).into())
 }
 
 /// Searches with the agent of `config`, which starts from the policy of the agent saved in

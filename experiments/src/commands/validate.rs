@@ -209,13 +209,15 @@ fn compare_best(
     let saved = BestNetwork::read(run, log)?;
     let mut found = Vec::new();
     let episode = saved.episode.episode;
-    if run.join("summary.json").is_file()
-        && let Some(best) = best.filter(|&best| best as u64 != episode)
-    {
-        found.push(format!("is of episode {episode}, the best is {best}"));
+    if run.join("summary.json").is_file() && best.map(|best| best as u64) != Some(episode) {
+        let best = best.map_or("none is admissible".to_owned(), |best| format!("the best is {best}"));
+        found.push(format!("is of episode {episode}, {best}"));
     }
     let Some(outcome) = &saved.episode.record.outcome else { return Ok(found) };
     let candidate = world.network(outcome)?;
+    if saved.preprocessing.as_ref().is_some_and(|saved| *saved != world.preprocessing()) {
+        found.push("graph.json has another preprocessing than its run".to_owned());
+    }
     if saved.graph != candidate.graph {
         found.push("graph.json is not the network of its episode".to_owned());
     } else if saved.weights != candidate.weights {

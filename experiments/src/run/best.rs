@@ -6,7 +6,12 @@ use std::{
 };
 
 use cgym_env::{Env, EpisodeRecord};
-use cgym_teachers::{graph::Graph, manifest::Manifest, weights::Weights};
+use cgym_teachers::{
+    data::Preprocessing,
+    graph::{Graph, NetworkFile},
+    manifest::Manifest,
+    weights::Weights,
+};
 use cgym_worlds::{World, files, network};
 use serde::{Deserialize, Serialize};
 
@@ -62,7 +67,8 @@ pub(super) fn save(
     let (temporary, folder) = (directory.join(".best.tmp"), directory.join("best"));
     let candidate = world.network(outcome)?;
     fs::remove_dir_all(&temporary).ok();
-    network::save(&temporary, &candidate.graph, &candidate.weights, candidate.coded.as_ref())?;
+    let (preprocessing, coded) = (world.preprocessing(), candidate.coded.as_ref());
+    network::save(&temporary, &candidate.graph, &candidate.weights, Some(&preprocessing), coded)?;
     let best = BestEpisode { episode: index as u64, record: record.clone() };
     files::write_json(&temporary.join("episode.json"), &best)?;
     let about = About { run: record.run.clone(), episode: best.episode };
@@ -82,6 +88,8 @@ pub struct BestNetwork {
     pub episode: BestEpisode,
     /// Its layers.
     pub graph: Graph,
+    /// How images become numbers, and the classes.
+    pub preprocessing: Option<Preprocessing>,
     /// Its tensors.
     pub weights: Weights,
     /// Names of the other files: what the method wrote, such as a coded file.
@@ -104,10 +112,10 @@ impl BestNetwork {
             let reason = format!("is not of episode {} of this run", episode.episode);
             return Err(Error::file(&file, reason));
         }
-        let graph: Graph = files::read_json(&folder.join(OWN[1]))?;
+        let NetworkFile { graph, preprocessing } = network::read_graph(&folder.join(OWN[1]))?;
         let weights = Weights::load(&folder.join(OWN[2]), &graph)?;
         let others = manifest.files.into_keys().filter(|name| !OWN.contains(&name.as_str())).collect();
-        Ok(Self { folder, episode, graph, weights, others })
+        Ok(Self { folder, episode, graph, preprocessing, weights, others })
     }
 }
 

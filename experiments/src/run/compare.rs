@@ -14,6 +14,7 @@ use serde_json::Value;
 use super::{
     best::{admitted, best},
     log::{BaselineLine, BaselineLog},
+    remark::remark,
 };
 use crate::{
     Error,
@@ -61,7 +62,7 @@ impl Baselines<'_> {
             let own = seeds::derive(self.seed, name, 0);
             let context = AgentContext { env: &*env, episodes: self.schedule.episodes, seed: own };
             let mut agent = make(name, settings, &context)?;
-            let (mut records, mut greatest) = (Vec::new(), f64::NEG_INFINITY);
+            let (mut records, mut best): (Vec<EpisodeRecord>, Option<usize>) = (Vec::new(), None);
             loop {
                 let played = records.len() as u64;
                 // A finished agent plays no further episode: nothing is left to stop.
@@ -77,15 +78,17 @@ impl Baselines<'_> {
                     batch => batch?,
                 };
                 for record in batch.unwrap_or_default() {
-                    if admitted(&*env, &record) {
-                        greatest = greatest.max(record.episodic_return);
+                    let better = |best: usize| record.episodic_return > records[best].episodic_return;
+                    if admitted(&*env, &record) && best.is_none_or(better) {
+                        best = Some(records.len());
                     }
                     if let Some(log) = &mut log {
                         write_down(log, lines, name, &record)?;
                         lines += 1;
                     }
                     records.push(record);
-                    progress.set(records.len() as u64, &format!("best {greatest:.4}"));
+                    let best = best.map(|best| (best, &records[best]));
+                    progress.set(records.len() as u64, &remark(best, env.spec()));
                 }
             }
             all.push(((*name).to_owned(), records));
@@ -121,10 +124,12 @@ pub fn compare(world: &World, summary: &mut Summary, policies: &[Played]) -> Res
     let mut rows = vec![Row::teacher(world)];
     let mut outcomes = Vec::new();
     for (name, records) in policies {
-        let outcome = best(&*env, records).and_then(|best| records[best].outcome.as_ref());
+        let best = best(&*env, records).map(|best| &records[best]);
+        let outcome = best.and_then(|best| best.outcome.as_ref());
         let evaluations = records.iter().filter(|record| record.outcome.is_some()).count();
         outcomes.extend(outcome.map(|outcome| (rows.len(), outcome)));
-        rows.push(Row::new(name, outcome, evaluations as u64));
+        let best_return = best.map(|best| best.episodic_return);
+        rows.push(Row { best_return, ..Row::new(name, outcome, evaluations as u64) });
     }
     if summary.finished {
         let (teacher, scores) =

@@ -10,6 +10,7 @@
 //! | `checkpoints/` | the agent after two numbers of episodes, see [`super::checkpoint`] |
 //! | `best/` | the best candidate: `graph.json`, `weights.safetensors`, `episode.json` and, in methods with a coded size, the coded weights |
 //! | `baselines.jsonl` | the episodes of the baselines, each with its policy |
+//! | `baselines/<policy>/` | events of the baselines and of the teacher for TensorBoard |
 //! | `summary.json` | the result, written when the run has finished |
 //! | `events.out.tfevents.*` | events for TensorBoard |
 

@@ -5,21 +5,23 @@
 //! comes out unlike its record ends the search.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     path::Path,
     sync::atomic::{AtomicBool, Ordering},
     time::Instant,
 };
 
 use cgym_agents::{Agent, AgentContext, Mode, Schedule, make, rollout};
-use cgym_env::{Action, Env, EnvError, EnvSpec, EpisodeRecord, Outcome as EpisodeOutcome, settings::Table};
+use cgym_env::{Env, EnvError, EpisodeRecord, Outcome as EpisodeOutcome, settings::Table};
 use cgym_worlds::{World, WorldError, files};
 use serde_json::{Map, Value};
 
 use super::{
     BaselineLog, Baselines, EpisodeLog, Run, RunDirectory,
     best::{self, admitted},
-    checkpoint, compare, directory, newest_agent, remember_teacher,
+    checkpoint, compare, directory, events, newest_agent,
+    remark::remark,
+    remember_teacher,
 };
 use crate::{
     Error,
@@ -27,9 +29,9 @@ use crate::{
     output::note,
     profile::Profile,
     progress::Progress,
-    report::{self, Summary},
+    report::Summary,
     seeds,
-    tensorboard::{HParam, Outcome, TensorBoard},
+    tensorboard::{Outcome, TensorBoard},
 };
 
 /// Policies that a search is compared with.
@@ -56,7 +58,7 @@ pub fn search(world: &World, mut agent: Box<dyn Agent>, run: &Run) -> Result<Sum
             directory
         }
         None => {
-            let stem = format!("{}-{}-seed{}", config.env.id(), config.agent, config.run.seed);
+            let stem = stem(&config);
             let pretrained = config.run.pretrained.as_deref().map(newest_agent).transpose()?;
             RunDirectory::create(run.out.as_deref(), &stem, &config, pretrained.as_deref())?
         }
@@ -88,6 +90,12 @@ pub fn search(world: &World, mut agent: Box<dyn Agent>, run: &Run) -> Result<Sum
         search.save()?;
     }
     search.conclude(played == Played::ToTheEnd, run, stop, started)
+}
+
+/// The name of a new run directory without its number: what tells runs apart in TensorBoard.
+fn stem(config: &Config) -> String {
+    let (env, agent, episodes) = (config.env.id(), &config.agent, config.episodes());
+    format!("{env}-{agent}-{episodes}episodes-seed{}", config.run.seed)
 }
 
 /// The configuration that the arguments of [`search`] amount to.
@@ -211,7 +219,7 @@ impl<'a> Search<'a> {
             note(format!("resuming after episode {played}, {} recorded", log.records().len()));
         }
         let mut board = TensorBoard::create_from(directory.path(), played);
-        describe(&mut board, config, &env.spec().settings)?;
+        events::describe(&mut board, config, &env.spec().settings)?;
         let best = best::best(&*env, &log.records()[..played]);
         let progress = Progress::new(&config.agent, config.episodes(), played as u64);
         Ok(Self {
@@ -269,16 +277,20 @@ impl<'a> Search<'a> {
         let (env, agent) = (&mut *self.env, &mut *self.agent);
         let seeds: Vec<u64> =
             (first..first + count).map(|index| seeds::derive(seed, "episode", index)).collect();
-        let started = Instant::now();
+        let (started, evaluated) = (Instant::now(), world.evaluations());
         let records = self
             .profile
             .episodes(&|| world.times(), |observer| Ok(rollout(env, agent, &seeds, mode, observer)?))?;
         let ended = Instant::now();
-        let steps: usize = records.iter().map(|record| record.actions.len()).sum();
-        let speed = steps as f64 / ended.duration_since(started).as_secs_f64().max(1e-9);
         for record in records {
             self.record(record)?;
-            self.tell(self.played - 1, speed);
+            self.tell(self.played - 1);
+        }
+        // Steps of evaluated candidates: an answer from memory takes no time.
+        let steps = (world.evaluations() - evaluated) as f64 * self.env.spec().steps() as f64;
+        if steps > 0.0 {
+            let speed = steps / ended.duration_since(started).as_secs_f64().max(1e-9);
+            self.board.scalar("charts/SPS", speed, self.played.saturating_sub(1));
         }
         for (tag, values) in self.agent.distributions() {
             self.board.histogram(&tag, &values, self.played.saturating_sub(1));
@@ -308,27 +320,12 @@ impl<'a> Search<'a> {
     }
 
     /// Shows an episode in the progress line and TensorBoard.
-    fn tell(&mut self, index: usize, steps_per_second: f64) {
-        let records = self.log.records();
-        let remark = match self.best.and_then(|best| Some((best, records[best].outcome.as_ref()?))) {
-            Some((best, outcome)) => format!(
-                "best {:.2} % at {:.1} % of the {} (episode {best})",
-                100.0 * outcome.top1,
-                100.0 * outcome.preserve_ratio,
-                report::unit_title(&self.env.spec().unit)
-            ),
-            None => "no admissible candidate yet".to_owned(),
-        };
-        self.progress.set(self.played as u64, &remark);
-        let record = &records[index];
-        self.board.scalar("charts/episodic_return", record.episodic_return, index);
-        self.board.scalar("charts/SPS", steps_per_second, index);
-        if let Some(best) = self.best {
-            self.board.scalar("charts/best_return", records[best].episodic_return, index);
-        }
-        for (tag, value) in figures(record, self.env.spec()) {
-            self.board.scalar(&tag, value, index);
-        }
+    fn tell(&mut self, index: usize) {
+        let (records, spec) = (self.log.records(), self.env.spec());
+        let best = self.best.map(|best| (best, &records[best]));
+        self.progress.set(self.played as u64, &remark(best, spec));
+        let best = best.map(|(_, record)| record);
+        events::episode(&mut self.board, &records[index], best, spec, index);
         for (tag, value) in self.agent.diagnostics() {
             self.board.scalar(&tag, value, index);
         }
@@ -347,7 +344,13 @@ impl<'a> Search<'a> {
     }
 
     /// Plays the baselines of a search that is done, and writes its summary.
-    fn conclude(self, done: bool, run: &Run, stop: &AtomicBool, started: Instant) -> Result<Summary, Error> {
+    fn conclude(
+        mut self,
+        done: bool,
+        run: &Run,
+        stop: &AtomicBool,
+        started: Instant,
+    ) -> Result<Summary, Error> {
         let (world, config) = (self.world, self.config);
         let mut summary = Summary::of_search(world, config, self.log.records());
         summary.run = Some(self.directory.path().to_owned());
@@ -363,9 +366,16 @@ impl<'a> Search<'a> {
         }
         policies.push((config.agent.clone(), self.log.records().to_vec()));
         compare::compare(world, &mut summary, &policies)?;
+        policies.pop();
         summary.evaluated = world.evaluations();
         summary.seconds = started.elapsed().as_secs_f64();
         if summary.finished {
+            let last = self.played.saturating_sub(1);
+            let test_top1 = summary.rows.last().and_then(|row| row.test_top1);
+            if let Some(top1) = test_top1 {
+                self.board.scalar(events::TEST_TOP1, top1, last);
+            }
+            events::baselines(self.directory, &*self.env, &policies, &summary.rows, last);
             files::write_json(&self.directory.join("summary.json"), &summary)?;
             self.log.sync()?;
             self.directory.finish()?;
@@ -373,50 +383,4 @@ impl<'a> Search<'a> {
         }
         Ok(summary)
     }
-}
-
-/// What TensorBoard shows of an episode beside its return.
-fn figures(record: &EpisodeRecord, spec: &EnvSpec) -> Vec<(String, f64)> {
-    let mut figures = Vec::new();
-    if let Some(outcome) = &record.outcome {
-        figures.extend([
-            ("info/accuracy".to_owned(), outcome.top1),
-            ("info/macs".to_owned(), outcome.macs as f64),
-            ("info/parameters".to_owned(), outcome.parameters as f64),
-            ("info/bytes".to_owned(), outcome.bytes as f64),
-            ("info/preserve_ratio".to_owned(), outcome.preserve_ratio),
-            ("info/compression".to_owned(), 1.0 - outcome.preserve_ratio),
-        ]);
-        figures.extend(outcome.loss.map(|loss| ("losses/distillation".to_owned(), loss)));
-    }
-    // Candidates that are built from decisions can fail to be networks.
-    if record.outcome.as_ref().is_none_or(|outcome| outcome.architecture.is_some()) {
-        figures.push(("info/degenerate".to_owned(), f64::from(u8::from(record.outcome.is_none()))));
-    }
-    for (decision, action) in spec.decisions.iter().zip(&record.executed) {
-        match action {
-            Action::Continuous(values) if values.len() == 1 => {
-                figures.push((format!("preserve_ratio/{decision}"), f64::from(values[0])));
-            }
-            Action::Discrete(index) => figures.push((format!("action/{decision}"), *index as f64)),
-            Action::Continuous(_) => (),
-        }
-    }
-    figures
-}
-
-/// Configuration and hyper-parameters, for TensorBoard.
-fn describe(board: &mut TensorBoard, config: &Config, hash: &str) -> Result<(), Error> {
-    board.text("config", &format!("```toml\n{}```\n", config.to_toml()?));
-    let mut hparams: BTreeMap<String, HParam> = BTreeMap::new();
-    for (key, value) in &config.agent_settings {
-        hparams.insert(key.clone(), value.into());
-    }
-    hparams.insert("agent".to_owned(), HParam::Text(config.agent.clone()));
-    hparams.insert("env".to_owned(), HParam::Text(config.env.id()));
-    hparams.insert("settings".to_owned(), HParam::Text(hash.to_owned()));
-    hparams.insert("seed".to_owned(), HParam::Number(config.run.seed as f64));
-    hparams.insert("episodes".to_owned(), HParam::Number(config.episodes() as f64));
-    board.hparams(&hparams, &["charts/best_return", "charts/episodic_return"]);
-    Ok(())
 }

@@ -55,6 +55,17 @@ fn numbers_that_mean_nothing_are_refused() {
         (&["search", "--set", "agent.sigma"], "TABLE.KEY=VALUE"),
         (&["search", "--set", "agent.hidden=[0, 4]"], "hidden"),
         (&["teacher", "describe", "--input", "3x224"], "CxHxW"),
+        (&["teacher", "describe", "--input", "3x1000000x1000000"], "1000000 is not 1 to 4096"),
+        (&["teacher", "describe", "--input", "0x8x8"], "0 is not 1 to 4096"),
+        (&["teacher", "describe", "--classes", "1000000000000"], "1 to 65535"),
+        (&["search", "--dataset", "folder", "--set", "data.image_size=1000000x1000000"], "4096x4096"),
+        (&["teacher", "evaluate", "--set", "data.image_size=4097x1"], "4096x4096"),
+        (
+            &["teacher", "evaluate", "--calibration-images", "9000000000000000000"],
+            "the most that fits is 1077",
+        ),
+        (&["teacher", "evaluate", "--reward-images", "9000000000000000000"], "the most that fits is 1436"),
+        (&["search", "--set", "score.calibration_images=9000000000000000000"], "the most that fits is 1077"),
         (&["teacher", "describe", "--set", "network.width=inf", "--model", "mobilenet-v1"], "width"),
     ];
     for (arguments, words) in cases {

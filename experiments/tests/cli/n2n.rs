@@ -29,6 +29,9 @@ fn a_network_loses_layers_then_shrinks_and_is_trained_to_the_end() {
     let rows = removed["rows"].as_array().expect("rows");
     let names: Vec<&str> = rows.iter().filter_map(|row| row["policy"].as_str()).collect();
     assert_eq!(names, ["teacher", "random", "reinforce"]);
+    assert!(rows[0]["best_return"].is_null() && rows[2]["best_return"].is_f64(), "{removed}");
+    let table = place.run(&["resume", "removal"]).ok().stdout;
+    assert!(table.contains("policy     reward  top-1, reward split  top-1, test split"), "{table}");
     place.run(&["validate", "removal"]).ok();
 
     let chained = [

@@ -9,7 +9,7 @@ fn a_search_gives_one_row_a_policy_and_a_network_that_can_be_exported() {
     let place = Place::new();
     let summary = place.search(&["--json"]).ok().json();
     let run = summary["run"].as_str().expect("a run").to_owned();
-    assert_eq!(run, "runs/AMC-ResNet20-Digits-MACs30-v0-ddpg-seed7-1");
+    assert_eq!(run, "runs/AMC-ResNet20-Digits-MACs30-v0-ddpg-14episodes-seed7-1");
     let rows = summary["rows"].as_array().expect("rows");
     let policies: Vec<&str> = rows.iter().filter_map(|row| row["policy"].as_str()).collect();
     assert_eq!(policies, ["teacher", "uniform", "shallow", "deep", "random", "ddpg"]);
@@ -28,7 +28,7 @@ fn a_search_gives_one_row_a_policy_and_a_network_that_can_be_exported() {
         .run(&["search", "--json", "--agent", "uniform", "--seed", "7", "--set", "data.reward_images=40"])
         .ok()
         .json();
-    assert_eq!(second["run"], "runs/AMC-ResNet20-Digits-MACs30-v0-uniform-seed7-1");
+    assert_eq!(second["run"], "runs/AMC-ResNet20-Digits-MACs30-v0-uniform-400episodes-seed7-1");
 
     place.write("small.tmp", "mine");
     let exported = place.run(&["export", &run, "--out", "small", "--json"]).ok().json();
@@ -82,7 +82,7 @@ fn baselines_are_a_table_without_a_run() {
     assert!(!place.path("runs").exists());
     let more = ["baselines", "--agents", "random,cem", "--out", "table"];
     let table = place.run(&[&more, few.as_slice()].concat()).ok().stdout;
-    assert!(table.contains("cem") && table.contains("test top-1"), "{table}");
+    assert!(table.contains("cem") && table.contains("top-1, test split"), "{table}");
     assert!(place.path("table/baselines.jsonl").is_file() && place.path("table/summary.json").is_file());
 }
 

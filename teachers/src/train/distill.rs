@@ -83,7 +83,7 @@ pub fn fresh_weights(graph: &Graph, seed: u64) -> Weights {
 /// threads, whatever else is trained at the same time.
 ///
 /// # Errors
-/// Settings outside their range, logits that do not fit, a loss that is not finite.
+/// Settings outside their range, logits that do not fit; [`Error::NotFinite`] when the training diverges.
 pub fn distill(
     graph: &Graph,
     initial: Weights,
@@ -118,6 +118,8 @@ pub fn distill(
         let Some(loss) = student.epoch(epoch)? else {
             return Ok(progress.into_trained(student.weights, false));
         };
+        // A step whose loss is finite can still end in infinite weights.
+        student.weights.check(graph).map_err(diverged)?;
         let top1 = Engine::with_options(graph, &student.weights, engine)?.top1(distillation.validation)?;
         if options.best_epoch && progress.best.as_ref().is_none_or(|(least, _)| top1 > *least) {
             progress.best = Some((top1, student.weights.clone()));
@@ -144,6 +146,15 @@ impl Progress {
     fn into_trained(self, last: Weights, finished: bool) -> Trained {
         let weights = self.best.map_or(last, |(_, weights)| weights);
         Trained { weights, epochs: self.epochs, finished }
+    }
+}
+
+/// `error` of the student's weights. They fit the graph at the start, so that a later refusal of a tensor
+/// is about values that are not finite.
+fn diverged(error: Error) -> Error {
+    match error {
+        Error::Tensor { tensor, .. } => Error::NotFinite(format!("the student's `{tensor}`")),
+        other => other,
     }
 }
 
@@ -229,13 +240,14 @@ impl Student<'_> {
         let dataset = self.distillation.dataset;
         let indices: Vec<usize> = batch.iter().map(|&place| self.distillation.indices[place]).collect();
         let images = TrainingImages::new(dataset, &indices, &vec![Change::default(); indices.len()])?;
-        let network = Interpreter::new(self.graph, &self.weights, &self.device)?
+        let network = Interpreter::new(self.graph, &self.weights, &self.device)
+            .map_err(diverged)?
             .with_convolution(self.options.convolution);
         let (logits, statistics) = network.train_on(images, rng)?;
         let loss = self.loss(logits, batch, &dataset.labels_of(&indices));
         let value = loss.clone().into_data().iter::<f32>().next().unwrap_or(f32::NAN);
         if !value.is_finite() {
-            return Err(Error::NotFinite("the student's loss (a lower learning rate may help)".to_owned()));
+            return Err(Error::NotFinite("the student's loss".to_owned()));
         }
         let decay = self.options.weight_decay as f32;
         for (name, gradient) in network.gradients(&loss) {

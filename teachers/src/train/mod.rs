@@ -20,8 +20,10 @@ pub use augment::Augmentation;
 pub use distill::{Distillation, distill, fresh_weights, teacher_logits};
 pub use interpreter::Interpreter;
 pub use learner::{Learner, cross_entropy};
-pub use options::{DistillLoss, DistillOptions, Optimiser};
+pub use options::{DistillLoss, DistillOptions, MOST_BATCH, Optimiser};
 pub use parameter::BatchStatistics;
+
+use options::MOST_EPOCHS;
 
 use crate::{
     Error,
@@ -91,7 +93,12 @@ impl TrainOptions {
         match self {
             _ if images < 2 => refuse("images", "at least 2 training images are needed"),
             Self { batch: 0 | 1, .. } => refuse("batch", "batch-norm needs at least 2 images"),
-            Self { epochs: 0, .. } => refuse("epochs", "at least 1"),
+            Self { batch, .. } if *batch > MOST_BATCH => {
+                refuse("batch", &format!("{batch} images are too many for a step, give at most {MOST_BATCH}"))
+            }
+            Self { epochs, .. } if !(1..=MOST_EPOCHS).contains(epochs) => {
+                refuse("epochs", "from 1 to a million")
+            }
             _ if !(self.learning_rate.is_finite() && self.learning_rate > 0.0) => {
                 refuse("learning_rate", "must be a positive number")
             }

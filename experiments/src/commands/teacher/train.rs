@@ -2,13 +2,14 @@
 
 use std::{path::PathBuf, time::Instant};
 
+use cgym_env::settings::Data;
 use cgym_teachers::{
     data::Splits,
     engine::{Engine, Images},
     train::{TrainOptions, Training, train as fit},
     weights::Weights,
 };
-use cgym_worlds::{files, network};
+use cgym_worlds::{files, network, preprocessing};
 use serde_json::json;
 
 use super::{NetworkArgs, load_data, split_sizes};
@@ -16,7 +17,7 @@ use crate::{
     Error,
     commands::use_threads,
     device::{self, Device},
-    interrupt,
+    interrupt, loading,
     progress::Progress,
     report,
     run::work::{self, WorkFolder},
@@ -34,7 +35,7 @@ pub struct TrainArgs {
     /// Passes over the training images [default: the dataset's own]
     #[arg(long, value_name = "N")]
     pub(in crate::commands) epochs: Option<usize>,
-    /// Images per step
+    /// Images per step, 2 to 4096
     #[arg(long, value_name = "N")]
     pub(in crate::commands) batch: Option<usize>,
     /// Learning rate at the start
@@ -96,7 +97,8 @@ pub(super) fn train(args: &TrainArgs, json: bool) -> Result<(), Error> {
 pub(in crate::commands) fn train_network(request: &TrainArgs) -> Result<Report, Error> {
     let started = Instant::now();
     let out = &request.out;
-    let (network, data) = request.network.tables(&["weights", "from"])?;
+    let (network, mut data) = request.network.tables(&["weights", "allow_extra_tensors", "from"])?;
+    preprocessing::settle(&mut data, None, &mut loading::observer())?;
     let device = device::resolve(request.device)?;
     work::refuse_finished(out)?;
     if let Some(images) = data.dataset.known_shape() {
@@ -105,7 +107,7 @@ pub(in crate::commands) fn train_network(request: &TrainArgs) -> Result<Report, 
     let source = load_data(&data)?;
     let (shape, classes) = (source.train.shape(), source.train.classes());
     let graph = network::build(&network, (shape, classes))?;
-    let sizes = split_sizes(&data, &source, None, request.reward_images);
+    let sizes = split_sizes(&data, &source, None, request.reward_images)?;
     let splits = Splits::new(&source, &sizes)?;
     let defaults = TrainOptions::for_dataset(data.dataset.as_str());
     let options = TrainOptions {
@@ -121,7 +123,7 @@ pub(in crate::commands) fn train_network(request: &TrainArgs) -> Result<Report, 
     let [channels, height, width] = shape;
     let task = format!(
         "{}{} on {}, {classes} classes of {channels}x{height}x{width}, {} of {} images, {} held out, \
-         split seed {}",
+         split seed {}{}",
         network.model,
         network.flags(),
         data.dataset,
@@ -129,6 +131,7 @@ pub(in crate::commands) fn train_network(request: &TrainArgs) -> Result<Report, 
         source.train.len(),
         splits.reward.len(),
         sizes.seed,
+        own_preprocessing(&data),
     );
     options.check(splits.training.len())?;
     let plan = json!({ "command": "teacher train", "task": task, "options": options });
@@ -151,6 +154,7 @@ pub(in crate::commands) fn train_network(request: &TrainArgs) -> Result<Report, 
     if trained.finished {
         test_top1 = Some(engine.top1(&Images::new(&source.test, &splits.test)?)?);
     }
+    let preprocessing = source.train.preprocessing();
     let value = json!({
         "model": network.model,
         "dataset": data.dataset,
@@ -158,6 +162,9 @@ pub(in crate::commands) fn train_network(request: &TrainArgs) -> Result<Report, 
         "width": network.width,
         "stem": network.stem,
         "shortcut": network.shortcut,
+        "scale": preprocessing.scale,
+        "mean": preprocessing.mean,
+        "std": preprocessing.std,
         "split_seed": sizes.seed,
         "training_images": splits.training.len(),
         "reward_images": splits.reward.len(),
@@ -173,9 +180,21 @@ pub(in crate::commands) fn train_network(request: &TrainArgs) -> Result<Report, 
     if trained.finished {
         cgym_teachers::train::checkpoints(&checkpoints).remove();
         work.finish(network::FORMAT, value.clone(), |folder| {
-            network::save(folder, &graph, &trained.weights, None)?;
+            network::save(folder, &graph, &trained.weights, Some(&preprocessing), None)?;
             Ok(files::write_json(&folder.join("train.json"), &value)?)
         })?;
     }
     Ok(Report { value, test_top1, epochs: trained.epochs.len(), of: options.epochs })
+}
+
+/// What a task says about preprocessing that is not the dataset's own.
+fn own_preprocessing(data: &Data) -> String {
+    let mut text = String::new();
+    for (key, values) in [("mean", &data.mean), ("std", &data.std), ("scale", &data.scale.map(|it| vec![it]))]
+    {
+        if let Some(values) = values {
+            text += &format!(", {key} {values:?}");
+        }
+    }
+    text
 }

@@ -73,6 +73,12 @@ impl Plan {
                  their weights by --teacher MODEL=FILE"
             )));
         }
+        if settings.get("agent", "frozen") == Some(&Value::Bool(true)) {
+            return Err(Error::Input(
+                "agent.frozen: policies from scratch would never learn, so that none could be transferred; leave it out"
+                    .to_owned(),
+            ));
+        }
         if settings.get("game", "name").is_none() {
             settings.set("game", "name", GAME);
         }
@@ -207,7 +213,10 @@ impl Plan {
         let ready = self.weights(model).is_some()
             || out.join(MANIFEST).is_file()
             || network::is_shipped(network, data);
-        let sets = [("network", &["width", "stem", "shortcut"][..]), ("data", &["image_size"][..])];
+        let sets = [
+            ("network", &["width", "stem", "shortcut"][..]),
+            ("data", &["image_size", "mean", "std", "scale"][..]),
+        ];
         let sets = sets.iter().flat_map(|(table, keys)| keys.iter().map(move |key| (*table, *key)));
         let set = |(table, key): (&str, &str)| {
             Some((format!("{table}.{key}"), self.settings.get(table, key)?.clone()))
@@ -217,6 +226,8 @@ impl Plan {
                 model: model.to_owned(),
                 dataset: data.dataset.to_string(),
                 data: data.path.clone(),
+                mean: None,
+                std: None,
                 sets: sets.filter_map(set).collect(),
             },
             out,
