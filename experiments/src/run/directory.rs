@@ -15,7 +15,7 @@
 //! | `events.out.tfevents.*` | events for TensorBoard |
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, TryLockError},
     io::ErrorKind,
     path::{Path, PathBuf},
 };
@@ -274,4 +274,10 @@ fn exists(path: &Path) -> Error {
         Err(_) => "; give another --out",
     };
     Error::file(path, format!("already exists and is never overwritten{cure}"))
+}
+
+/// Whether another process plays in the run directory `path`.
+pub fn is_locked(path: &Path) -> bool {
+    let file = File::open(path.join(files::LOCK));
+    file.is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
 }
