@@ -9,6 +9,7 @@ mod log;
 mod remark;
 mod search;
 mod teacher;
+mod validation;
 pub mod work;
 
 use std::{
@@ -27,6 +28,7 @@ pub use directory::RunDirectory;
 pub use log::{BaselineLine, BaselineLog, EpisodeLog, Line, Log};
 pub use search::search;
 pub use teacher::remember_teacher;
+pub use validation::{Validation, validate};
 
 /// How a search runs.
 pub struct Run {

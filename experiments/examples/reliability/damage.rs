@@ -1,0 +1,142 @@
+//! Flipped bits and cut files in run directories and networks.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use cgym::{Run, run};
+use cgym_env::settings::{EnvSettings, Layer};
+use cgym_worlds::{World, network};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::Failure;
+
+/// Files that no command reads back.
+const NEVER_READ: [&str; 2] = ["events.out.tfevents", ".lock"];
+
+pub fn measure(flips: usize, seed: u64) -> Result<bool, Failure> {
+    let home = std::env::temp_dir().join(format!("cgym-damage-{}", std::process::id()));
+    fs::create_dir_all(&home)?;
+    let world = world()?;
+    let finished = home.join("finished");
+    let agent = cgym::agent("ddpg", &world, 14, 7)?;
+    let mut settings = Run::new(&finished).episodes(14).seed(7);
+    settings.settings.checkpoint_every = 5;
+    cgym::search(&world, agent, &settings)?;
+    let unfinished = home.join("unfinished");
+    copy(&finished, &unfinished)?;
+    fs::remove_file(unfinished.join("summary.json"))?;
+    let exported = home.join("network");
+    copy(&finished.join("best"), &exported)?;
+
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut sound = true;
+    println!("{:<52} {:>7} {:>9} {:>9} {:>7}", "file", "damages", "detected", "harmless", "missed");
+    let check_run = |folder: &Path| intact(&world, folder);
+    let check_network = |folder: &Path| network::from_folder(folder, false).is_ok();
+    let places: [(&Path, &dyn Fn(&Path) -> bool); 3] =
+        [(&finished, &check_run), (&unfinished, &check_run), (&exported, &check_network)];
+    for (folder, check) in places {
+        if !check(folder) {
+            return Err(format!("{} is not valid before any damage", folder.display()).into());
+        }
+        for name in names(folder)? {
+            let file = folder.join(&name);
+            let bytes = fs::read(&file)?;
+            let mut damages: Vec<Vec<u8>> = Vec::new();
+            let bits = 8 * bytes.len();
+            for number in 0..flips.min(bits) {
+                let bit = if bits <= flips { number } else { rng.random_range(0..bits) };
+                let mut damaged = bytes.clone();
+                damaged[bit / 8] ^= 1 << (bit % 8);
+                damages.push(damaged);
+            }
+            let cuts = (0..100).map(|percent| bytes[..bytes.len() * percent / 100].to_vec());
+            damages.extend(cuts.filter(|cut| cut.len() < bytes.len()));
+            let [mut detected, mut harmless, mut missed] = [0; 3];
+            for damaged in &damages {
+                fs::write(&file, damaged)?;
+                match check(folder) {
+                    false => detected += 1,
+                    true if is_harmless(&name, &bytes, damaged) => harmless += 1,
+                    true => missed += 1,
+                }
+            }
+            fs::write(&file, &bytes)?;
+            let shown = format!("{}/{name}", folder.file_name().unwrap_or_default().to_string_lossy());
+            println!("{shown:<52} {:>7} {detected:>9} {harmless:>9} {missed:>7}", damages.len());
+            sound &= missed == 0;
+        }
+    }
+    fs::remove_dir_all(&home)?;
+    Ok(sound)
+}
+
+/// The embedded digits, with few images.
+fn world() -> Result<World, Failure> {
+    let layer = Layer::of_id("AMC-ResNet20-Digits-MACs30-v0")
+        .with("data", "reward_images", 40)
+        .with("score", "calibration_images", 40)
+        .with("score", "points", 2);
+    Ok(World::load(EnvSettings::resolve(&layer)?, &mut |_| ())?)
+}
+
+/// Whether nothing is wrong with a run: first what is quickly read, then everything.
+fn intact(world: &World, folder: &Path) -> bool {
+    run::validate(folder, world, Some(0)).is_ok_and(|found| found.differences.is_empty())
+        && run::validate(folder, world, None).is_ok_and(|found| found.differences.is_empty())
+}
+
+/// Whether the damaged file says the same, or is never read.
+fn is_harmless(name: &str, bytes: &[u8], damaged: &[u8]) -> bool {
+    let file = name.rsplit('/').next().unwrap_or(name);
+    if NEVER_READ.iter().any(|never| file.starts_with(never)) {
+        return true;
+    }
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).ok();
+    let same = |one: Option<serde_json::Value>, other: Option<serde_json::Value>| one.is_some() && one == other;
+    match file.rsplit('.').next() {
+        // White space, in files that no manifest covers.
+        Some("json") => same(serde_json::from_slice(bytes).ok(), serde_json::from_slice(damaged).ok()),
+        Some("toml") => {
+            let strip = |bytes: &[u8]| {
+                let text = text(bytes)?;
+                let lines = text.lines().map(|line| line.split('#').next().unwrap_or("").trim());
+                Some(serde_json::json!(lines.filter(|line| !line.is_empty()).collect::<Vec<_>>()))
+            };
+            same(strip(bytes), strip(damaged))
+        }
+        _ => false,
+    }
+}
+
+fn names(folder: &Path) -> Result<Vec<String>, Failure> {
+    let mut found = Vec::new();
+    let mut folders: Vec<PathBuf> = vec![folder.to_owned()];
+    while let Some(inner) = folders.pop() {
+        for entry in fs::read_dir(&inner)? {
+            let path = entry?.path();
+            match path.is_dir() {
+                true => folders.push(path),
+                false => found.push(path.strip_prefix(folder)?.display().to_string()),
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn copy(from: &Path, to: &Path) -> Result<(), Failure> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        match entry.path().is_dir() {
+            true => copy(&entry.path(), &target)?,
+            false => drop(fs::copy(entry.path(), target)?),
+        }
+    }
+    Ok(())
+}
