@@ -13,6 +13,9 @@ pub struct EpisodeRecord {
     /// Hash of the environment's resolved settings.
     #[serde(default)]
     pub settings: String,
+    /// Digest of all settings of the run that recorded the episode; empty outside of runs.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub run: String,
     /// Seed of the reset.
     pub seed: u64,
     /// Options of the reset.
@@ -39,6 +42,7 @@ impl EpisodeRecord {
         Self {
             env: spec.id.clone(),
             settings: spec.settings.clone(),
+            run: String::new(),
             seed,
             options,
             actions: Vec::new(),
@@ -198,6 +202,7 @@ mod tests {
         EpisodeRecord {
             env: "env".to_owned(),
             settings: String::new(),
+            run: String::new(),
             seed: 0,
             options: ResetOptions::default(),
             actions: vec![Action::scalar(0.5); 3],

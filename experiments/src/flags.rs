@@ -29,6 +29,9 @@ pub struct SettingFlags {
     /// Weights of the model: .th, .pt, .pth or .safetensors [default: the shipped ones]
     #[arg(long, help_heading = "Network", value_name = "FILE")]
     pub weights: Option<PathBuf>,
+    /// Ignore tensors of the weights that the network does not have
+    #[arg(long)]
+    pub allow_extra_tensors: bool,
     /// Run, or folder with graph.json and weights.safetensors, whose network is compressed
     #[arg(long, help_heading = "Network", value_name = "DIR")]
     pub network: Option<PathBuf>,
@@ -38,6 +41,12 @@ pub struct SettingFlags {
     /// Folder with the files of the dataset [default: downloaded once]
     #[arg(long, help_heading = "Data", value_name = "DIR")]
     pub data: Option<PathBuf>,
+    /// Mean of each channel subtracted from pixels in [0, 1] [default: the network's, else the dataset's]
+    #[arg(long, value_name = "M,M,M", value_delimiter = ',')]
+    pub mean: Option<Vec<f64>>,
+    /// Deviation of each channel that pixels are divided by afterwards [default: like --mean]
+    #[arg(long, value_name = "S,S,S", value_delimiter = ',')]
+    pub std: Option<Vec<f64>>,
     /// Game, if no id names it: channels, weights, n2n-removal or n2n-shrinkage
     #[arg(long, help_heading = "Game", value_name = "NAME")]
     pub game: Option<String>,
@@ -94,9 +103,12 @@ impl SettingFlags {
         };
         set("network", "model", self.model.clone().map(Value::from));
         set("network", "weights", self.weights.as_ref().map(path).map(Value::from));
+        set("network", "allow_extra_tensors", self.allow_extra_tensors.then(|| true.into()));
         set("network", "from", self.network.as_ref().map(path).map(Value::from));
         set("data", "dataset", self.dataset.clone().map(Value::from));
         set("data", "path", self.data.as_ref().map(path).map(Value::from));
+        set("data", "mean", self.mean.clone().map(Value::from));
+        set("data", "std", self.std.clone().map(Value::from));
         set("game", "name", self.game.clone().map(Value::from));
         set("reward", "name", self.reward.clone().map(Value::from));
         set("agent", "name", self.agent.clone().map(Value::from));
@@ -156,6 +168,19 @@ mod tests {
         let long = SettingFlags { sets: sets.to_vec(), ..SettingFlags::default() };
         assert_eq!(short.layer().expect("a layer"), long.layer().expect("a layer"));
         assert!(parse_setting("run.seed").is_err());
+    }
+
+    #[test]
+    fn channels_are_given_with_commas_or_as_a_list() {
+        let short = SettingFlags {
+            mean: Some(vec![0.5, 0.25]),
+            std: Some(vec![0.2, 1.0]),
+            ..SettingFlags::default()
+        };
+        let sets = ["data.mean=[0.5, 0.25]", "data.std=[0.2, 1.0]"];
+        let sets = sets.map(|text| parse_setting(text).expect("a setting"));
+        let long = SettingFlags { sets: sets.to_vec(), ..SettingFlags::default() };
+        assert_eq!(short.layer().expect("a layer"), long.layer().expect("a layer"));
     }
 
     #[test]

@@ -23,6 +23,7 @@ mod error;
 pub mod flags;
 pub mod interrupt;
 pub mod loading;
+pub mod output;
 pub mod plot;
 pub mod profile;
 mod progress;

@@ -7,7 +7,10 @@ fn main() -> ExitCode {
     match cgym::commands::run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            // A command that was stopped has said so itself.
+            if !matches!(error, cgym::Error::Stopped) {
+                cgym::output::note(format!("error: {error}"));
+            }
             ExitCode::from(error.exit_code())
         }
     }

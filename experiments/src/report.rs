@@ -6,11 +6,15 @@ use std::{
     path::PathBuf,
 };
 
-use cgym_env::{BudgetUnit, Outcome, Reward};
+use cgym_env::{BudgetUnit, EpisodeRecord, Outcome, Reward};
 use cgym_worlds::World;
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, config::RunSettings, profile::Profile};
+use crate::{
+    Error,
+    config::{Config, RunSettings},
+    profile::Profile,
+};
 
 /// One policy of a table; null for what was not measured.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -139,6 +143,17 @@ impl Summary {
             run: None,
             profile: None,
             rows: Vec::new(),
+        }
+    }
+
+    /// The summary of a search with these episodes, without its rows.
+    pub fn of_search(world: &World, config: &Config, episodes: &[EpisodeRecord]) -> Self {
+        let best = crate::run::best(&*world.env(), episodes);
+        Self {
+            agent: Some(config.agent.clone()),
+            played: episodes.len() as u64,
+            best_episode: best.map(|best| best as u64),
+            ..Self::new(world, &config.run)
         }
     }
 

@@ -58,7 +58,7 @@ impl TensorBoard {
     ///
     /// TensorBoard discards the steps from `first_step` on that earlier files contain.
     pub fn create_from(directory: &Path, first_step: usize) -> Self {
-        Self::open(directory, first_step, |warning| eprintln!("warning: {warning}"))
+        Self::open(directory, first_step, |warning| crate::output::note(format!("warning: {warning}")))
     }
 
     /// [`create_from`](Self::create_from) with a receiver of the warning, which is called at most once.

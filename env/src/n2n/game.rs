@@ -10,7 +10,7 @@ use cgym_teachers::{
 };
 
 use super::{
-    DEGENERATE_REWARD, N2nRewardSettings, Stage, TeacherFigures,
+    DEGENERATE_REWARD, MOST_ROWS, N2nRewardSettings, Stage, TeacherFigures,
     observation::{self, MASK, row_of},
 };
 use crate::{
@@ -369,6 +369,10 @@ fn decisions(parent: &Graph, stage: Stage) -> Result<Vec<LayerDecision>, Error> 
 /// Rows that a table needs or is asked to have.
 fn rows(parent: &Graph, asked: Option<usize>) -> Result<usize, EnvError> {
     let needed = observation::layers(parent);
+    if needed > MOST_ROWS {
+        let reason = format!("`{}` has {needed} layers; N2N takes at most {MOST_ROWS}", parent.name);
+        return Err(refuse("game.name", reason));
+    }
     match asked {
         Some(rows) if rows < needed => Err(refuse(
             "game.rows",

@@ -55,13 +55,13 @@ pub enum Stage {
 
 named!(Stage, "stage", [Removal => "removal", Shrinkage => "shrinkage"]);
 
-/// Most rows of an observation that can be asked for.
-const MOST_ROWS: usize = 4096;
+/// Most rows of an observation. An episode keeps as many observations as it has decisions.
+const MOST_ROWS: usize = 1 << 11;
 
 table! {
     /// `[game]` of N2N.
     pub struct N2nSettings {
-        /// Rows of an observation, at most 4096; the number of layers, rounded up to a multiple of 32, if
+        /// Rows of an observation, at most 2048; the number of layers, rounded up to a multiple of 32, if
         /// absent.
         pub rows: Option<usize> = None,
     }

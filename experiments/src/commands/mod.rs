@@ -62,7 +62,7 @@ pub enum Command {
     /// Show an environment: spaces, layers, costs, budget, settings
     Describe(Box<describe::DescribeArgs>),
     /// Train, score and describe teachers
-    Teacher(teacher::TeacherArgs),
+    Teacher(Box<teacher::TeacherArgs>),
 }
 
 /// Reads the command line of this process; ends the process where it is wrong or asks for help.
@@ -93,7 +93,7 @@ pub fn run(cli: Cli) -> Result<(), Error> {
         Command::Envs => envs::list(json),
         Command::Agents(args) => agents::agents(&args, json),
         Command::Describe(args) => describe::describe(&args, json),
-        Command::Teacher(args) => teacher::run(args, json),
+        Command::Teacher(args) => teacher::run(*args, json),
     }
 }
 

@@ -17,7 +17,7 @@ use cgym_worlds::{World, WorldError, files};
 use serde_json::{Map, Value};
 
 use super::{
-    EpisodeLog, Run, RunDirectory,
+    BaselineLog, Baselines, EpisodeLog, Run, RunDirectory,
     best::{self, admitted},
     checkpoint, compare, directory, events, newest_agent,
     remark::remark,
@@ -26,6 +26,7 @@ use super::{
 use crate::{
     Error,
     config::Config,
+    output::note,
     profile::Profile,
     progress::Progress,
     report::Summary,
@@ -49,34 +50,46 @@ pub fn search(world: &World, mut agent: Box<dyn Agent>, run: &Run) -> Result<Sum
     let existing = run.out.as_deref().filter(|out| out.symlink_metadata().is_ok());
     let directory = match existing {
         Some(out) => {
-            let directory = RunDirectory::open(out)?;
-            refuse_other(&config, out)?;
-            let result = directory.join("summary.json");
-            if result.is_file() {
-                return Ok(Summary { run: Some(out.to_owned()), ..files::read_json(&result)? });
+            let (directory, saved) = RunDirectory::open(out)?;
+            refuse_other(&config, &saved, out)?;
+            if let Some(summary) = directory::result(out)? {
+                return Ok(summary);
             }
             directory
         }
         None => {
             let stem = stem(&config);
             let pretrained = config.run.pretrained.as_deref().map(newest_agent).transpose()?;
-            RunDirectory::create(run.out.as_deref(), &stem, &config.to_toml()?, pretrained.as_deref())?
+            RunDirectory::create(run.out.as_deref(), &stem, &config, pretrained.as_deref())?
         }
     };
     remember_teacher(world, directory.path())?;
-    eprintln!("saving to {}", directory.path().display());
-    let log = EpisodeLog::open(&directory.join("episodes.jsonl"))?;
+    note(format!("saving to {}", directory.path().display()));
+    let log = EpisodeLog::open(&directory.join("episodes.jsonl"), config.digests())?;
     let mut known: Vec<EpisodeOutcome> =
         log.records().iter().filter_map(|record| record.outcome.clone()).collect();
-    known.extend(compare::recorded(&directory.join("baselines.jsonl")));
+    known.extend(directory.baselines().iter().flat_map(|path| compare::recorded(path)));
     world.remember(&known)?;
-    let warn = &mut |warning| eprintln!("warning: {warning}");
-    let played = checkpoint::restore(&directory.join("checkpoints"), &mut *agent, &log, warn)?;
+    let warn = &mut |warning| note(format!("warning: {warning}"));
+    let played = checkpoint::restore(directory.path(), &mut *agent, &log, warn)?;
+    if let Some(&extended) = log.stage_ends().last().filter(|&&end| played < end) {
+        return Err(Error::file(
+            &directory.join("checkpoints"),
+            format!(
+                "the run was extended after {extended} episodes, and the checkpoint of then is missing or damaged"
+            ),
+        ));
+    }
     let stop = run.stop.unwrap_or(&NEVER);
+    if let Some(flag) = run.stop {
+        world.stop_when(flag);
+    }
     let mut search = Search::start(world, agent, &config, &directory, log, played)?;
-    let done = search.play(stop)?;
-    search.save()?;
-    search.conclude(done, run, stop, started)
+    let played = search.play(stop)?;
+    if played != Played::InPart {
+        search.save()?;
+    }
+    search.conclude(played == Played::ToTheEnd, run, stop, started)
 }
 
 /// The name of a new run directory without its number: what tells runs apart in TensorBoard.
@@ -111,17 +124,15 @@ fn configuration(world: &World, agent: &dyn Agent, run: &Run) -> Result<Config, 
 }
 
 /// Refuses to resume a run with another configuration. The number of threads changes no result.
-fn refuse_other(config: &Config, out: &Path) -> Result<(), Error> {
-    directory::check(out)?;
-    let saved = Config::resolve(cgym_env::settings::Layer::default(), Some(&out.join("config.toml")))?;
+fn refuse_other(config: &Config, saved: &Config, out: &Path) -> Result<(), Error> {
     let comparable = |config: &Config| {
         let mut layer = config.to_layer();
-        for key in ["threads", "pretrained"] {
+        for key in ["threads", "pretrained", "baselines"] {
             layer.tables.get_mut("run").map(|run| run.remove(key));
         }
         layer
     };
-    let (now, then) = (comparable(config), comparable(&saved));
+    let (now, then) = (comparable(config), comparable(saved));
     if now == then {
         return Ok(());
     }
@@ -146,6 +157,34 @@ fn baselines(world: &World, config: &Config) -> Vec<(&'static str, Value)> {
     let plays = |name: &&str| make(name, &Value::Null, &context).is_ok();
     let others = BASELINES.into_iter().filter(|name| *name != config.agent);
     others.filter(plays).map(|name| (name, Value::Null)).collect()
+}
+
+/// Plays the baselines of a search and records them in its directory.
+fn play_baselines(
+    world: &World,
+    config: &Config,
+    episodes: u64,
+    directory: &RunDirectory,
+    stop: &AtomicBool,
+) -> Result<Option<Vec<compare::Played>>, Error> {
+    let policies = baselines(world, config);
+    let path = directory.join("baselines.jsonl");
+    let mut log = BaselineLog::open_or_create(&path, vec![config.digest()])?;
+    let schedule = Schedule { episodes, exploit: false };
+    let played = Baselines { policies: &policies, schedule, seed: config.run.seed };
+    let played = played.play(world, Some(&mut log), stop)?;
+    log.sync()?;
+    Ok(played)
+}
+
+/// How far a search was played.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Played {
+    ToTheEnd,
+    /// It was stopped between two episodes.
+    UpToAnEpisode,
+    /// It was stopped within an episode: the agent is not as it was after the last recorded one.
+    InPart,
 }
 
 struct Search<'a> {
@@ -177,7 +216,7 @@ impl<'a> Search<'a> {
     ) -> Result<Self, Error> {
         let env = world.env();
         if !log.records().is_empty() {
-            eprintln!("resuming after episode {played}, {} recorded", log.records().len());
+            note(format!("resuming after episode {played}, {} recorded", log.records().len()));
         }
         let mut board = TensorBoard::create_from(directory.path(), played);
         events::describe(&mut board, config, &env.spec().settings)?;
@@ -200,16 +239,19 @@ impl<'a> Search<'a> {
         })
     }
 
-    /// Plays to the end; false where it was stopped before.
-    fn play(&mut self, stop: &AtomicBool) -> Result<bool, Error> {
+    /// Plays to the end, or until it is stopped.
+    fn play(&mut self, stop: &AtomicBool) -> Result<Played, Error> {
         let replayed = self.log.records().len();
         while let Some((mode, count)) = self.schedule.next(&*self.agent, self.played as u64) {
             // Recorded episodes are played again in any case: that costs little.
             if self.played >= self.log.records().len() && stop.load(Ordering::SeqCst) {
-                return Ok(false);
+                return Ok(Played::UpToAnEpisode);
             }
             let before = self.played;
-            self.batch(mode, count)?;
+            match self.batch(mode, count) {
+                Err(Error::Agent(error)) if Error::is_stop(&error) => return Ok(Played::InPart),
+                done => done?,
+            }
             // Once when all recorded episodes are replayed, so that a run that is stopped often
             // still makes progress; from then on after every so many episodes.
             let periods = |episodes: usize| episodes as u64 / self.config.run.checkpoint_every;
@@ -226,7 +268,7 @@ impl<'a> Search<'a> {
                 self.played
             )));
         }
-        Ok(true)
+        Ok(Played::ToTheEnd)
     }
 
     /// Plays as many episodes as the agent decides before it learns from them.
@@ -263,10 +305,7 @@ impl<'a> Search<'a> {
         let index = self.played;
         if index < self.log.records().len() {
             if !self.log.is(index, &record)? {
-                return Err(Error::Check(format!(
-                    "episode {index}: played again it is unlike its record; was the run directory changed, or is \
-                     this another version or processor? `cgym validate` lists the differences"
-                )));
+                return Err(self.log.unlike(index));
             }
         } else {
             self.log.append(record)?;
@@ -294,7 +333,7 @@ impl<'a> Search<'a> {
 
     fn save(&mut self) -> Result<(), Error> {
         let started = Instant::now();
-        checkpoint::save(&self.directory.join("checkpoints"), &*self.agent, &self.log)?;
+        checkpoint::save(self.directory.path(), &*self.agent, &self.log, self.log.stage_ends())?;
         if let Some(index) = self.best.filter(|_| self.best != self.saved_best) {
             best::save(self.directory, self.world, index, &self.log.records()[index])?;
             self.saved_best = Some(index);
@@ -313,18 +352,15 @@ impl<'a> Search<'a> {
         started: Instant,
     ) -> Result<Summary, Error> {
         let (world, config) = (self.world, self.config);
-        let mut summary = Summary::new(world, &config.run);
-        summary.agent = Some(config.agent.clone());
-        summary.played = self.log.records().len() as u64;
-        summary.best_episode = self.best.map(|best| best as u64);
+        let mut summary = Summary::of_search(world, config, self.log.records());
         summary.run = Some(self.directory.path().to_owned());
         summary.profile = run.profile.then_some(self.profile);
         let mut policies = Vec::new();
         if done {
-            let others = if run.baselines { baselines(world, config) } else { Vec::new() };
-            let file = self.directory.join("baselines.jsonl");
-            let schedule = Schedule { episodes: summary.played, exploit: false };
-            let played = compare::baselines(world, &others, schedule, config.run.seed, Some(&file), stop)?;
+            let played = match config.run.baselines {
+                true => play_baselines(world, config, summary.played, self.directory, stop)?,
+                false => Some(Vec::new()),
+            };
             summary.finished = played.is_some();
             policies = played.unwrap_or_default();
         }
@@ -341,6 +377,8 @@ impl<'a> Search<'a> {
             }
             events::baselines(self.directory, &*self.env, &policies, &summary.rows, last);
             files::write_json(&self.directory.join("summary.json"), &summary)?;
+            self.log.sync()?;
+            self.directory.finish()?;
             self.board.finish(Outcome::Success);
         }
         Ok(summary)

@@ -187,5 +187,5 @@ fn a_transfer_ends_with_a_table_and_curves_and_goes_on_where_it_was() {
     other[episodes + 1] = "15";
     let refused = place.run(&other);
     assert_eq!(refused.code, Some(2));
-    assert!(refused.stderr.contains("holds a transfer with other settings"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("holds work with other settings (settings)"), "{}", refused.stderr);
 }

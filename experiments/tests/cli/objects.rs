@@ -98,7 +98,7 @@ fn a_teacher_of_ones_own_is_trained_and_searched() {
         .map(|entry| entry.expect("an entry").file_name())
         .collect();
     names.sort();
-    assert_eq!(names, ["graph.json", "train.json", "weights.safetensors"]);
+    assert_eq!(names, ["graph.json", "manifest.json", "plan.json", "train.json", "weights.safetensors"]);
     let again = place.run(&train);
     assert_eq!(again.code, Some(2));
     assert!(again.stderr.contains("never overwritten"), "{}", again.stderr);
@@ -113,15 +113,17 @@ fn a_teacher_of_ones_own_is_trained_and_searched() {
 fn a_folder_in_use_is_not_trained_in() {
     let place = Place::new();
     let train = ["teacher", "train", "--model", "lenet5", "--epochs", "1", "--out", "mine"];
-    std::fs::create_dir_all(place.path("mine/checkpoint")).expect("a folder");
-    place.write("mine/checkpoint/notes.txt", "mine");
+    std::fs::create_dir_all(place.path("mine/checkpoints")).expect("a folder");
+    place.write("mine/checkpoints/notes.txt", "mine");
     let refused = place.run(&train);
     assert_eq!(refused.code, Some(2));
-    assert!(refused.stderr.contains("no training to go on with"), "{}", refused.stderr);
-    // A state of another training is refused too, and nothing is removed.
-    place.write("mine/checkpoint/state.json", "{}");
-    assert_eq!(place.run(&train).code, Some(2));
-    assert!(place.path("mine/checkpoint/notes.txt").is_file());
+    assert!(refused.stderr.contains("holds no work of this command"), "{}", refused.stderr);
+    // The plan of another training is refused too, and nothing is removed.
+    place.write("mine/plan.json", "{}");
+    let refused = place.run(&train);
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.stderr.contains("(command, options, task)"), "{}", refused.stderr);
+    assert!(place.path("mine/checkpoints/notes.txt").is_file());
     assert!(!place.path("mine/weights.safetensors").exists());
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::facts::{Source, TrainingDefaults};
-use super::{DataError, DatasetName};
+use super::{DataError, DatasetName, Preprocessing};
 use crate::names::edit_distance;
 
 /// Declares [`DatasetName`] from one row per dataset: a variant and the constant in the dataset's own
@@ -49,6 +49,13 @@ impl DatasetName {
     /// is read; `None` for image folders.
     pub fn known_shape(self) -> Option<([usize; 3], usize)> {
         self.facts().known_shape
+    }
+
+    /// How the dataset's own bytes become numbers, and its classes; without names for image folders,
+    /// whose classes are in the files.
+    pub fn preprocessing(self) -> Preprocessing {
+        let facts = self.facts();
+        Preprocessing::new(facts.scale, &facts.normalization(), facts.class_names())
     }
 
     /// Whether the images are inside the library.

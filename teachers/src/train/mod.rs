@@ -27,6 +27,7 @@ use options::MOST_EPOCHS;
 
 use crate::{
     Error,
+    checkpoints::Checkpoints,
     data::{Dataset, DatasetName, TrainingDefaults},
     engine::{Convolution, Engine, EngineOptions, Images},
     graph::Graph,
@@ -82,7 +83,11 @@ impl TrainOptions {
         Self { epochs, batch, augmentation, ..Self::default() }
     }
 
-    fn check(&self, images: usize) -> Result<(), Error> {
+    /// Checks the settings for a training on so many images.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] naming the first setting outside its range.
+    pub fn check(&self, images: usize) -> Result<(), Error> {
         let refuse =
             |key: &str, reason: &str| Err(Error::Setting { key: key.to_owned(), reason: reason.to_owned() });
         match self {
@@ -144,6 +149,20 @@ pub struct Training<'a> {
     pub stop: &'a AtomicBool,
 }
 
+/// What happens during a training.
+#[derive(Debug)]
+pub enum TrainingEvent<'a> {
+    /// An epoch is over.
+    Epoch(&'a Epoch),
+    /// Something the user should know, such as a damaged checkpoint.
+    Warning(String),
+}
+
+/// The checkpoints of a training in `folder`, for example to remove them after its end.
+pub fn checkpoints(folder: impl Into<PathBuf>) -> Checkpoints {
+    Checkpoints::new(folder, "epoch", "cgym-training-1")
+}
+
 /// Trains `graph` from `initial` weights. The same seed gives the same bytes, whether or not the
 /// training was interrupted and resumed.
 ///
@@ -155,13 +174,15 @@ pub fn train(
     training: &Training<'_>,
     options: &TrainOptions,
     device: &Device,
-    report: &mut dyn FnMut(&Epoch),
+    observer: &mut dyn FnMut(TrainingEvent<'_>),
 ) -> Result<Trained, Error> {
     options.check(training.indices.len())?;
     let mut learner = Learner::new(graph, initial, options, device)?;
     let mut epochs = Vec::new();
-    if let Some(directory) = &training.checkpoints {
-        epochs = learner.restore(directory, training.task)?;
+    let checkpoints = training.checkpoints.as_ref().map(checkpoints);
+    if let Some(checkpoints) = &checkpoints {
+        let warn = &mut |warning| observer(TrainingEvent::Warning(warning));
+        epochs = learner.restore(checkpoints, training.task, warn)?;
     }
     let engine = EngineOptions { convolution: options.convolution, ..EngineOptions::default() };
     for epoch in epochs.len()..options.epochs {
@@ -170,10 +191,10 @@ pub fn train(
         };
         let top1 = Engine::with_options(graph, learner.weights(), engine)?.top1(training.validation)?;
         epochs.push(Epoch { epoch: epoch + 1, loss, top1 });
-        if let Some(directory) = &training.checkpoints {
-            learner.save(directory, training.task, &epochs)?;
+        if let Some(checkpoints) = &checkpoints {
+            learner.save(checkpoints, training.task, &epochs)?;
         }
-        report(&epochs[epoch]);
+        observer(TrainingEvent::Epoch(&epochs[epoch]));
     }
     Ok(Trained { weights: learner.into_weights(), epochs, finished: true })
 }

@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 use super::{in_megabytes, median, parse_seconds, peak_memory, repeat};
 use crate::{
     Error,
-    commands::teacher::{network_table, parse_shape},
+    commands::teacher::{network_table, parse_classes, parse_shape},
     device::{self, Device},
     flags::parse_setting,
     report,
@@ -41,11 +41,11 @@ pub struct NetworkArgs {
     /// A setting of the model, like network.width=0.5; may be given many times
     #[arg(long = "set", value_name = "TABLE.KEY=VALUE", value_parser = parse_setting)]
     sets: Vec<(String, Value)>,
-    /// Channels, height and width of an image
+    /// Channels, height and width of an image, each at most 4096
     #[arg(long, value_name = "CxHxW", default_value = "3x32x32", value_parser = parse_shape)]
     input: [usize; 3],
-    /// Classes
-    #[arg(long, value_name = "N", default_value_t = 10)]
+    /// Classes, at most 65535
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = parse_classes)]
     classes: usize,
     /// Images per repeat
     #[arg(long, value_name = "N", default_value_t = 64)]
