@@ -3,14 +3,17 @@
 mod agents;
 mod baselines;
 mod bench;
+mod compare;
 mod describe;
 mod distill;
 mod envs;
 mod export;
 mod numbers;
+mod report;
 mod search;
+mod sweep;
 mod teacher;
-mod transfer;
+pub(crate) mod transfer;
 mod validate;
 
 use std::{num::NonZero, path::Path, thread};
@@ -51,8 +54,14 @@ pub enum Command {
     Finetune(Box<distill::StudentArgs>),
     /// Train policies on one network and transfer them to another, beside runs from scratch
     Transfer(Box<transfer::TransferArgs>),
+    /// Search with several agents, budgets and seeds, and compare them
+    Sweep(Box<sweep::SweepArgs>),
+    /// Compare runs that exist
+    Compare(compare::CompareArgs),
     /// Score hand-crafted policies and searches without learning
     Baselines(Box<baselines::BaselinesArgs>),
+    /// Write runs as one HTML page: results, curves, what is kept per layer, settings
+    Report(report::ReportArgs),
     /// Measure the speed of a network, an agent, whole episodes or a student's training
     Bench(bench::BenchArgs),
     /// List environments
@@ -88,7 +97,10 @@ pub fn run(cli: Cli) -> Result<(), Error> {
         Command::Distill(args) => distill::train(&args, distill::Lessons::Teacher, json),
         Command::Finetune(args) => distill::train(&args, distill::Lessons::Labels, json),
         Command::Transfer(args) => transfer::transfer(&args, json),
+        Command::Sweep(args) => sweep::sweep(&args, json),
+        Command::Compare(args) => compare::compare(&args, json),
         Command::Baselines(args) => baselines::baselines(&args, json),
+        Command::Report(args) => report::report(&args, json),
         Command::Bench(args) => bench::bench(args, json),
         Command::Envs => envs::list(json),
         Command::Agents(args) => agents::agents(&args, json),
