@@ -113,26 +113,23 @@ pub(super) fn baselines(
     }
 }
 
-/// Logs the configuration, and the hyper-parameters of TensorBoard's table of runs: what tells runs
-/// apart comes first, and `learning_rate` is written `lr`.
+/// Logs the configuration, and the hyper-parameters of TensorBoard's table of runs. TensorBoard sorts
+/// them by name: what tells runs apart has a number, so that it comes first, and `learning_rate` is
+/// written `lr`.
 ///
 /// # Errors
 /// When a value has no spelling in TOML.
 pub(super) fn describe(board: &mut TensorBoard, config: &Config, hash: &str) -> Result<(), Error> {
     board.text("config", &format!("```toml\n{}```\n", config.to_toml()?));
     let mut hparams = vec![
-        ("agent".to_owned(), HParam::Text(config.agent.clone())),
-        ("seed".to_owned(), HParam::Number(config.run.seed as f64)),
-        ("env".to_owned(), HParam::Text(config.env.id())),
-        ("budget".to_owned(), HParam::Text(budget(config))),
-        ("episodes".to_owned(), HParam::Number(config.episodes() as f64)),
+        ("1 agent".to_owned(), HParam::Text(config.agent.clone())),
+        ("2 seed".to_owned(), HParam::Number(config.run.seed as f64)),
+        ("3 env".to_owned(), HParam::Text(config.env.id())),
+        ("4 budget".to_owned(), HParam::Text(budget(config))),
+        ("5 episodes".to_owned(), HParam::Number(config.episodes() as f64)),
     ];
-    let known = hparams.len();
-    for (key, value) in &config.agent_settings {
-        let name = key.replace("learning_rate", "lr");
-        let taken = hparams[..known].iter().any(|(other, _)| *other == name);
-        hparams.push((if taken { format!("agent.{name}") } else { name }, HParam::from(value)));
-    }
+    let own = config.agent_settings.iter();
+    hparams.extend(own.map(|(key, value)| (key.replace("learning_rate", "lr"), HParam::from(value))));
     hparams.push(("settings".to_owned(), HParam::Text(hash.to_owned())));
     board.hparams(&hparams, &[BEST_RETURN, RETURN, TEST_TOP1]);
     Ok(())
