@@ -27,7 +27,8 @@ pub(super) fn export(args: &ExportArgs, json: bool) -> Result<(), Error> {
     let (run, out) = (args.run.as_path(), args.out.as_path());
     let (config, log) = run::read(run)?;
     super::refuse_existing(Some(out))?;
-    let BestNetwork { folder: best, episode, graph, preprocessing, weights, others } = BestNetwork::read(run, &log)?;
+    let BestNetwork { folder: best, episode, graph, preprocessing, weights, others } =
+        BestNetwork::read(run, &log)?;
     let BestEpisode { episode, record } = episode;
     let finished = directory::result(run)?.is_some();
     if !finished {

@@ -81,16 +81,17 @@ pub(super) fn table(points: &[Point]) -> String {
         return String::new();
     }
     let several = points.iter().any(|point| point.env != points[0].env || point.unit != points[0].unit);
-    let head =
-        ["agent", "kept", "top-1, reward split", "top-1, test split", "Pareto-optimal"].map(str::to_owned);
-    let lines: Vec<[String; 5]> = points
+    let head = ["agent", "kept", "top-1, reward split", "top-1, test split", "Pareto-optimal"]
+        .map(str::to_owned)
+        .to_vec();
+    let lines: Vec<Vec<String>> = points
         .iter()
         .map(|point| {
             let agent = match several {
                 true => format!("{} {}: {}", point.env, point.unit, point.agent),
                 false => point.agent.clone(),
             };
-            [
+            vec![
                 agent,
                 format!("{:.2} %", 100.0 * point.preserve_ratio.mean),
                 accuracy(Some(point.reward_top1)),

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     Error,
+    commands::search,
     config::{Config, tables},
     group::HAND_CRAFTED,
     loading,
@@ -96,6 +97,7 @@ impl Plan {
             let env = &*blueprint.outline().env;
             for (name, own) in &agents {
                 let first = task(name, own, seeds[0]);
+                search::refuse_untaught(&first.config)?;
                 first.config.agent(env)?;
                 // Whoever plays one candidate, plays the same with every seed.
                 if HAND_CRAFTED.contains(&name.as_str()) {
