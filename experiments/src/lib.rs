@@ -15,6 +15,7 @@
 //! Architecture Invariant: rewards, costs and budgets are computed by the environments, networks by
 //! the teachers, decisions by the agents; this crate runs, records and reports them.
 
+pub mod chart;
 pub mod commands;
 pub mod config;
 pub mod curves;
@@ -25,7 +26,6 @@ pub mod group;
 pub mod interrupt;
 pub mod loading;
 pub mod output;
-pub mod plot;
 pub mod profile;
 mod progress;
 pub mod report;
@@ -33,6 +33,7 @@ pub mod run;
 pub mod seeds;
 pub mod statistics;
 pub mod tensorboard;
+pub mod terminal;
 
 use cgym_agents::{Agent, AgentContext, make};
 use cgym_env::settings::EnvSettings;

@@ -1,4 +1,12 @@
-//! Results: one object for programs, one table for people.
+//! Results: one object for programs, one table for people, one page for readers.
+
+mod data;
+mod figures;
+mod group;
+mod html;
+mod page;
+mod run_page;
+mod sites;
 
 use std::{
     fmt::Write as _,
@@ -15,6 +23,11 @@ use crate::{
     config::{Config, RunSettings},
     profile::Profile,
 };
+
+pub use data::{Candidate, Policy, RunReport};
+pub use group::Group;
+pub use page::Report;
+pub use sites::{Change, Fate, LayerBox, Meaning, Site};
 
 /// One policy of a table; null for what was not measured.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

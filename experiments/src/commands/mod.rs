@@ -9,10 +9,11 @@ mod distill;
 mod envs;
 mod export;
 mod numbers;
+mod report;
 mod search;
 mod sweep;
 mod teacher;
-mod transfer;
+pub(crate) mod transfer;
 mod validate;
 
 use std::{num::NonZero, path::Path, thread};
@@ -59,6 +60,8 @@ pub enum Command {
     Compare(compare::CompareArgs),
     /// Score hand-crafted policies and searches without learning
     Baselines(Box<baselines::BaselinesArgs>),
+    /// Write runs as one HTML page: results, curves, what is kept per layer, settings
+    Report(report::ReportArgs),
     /// Measure the speed of a network, an agent, whole episodes or a student's training
     Bench(bench::BenchArgs),
     /// List environments
@@ -97,6 +100,7 @@ pub fn run(cli: Cli) -> Result<(), Error> {
         Command::Sweep(args) => sweep::sweep(&args, json),
         Command::Compare(args) => compare::compare(&args, json),
         Command::Baselines(args) => baselines::baselines(&args, json),
+        Command::Report(args) => report::report(&args, json),
         Command::Bench(args) => bench::bench(args, json),
         Command::Envs => envs::list(json),
         Command::Agents(args) => agents::agents(&args, json),

@@ -14,6 +14,7 @@ use crate::{
     output::note,
     report,
     run::{self, Run, RunDirectory, directory},
+    terminal,
 };
 
 /// Arguments of `search`.
@@ -170,6 +171,7 @@ fn tell(summary: &Summary, json: bool) -> Result<(), Error> {
     }
     report::print(json, summary, || {
         let mut text = summary.table();
+        text += &terminal::picture(&run);
         if summary.finished {
             text += &format!("saved to {shown}, the best network in {shown}/best\n");
             text += &format!("curves: tensorboard --logdir {shown}\n");

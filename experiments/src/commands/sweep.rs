@@ -92,7 +92,7 @@ fn play_all(args: &SweepArgs, json: bool) -> Result<(), Error> {
     }
     result.save()?;
     report::print(json, &result, || {
-        format!("{}saved to {}: result.json, result.csv, runs/\n", result.table(), out.display())
+        format!("{}saved to {}: result.json, result.csv, pareto.svg, runs/\n", result.table(), out.display())
     })?;
     match ended.failed.len() {
         0 => Ok(()),

@@ -1,7 +1,7 @@
 //! `transfer`: policies transferred from network to network, beside runs from scratch.
 
 mod plan;
-mod result;
+pub(crate) mod result;
 
 use std::path::{Path, PathBuf};
 

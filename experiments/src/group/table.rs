@@ -6,10 +6,11 @@ use cgym_env::Reward;
 use serde_json::Value;
 
 use super::{Comparison, Comparisons, Group};
-use crate::{report, statistics::Estimate};
+use crate::{
+    report,
+    statistics::{ENOUGH, Estimate},
+};
 
-/// Seeds from which on an estimate has an interval instead of a range.
-const INTERVAL_FROM: usize = 8;
 const HEAD: [&str; 9] = [
     "agent",
     "seeds",
@@ -45,12 +46,11 @@ impl Comparisons {
             }
         }
         let counts = || self.comparisons.iter().flat_map(|of| &of.groups).map(|group| group.seeds.len());
-        if counts().any(|count| (2..INTERVAL_FROM).contains(&count)) {
-            writeln!(text, "up to {} seeds: mean (least, greatest)", INTERVAL_FROM - 1).ok();
+        if counts().any(|count| (2..ENOUGH).contains(&count)) {
+            writeln!(text, "up to {} seeds: interquartile mean (least, greatest)", ENOUGH - 1).ok();
         }
-        if counts().any(|count| count >= INTERVAL_FROM) {
-            writeln!(text, "from {INTERVAL_FROM} seeds on: interquartile mean (95 % bootstrap interval)")
-                .ok();
+        if counts().any(|count| count >= ENOUGH) {
+            writeln!(text, "from {ENOUGH} seeds on: interquartile mean (95 % bootstrap interval)").ok();
         }
         if self.comparisons.len() > 1 {
             text += "sections do not compare with each other; they differ in:\n";

@@ -14,6 +14,7 @@ mod measuring;
 mod n2n;
 mod objects;
 mod preprocessing;
+mod reporting;
 mod resuming;
 mod settings;
 mod stopping;

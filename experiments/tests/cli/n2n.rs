@@ -182,6 +182,24 @@ fn a_transfer_ends_with_a_table_and_curves_and_goes_on_where_it_was() {
     let curves = std::fs::read_to_string(place.path("carried").join("curves.svg")).expect("curves");
     assert!(curves.contains("pre-trained on resnet8"));
     assert_eq!(place.run(&command).ok().json(), first);
+    // Two seeds have a range, and the table says how many iterations there are.
+    assert_eq!(rows[0]["pretrained"]["reward"]["kind"], "range");
+    let mut more = command.to_vec();
+    let asked = more.iter().position(|word| *word == "--first").expect("the flag") + 1;
+    more[asked] = "50";
+    more.pop();
+    let text = place.run(&more).ok().stdout;
+    assert!(text.contains("means over all 2 iterations that there are, of 50 asked for"), "{text}");
+    assert!(text.contains("range of 2 seeds") && !text.contains("95 %"), "{text}");
+    place.run(&["report", "carried", "--out", "carried.html"]).ok();
+    let page = std::fs::read_to_string(place.path("carried.html")).expect("a page");
+    for word in ["resnet8 to resnet20: reward", "range of 2 seeds", "of 50 asked for", "from scratch"] {
+        assert!(page.contains(word), "{word}");
+    }
+    std::fs::remove_file(place.path("carried").join("transfer.json")).expect("removed");
+    place.run(&["report", "carried", "--out", "part.html"]).ok();
+    let page = std::fs::read_to_string(place.path("part.html")).expect("a page");
+    assert!(page.contains("This transfer has not finished: 8 runs are there."), "{page}");
     let mut other = command.to_vec();
     let episodes = other.iter().position(|word| *word == "--episodes").expect("the flag");
     other[episodes + 1] = "15";

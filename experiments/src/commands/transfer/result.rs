@@ -2,22 +2,22 @@
 
 use std::{fmt::Write, path::Path};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::plan::{Plan, Run};
 use crate::{
     Error,
+    chart::{self, Axis, Chart, Curve, LineChart, Point, Shape},
     curves::{Curves, Series},
-    plot::{self, Curve, Panel},
-    statistics::Estimate,
+    statistics::{Estimate, spread, spread_of},
 };
 
 /// Means over the first iterations; each an estimate over seeds.
-#[derive(Debug, Clone, Serialize)]
-pub(super) struct Early {
-    reward: Option<Estimate>,
-    compression: Option<Estimate>,
-    accuracy: Option<Estimate>,
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Early {
+    pub(crate) reward: Option<Estimate>,
+    pub(crate) compression: Option<Estimate>,
+    pub(crate) accuracy: Option<Estimate>,
 }
 
 impl Early {
@@ -30,32 +30,38 @@ impl Early {
 }
 
 /// One pair of networks.
-#[derive(Debug, Clone, Serialize)]
-pub(super) struct Row {
-    from: String,
-    to: String,
-    pretrained: Early,
-    scratch: Early,
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Row {
+    pub(crate) from: String,
+    pub(crate) to: String,
+    pub(crate) pretrained: Early,
+    pub(crate) scratch: Early,
     pretrained_curves: Curves,
     scratch_curves: Curves,
 }
 
 /// All of a transfer.
-#[derive(Debug, Clone, Serialize)]
-pub(super) struct Transferred {
-    game: String,
-    seeds: Vec<u64>,
-    /// Iterations that `pretrained` and `scratch` are means over.
-    first_iterations: usize,
-    rows: Vec<Row>,
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Transferred {
+    pub(crate) game: String,
+    pub(crate) seeds: Vec<u64>,
+    /// Iterations that `pretrained` and `scratch` are means over: as many as were asked for and are
+    /// there.
+    pub(crate) first_iterations: usize,
+    /// Iterations that were asked for; absent in files of version 0.1.
+    #[serde(default)]
+    pub(crate) asked_iterations: Option<usize>,
+    pub(crate) rows: Vec<Row>,
 }
 
 impl Transferred {
-    pub(super) fn new(plan: &Plan, played: &[(Run, Series)], first: usize) -> Self {
+    pub(super) fn new(plan: &Plan, played: &[(Run, Series)], asked: usize) -> Self {
         let of = |to: &str, from: Option<&str>| -> Vec<Series> {
             let matching = played.iter().filter(|(run, _)| run.to == to && run.from.as_deref() == from);
             matching.map(|(_, series)| series.clone()).collect()
         };
+        let shortest = played.iter().map(|(_, series)| series.reward.len()).min().unwrap_or(0);
+        let first = asked.min(shortest);
         let rows = plan.pairs().iter().map(|(from, to)| {
             let (pretrained, scratch) = (of(to, Some(from)), of(to, None));
             Row {
@@ -67,68 +73,98 @@ impl Transferred {
                 scratch_curves: Curves::of(&scratch),
             }
         });
-        let rows = rows.collect();
-        Self { game: plan.game().to_owned(), seeds: plan.seeds().to_vec(), first_iterations: first, rows }
+        Self {
+            game: plan.game().to_owned(),
+            seeds: plan.seeds().to_vec(),
+            first_iterations: first,
+            asked_iterations: Some(asked),
+            rows: rows.collect(),
+        }
     }
 
     /// Writes `transfer.json` and `curves.svg` into `out`.
     pub(super) fn save(&self, out: &Path) -> Result<(), Error> {
-        let panels: Vec<Vec<Panel>> = self.rows.iter().map(panels).collect();
-        plot::draw(&out.join("curves.svg"), &panels)?;
+        let panels: Vec<[LineChart; 3]> = self.rows.iter().map(|row| self.panels(row)).collect();
+        let rows: Vec<Vec<&dyn Chart>> =
+            panels.iter().map(|row| row.iter().map(|panel| panel as &dyn Chart).collect()).collect();
+        let text = chart::sheet("Policies transferred between networks", &rows);
+        cgym_worlds::files::write_atomically(&out.join("curves.svg"), text.as_bytes())?;
         Ok(cgym_worlds::files::write_json(&out.join("transfer.json"), self)?)
+    }
+
+    /// What the cells of the table are.
+    pub(crate) fn caption(&self) -> String {
+        let there = match self.asked_iterations {
+            Some(asked) if asked > self.first_iterations => {
+                format!("all {} iterations that there are, of {asked} asked for", self.first_iterations)
+            }
+            _ => format!("the first {} iterations", self.first_iterations),
+        };
+        format!("means over {there}: interquartile mean, {}", self.spread())
+    }
+
+    /// What the ends of the estimates are.
+    fn spread(&self) -> String {
+        let found = self.rows.iter().flat_map(|row| [&row.pretrained.reward, &row.scratch.reward]);
+        found.flatten().next().map_or_else(|| spread_of(self.seeds.len()), |one| spread(one.kind, one.count))
+    }
+
+    /// A line per pair and kind of start: networks, policy and three figures.
+    pub(crate) fn lines(&self) -> Vec<[String; 5]> {
+        let line = |row: &Row, kind: &str, early: &Early| {
+            let [reward, compression, accuracy] =
+                [&early.reward, &early.compression, &early.accuracy].map(cell);
+            [format!("{} to {}", row.from, row.to), kind.to_owned(), reward, compression, accuracy]
+        };
+        let lines = self
+            .rows
+            .iter()
+            .flat_map(|row| [line(row, "pre-trained", &row.pretrained), line(row, "scratch", &row.scratch)]);
+        lines.collect()
     }
 
     /// A line a pair and kind of start.
     pub(super) fn table(&self) -> String {
-        let mut text = format!(
-            "means over the first {} iterations: interquartile mean of {} seeds, 95 % bootstrap interval\n\
-             {:<24} {:<12} {:>22} {:>22} {:>22}\n",
-            self.first_iterations,
-            self.seeds.len(),
-            "networks",
-            "policy",
-            "reward",
-            "compression",
-            "accuracy",
-        );
-        for row in &self.rows {
-            for (kind, early) in [("pre-trained", &row.pretrained), ("scratch", &row.scratch)] {
-                let cells = [&early.reward, &early.compression, &early.accuracy].map(cell);
-                writeln!(
-                    text,
-                    "{:<24} {kind:<12} {:>22} {:>22} {:>22}",
-                    format!("{} to {}", row.from, row.to),
-                    cells[0],
-                    cells[1],
-                    cells[2]
-                )
-                .ok();
-            }
+        let mut text = format!("{}\n", self.caption());
+        let head = ["networks", "policy", "reward", "compression", "accuracy"].map(str::to_owned);
+        for [networks, kind, reward, compression, accuracy] in std::iter::once(head).chain(self.lines()) {
+            writeln!(text, "{networks:<24} {kind:<12} {reward:>22} {compression:>22} {accuracy:>22}").ok();
         }
         text
+    }
+
+    /// Reward, compression and accuracy per iteration.
+    pub(crate) fn panels(&self, row: &Row) -> [LineChart; 3] {
+        let panel = |label: &str, y: Axis, of: fn(&Curves) -> &Vec<Option<Estimate>>| {
+            let curve = |name: String, curves: &Curves| {
+                let points = of(curves).iter().enumerate().filter_map(|(index, point)| {
+                    let point = (*point)?;
+                    Some(Point { x: index as f64 + 1.0, y: point.mean, low: point.low, high: point.high })
+                });
+                Curve { name, shape: Shape::Line, points: points.collect() }
+            };
+            LineChart {
+                title: format!("{} to {}: {label}", row.from, row.to),
+                description: format!(
+                    "Interquartile mean of the {label} per iteration; the bands are the {}.",
+                    self.spread()
+                ),
+                x: Axis::whole("iteration"),
+                y,
+                curves: vec![
+                    curve(format!("pre-trained on {}", row.from), &row.pretrained_curves),
+                    curve("from scratch".to_owned(), &row.scratch_curves),
+                ],
+            }
+        };
+        [
+            panel("reward", Axis::plain("reward"), |curves| &curves.reward),
+            panel("compression", Axis::percent("compression"), |curves| &curves.compression),
+            panel("accuracy", Axis::percent("accuracy"), |curves| &curves.accuracy),
+        ]
     }
 }
 
 fn cell(estimate: &Option<Estimate>) -> String {
     estimate.map_or("-".to_owned(), |of| format!("{:.3} ({:.3}, {:.3})", of.mean, of.low, of.high))
-}
-
-fn panels(row: &Row) -> Vec<Panel> {
-    let (pretrained, scratch) = (&row.pretrained_curves, &row.scratch_curves);
-    let panel = |label: &str, of: &dyn Fn(&Curves) -> &Vec<Option<Estimate>>| {
-        let curve = |name: String, curves: &Curves| Curve { name, points: of(curves).clone() };
-        Panel {
-            title: format!("{} to {}", row.from, row.to),
-            label: label.to_owned(),
-            curves: vec![
-                curve(format!("pre-trained on {}", row.from), pretrained),
-                curve("from scratch".to_owned(), scratch),
-            ],
-        }
-    };
-    vec![
-        panel("reward", &|curves| &curves.reward),
-        panel("compression", &|curves| &curves.compression),
-        panel("accuracy", &|curves| &curves.accuracy),
-    ]
 }
