@@ -14,7 +14,6 @@ fn run(agent: &str, seed: u64, hash: &str, evaluations: u64, top1: Option<f64>) 
         policy: agent.to_owned(),
         best_return: top1.map(|top1| top1 - 1.0),
         reward_top1: top1,
-        best_return: None,
         test_top1: top1.map(|top1| top1 - 0.01),
         macs: top1.map(|_| 1000),
         parameters: top1.map(|_| 100),
