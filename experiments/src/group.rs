@@ -39,6 +39,8 @@ pub struct Comparison {
     pub unit: String,
     /// Share of the cost that may be kept; null without a budget.
     pub budget: Option<f64>,
+    /// Name of the reward.
+    pub reward: String,
     /// Values of the settings in which the comparisons differ.
     pub differing: BTreeMap<String, Value>,
     /// The network as it was, from the first finished run.
@@ -69,6 +71,8 @@ pub struct Group {
     pub extended_from: Vec<u64>,
     /// Seeds of the finished runs; the estimates are over these.
     pub seeds: Vec<u64>,
+    /// Returns of the best candidates.
+    pub best_return: Option<Estimate>,
     /// Top-1 accuracy of the best candidates on the reward split.
     pub reward_top1: Option<Estimate>,
     /// The same on the test split.
@@ -234,6 +238,11 @@ fn compare(key: &Key, members: &[&RecordedRun], differing: BTreeMap<String, Valu
         settings: key.settings.clone(),
         unit: budget.unit.as_str().to_owned(),
         budget: budget.share,
+        reward: members
+            .iter()
+            .map(|run| run.reward.clone())
+            .find(|name| !name.is_empty())
+            .unwrap_or_default(),
         differing,
         teacher: members.iter().find_map(|run| run.teacher.clone()),
         groups,
@@ -271,6 +280,7 @@ impl Group {
             episodes: first.config.episodes(),
             extended_from: first.config.run.extended_from.clone(),
             seeds: finished.iter().map(|run| run.seed()).collect(),
+            best_return: row(&|row| row.best_return),
             reward_top1: row(&|row| row.reward_top1),
             test_top1: row(&|row| row.test_top1),
             preserve_ratio: row(&|row| row.preserve_ratio),

@@ -74,7 +74,7 @@ pub(super) fn search(args: &SearchArgs, json: bool) -> Result<(), Error> {
 }
 
 /// Refuses an agent that neither has a policy from another run nor learns one.
-fn refuse_untaught(config: &Config) -> Result<(), Error> {
+pub(super) fn refuse_untaught(config: &Config) -> Result<(), Error> {
     let frozen = config.agent_settings.get("frozen") == Some(&Value::Bool(true));
     if !frozen || config.run.pretrained.is_some() {
         return Ok(());

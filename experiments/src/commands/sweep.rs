@@ -73,7 +73,7 @@ pub(super) fn sweep(args: &SweepArgs, json: bool) -> Result<(), Error> {
 
 fn play_all(args: &SweepArgs, json: bool) -> Result<(), Error> {
     if let Some(jobs) = args.jobs.filter(|jobs| !(1..=MOST_JOBS).contains(jobs)) {
-        return Err(Error::Input(format!("jobs: {jobs} is none of 1 to {MOST_JOBS}")));
+        return Err(Error::Input(format!("jobs: {jobs} at once cannot be; give 1 to {MOST_JOBS}")));
     }
     super::use_threads(None)?;
     let mut plan = Plan::new(args)?;
@@ -83,16 +83,15 @@ fn play_all(args: &SweepArgs, json: bool) -> Result<(), Error> {
     if plan.tasks.iter().any(|task| children::stage(out, task) != Stage::Finished) {
         plan.load()?;
     }
-    let lock = plan.claim.take(out)?;
+    let _lock = plan.claim.take(out)?;
     let ended = play::play(out, &plan.tasks, args.jobs.unwrap_or_else(|| jobs(&plan)), stop);
-    drop(lock);
     let result = Swept::new(&plan, out, &ended)?;
     if ended.interrupted {
         return interrupted(&result, json);
     }
     result.save()?;
     report::print(json, &result, || {
-        format!("{}saved to {}: result.json, result.csv, runs/\n", result.table(), out.display())
+        format!("{}saved to {}: result.json, result.csv, pareto.svg, runs/\n", result.table(), out.display())
     })?;
     match ended.failed.len() {
         0 => Ok(()),

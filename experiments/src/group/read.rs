@@ -34,6 +34,8 @@ pub struct RecordedRun {
     pub finished: bool,
     /// Episodes played.
     pub played: u64,
+    /// Name of the reward; empty where the game has one alone and the run has not finished.
+    pub reward: String,
     /// The agent's row: of the result, or of the best candidate in the last checkpoint.
     pub row: Option<Row>,
     /// The teacher's row of the result.
@@ -134,6 +136,7 @@ pub fn read(path: &Path) -> Result<RecordedRun, Error> {
             settings: Some(summary.settings),
             finished: true,
             played: summary.played,
+            reward: summary.reward,
             row,
             teacher,
             seconds: Some(summary.seconds),
@@ -146,12 +149,15 @@ pub fn read(path: &Path) -> Result<RecordedRun, Error> {
     let best = path.join("best").join("episode.json");
     let best: Option<BestEpisode> = best.is_file().then(|| files::read_json(&best)).transpose()?;
     let outcome = best.as_ref().and_then(|best| best.record.outcome.as_ref());
+    let layer = config.env.to_layer();
+    let reward = layer.get("reward", "name").and_then(Value::as_str).map(ToOwned::to_owned);
     Ok(RecordedRun {
         path: path.to_owned(),
         env: config.env.id(),
         settings: records.first().map(|record| record.settings.clone()),
         finished: false,
         played: records.len() as u64,
+        reward: reward.unwrap_or_default(),
         row: outcome.map(|outcome| Row::new(&config.agent, Some(outcome), evaluations)),
         teacher: None,
         seconds: None,

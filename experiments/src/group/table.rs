@@ -2,21 +2,38 @@
 
 use std::fmt::Write;
 
+use cgym_env::Reward;
 use serde_json::Value;
 
 use super::{Comparison, Comparisons, Group};
-use crate::{report, statistics::Estimate};
+use crate::{
+    report,
+    statistics::{ENOUGH, Estimate},
+};
 
-/// Seeds from which on an estimate has an interval instead of a range.
-const INTERVAL_FROM: usize = 8;
-const HEAD: [&str; 8] =
-    ["agent", "seeds", "top-1, reward split", "top-1, test split", "kept", "MACs", "evaluations", "seconds"];
+const HEAD: [&str; 9] = [
+    "agent",
+    "seeds",
+    "reward",
+    "top-1, reward split",
+    "top-1, test split",
+    "kept",
+    "MACs",
+    "evaluations",
+    "seconds",
+];
+/// Column of [`HEAD`] with the returns, which are minus the error under the reward of that name.
+const REWARD: usize = 2;
 
 impl Comparisons {
     /// A section per comparison, then what a reader must know.
     pub fn table(&self) -> String {
-        let sections: Vec<Vec<[String; 8]>> = self.comparisons.iter().map(Comparison::lines).collect();
-        let head = HEAD.map(str::to_owned);
+        let mut head = HEAD.map(str::to_owned).to_vec();
+        let mut sections: Vec<Vec<Vec<String>>> = self.comparisons.iter().map(Comparison::lines).collect();
+        if self.comparisons.iter().all(|comparison| comparison.reward == Reward::Error.as_str()) {
+            head.remove(REWARD);
+            sections.iter_mut().flatten().for_each(|line| drop(line.remove(REWARD)));
+        }
         let widths = widths(std::iter::once(&head).chain(sections.iter().flatten()));
         let mut text = String::new();
         for (comparison, lines) in self.comparisons.iter().zip(&sections) {
@@ -29,12 +46,11 @@ impl Comparisons {
             }
         }
         let counts = || self.comparisons.iter().flat_map(|of| &of.groups).map(|group| group.seeds.len());
-        if counts().any(|count| (2..INTERVAL_FROM).contains(&count)) {
-            writeln!(text, "up to {} seeds: mean (least, greatest)", INTERVAL_FROM - 1).ok();
+        if counts().any(|count| (2..ENOUGH).contains(&count)) {
+            writeln!(text, "up to {} seeds: interquartile mean (least, greatest)", ENOUGH - 1).ok();
         }
-        if counts().any(|count| count >= INTERVAL_FROM) {
-            writeln!(text, "from {INTERVAL_FROM} seeds on: interquartile mean (95 % bootstrap interval)")
-                .ok();
+        if counts().any(|count| count >= ENOUGH) {
+            writeln!(text, "from {ENOUGH} seeds on: interquartile mean (95 % bootstrap interval)").ok();
         }
         if self.comparisons.len() > 1 {
             text += "sections do not compare with each other; they differ in:\n";
@@ -52,6 +68,7 @@ impl Comparisons {
     /// One line per group, with a head.
     pub fn csv(&self) -> String {
         let figures = [
+            "best_return",
             "reward_top1",
             "test_top1",
             "preserve_ratio",
@@ -61,10 +78,20 @@ impl Comparisons {
             "evaluations",
             "seconds",
         ];
-        let mut head: Vec<String> =
-            ["env", "settings", "unit", "budget", "agent", "label", "episodes", "seeds", "unfinished"]
-                .map(str::to_owned)
-                .to_vec();
+        let mut head: Vec<String> = [
+            "env",
+            "settings",
+            "unit",
+            "budget",
+            "reward",
+            "agent",
+            "label",
+            "episodes",
+            "seeds",
+            "unfinished",
+        ]
+        .map(str::to_owned)
+        .to_vec();
         for figure in figures {
             head.extend([figure.to_owned(), format!("{figure}_low"), format!("{figure}_high")]);
         }
@@ -76,6 +103,7 @@ impl Comparisons {
                     comparison.settings.clone().unwrap_or_default(),
                     comparison.unit.clone(),
                     comparison.budget.map(|share| share.to_string()).unwrap_or_default(),
+                    comparison.reward.clone(),
                     group.agent.clone(),
                     group.label.clone(),
                     group.episodes.to_string(),
@@ -96,11 +124,10 @@ impl Comparisons {
 }
 
 /// The width of each column.
-pub fn widths<'a, const COLUMNS: usize>(
-    lines: impl Iterator<Item = &'a [String; COLUMNS]>,
-) -> [usize; COLUMNS] {
-    let mut widths = [0; COLUMNS];
+pub fn widths<'a>(lines: impl Iterator<Item = &'a Vec<String>>) -> Vec<usize> {
+    let mut widths = Vec::new();
     for line in lines {
+        widths.resize(widths.len().max(line.len()), 0);
         for (width, cell) in widths.iter_mut().zip(line) {
             *width = (*width).max(cell.chars().count());
         }
@@ -109,10 +136,13 @@ pub fn widths<'a, const COLUMNS: usize>(
 }
 
 /// A line of columns, the first to the left and the others to the right.
-pub fn aligned<const COLUMNS: usize>(line: &[String; COLUMNS], widths: &[usize; COLUMNS]) -> String {
-    let mut text = format!("{:<w$}", line[0], w = widths[0]);
-    for (cell, width) in line.iter().zip(widths).skip(1) {
-        write!(text, "  {cell:>width$}").ok();
+pub fn aligned(line: &[String], widths: &[usize]) -> String {
+    let mut text = String::new();
+    for (place, (cell, width)) in line.iter().zip(widths).enumerate() {
+        match place {
+            0 => write!(text, "{cell:<width$}").ok(),
+            _ => write!(text, "  {cell:>width$}").ok(),
+        };
     }
     text + "\n"
 }
@@ -136,11 +166,12 @@ impl Comparison {
         format!("{}{hash}{}\n", self.env, budget.unwrap_or_default())
     }
 
-    fn lines(&self) -> Vec<[String; 8]> {
+    fn lines(&self) -> Vec<Vec<String>> {
         let share = |value: Option<f64>| value.map_or("-".to_owned(), |value| percent(value) + " %");
         let teacher = self.teacher.iter().map(|row| {
-            [
+            vec![
                 row.policy.clone(),
+                "-".to_owned(),
                 "-".to_owned(),
                 share(row.reward_top1),
                 share(row.test_top1),
@@ -155,8 +186,9 @@ impl Comparison {
 }
 
 impl Group {
-    fn estimates(&self) -> [Option<Estimate>; 8] {
+    fn estimates(&self) -> [Option<Estimate>; 9] {
         [
+            self.best_return,
             self.reward_top1,
             self.test_top1,
             self.preserve_ratio,
@@ -168,16 +200,17 @@ impl Group {
         ]
     }
 
-    fn line(&self) -> [String; 8] {
+    fn line(&self) -> Vec<String> {
         let total = self.seeds.len() + self.unfinished.len();
         let seeds = match self.unfinished.len() {
             0 => total.to_string(),
             _ => format!("{} of {total}", self.seeds.len()),
         };
         let mean = |estimate: Option<Estimate>| estimate.map(|of| of.mean);
-        [
+        vec![
             self.label.clone(),
             seeds,
+            returns(self.best_return),
             accuracy(self.reward_top1),
             accuracy(self.test_top1),
             mean(self.preserve_ratio).map_or("-".to_owned(), |value| percent(value) + " %"),
@@ -185,6 +218,14 @@ impl Group {
             mean(self.evaluations).map_or("-".to_owned(), |value| format!("{value:.0}")),
             mean(self.seconds).map_or("-".to_owned(), |value| format!("{value:.1}")),
         ]
+    }
+}
+
+fn returns(estimate: Option<Estimate>) -> String {
+    match estimate {
+        None => "-".to_owned(),
+        Some(of) if of.count == 1 => format!("{:.4}", of.mean),
+        Some(of) => format!("{:.4} ({:.4}, {:.4})", of.mean, of.low, of.high),
     }
 }
 

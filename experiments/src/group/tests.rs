@@ -12,8 +12,8 @@ fn run(agent: &str, seed: u64, hash: &str, evaluations: u64, top1: Option<f64>) 
     let config = Config::from_layer(layer).expect("sound settings");
     let row = Row {
         policy: agent.to_owned(),
+        best_return: top1.map(|top1| top1 - 1.0),
         reward_top1: top1,
-        best_return: None,
         test_top1: top1.map(|top1| top1 - 0.01),
         macs: top1.map(|_| 1000),
         parameters: top1.map(|_| 100),
@@ -28,6 +28,7 @@ fn run(agent: &str, seed: u64, hash: &str, evaluations: u64, top1: Option<f64>) 
         settings: Some(hash.to_owned()),
         finished: true,
         played: evaluations,
+        reward: "err".to_owned(),
         row: Some(row),
         teacher: None,
         seconds: Some(1.0),
@@ -96,6 +97,15 @@ fn runs_that_start_from_a_policy_are_no_runs_from_scratch() {
     let all = Comparisons::of(&[run("cem", 1, "a", 11, Some(0.5)), carried]);
     let labels: Vec<&str> = all.comparisons[0].groups.iter().map(|group| group.label.as_str()).collect();
     assert_eq!(labels, ["cem (from scratch)", "cem (from other)"]);
+}
+
+#[test]
+fn the_return_is_shown_where_it_is_not_minus_the_error() {
+    let mut runs = [run("cem", 1, "a", 11, Some(0.5))];
+    assert!(!Comparisons::of(&runs).table().contains("reward "));
+    runs[0].reward = "err-log-macs".to_owned();
+    let table = Comparisons::of(&runs).table();
+    assert!(table.contains("reward ") && table.contains("-0.5000"), "{table}");
 }
 
 #[test]

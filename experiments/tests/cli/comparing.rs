@@ -53,7 +53,7 @@ fn runs_with_other_settings_stand_apart_and_the_setting_is_named() {
     let text = place.run(&["compare", "runs"]).ok().stdout;
     for words in [
         "top-1, reward split",
-        "up to 7 seeds: mean (least, greatest)",
+        "up to 7 seeds: interquartile mean (least, greatest)",
         "they differ in:\n  score.points: 2, 3\n",
         "runs/unfinished: unfinished, not in the estimates: 15 episodes played, best so far",
         "runs/new: unfinished, not in the estimates: 0 episodes played",

@@ -107,6 +107,8 @@ fn every_run_of_a_sweep_is_a_run_of_its_own() {
     assert!(points.iter().any(|point| point["optimal"] == true));
     let csv = fs::read_to_string(place.path("swept/result.csv")).expect("rows");
     assert_eq!(csv.lines().count(), 11, "{csv}");
+    let figure = fs::read_to_string(place.path("swept/pareto.svg")).expect("a figure");
+    assert!(figure.contains("AMC-ResNet20-Digits-v0: test split") && figure.contains("random"), "{figure}");
 
     let lone = [
         &[

@@ -3,12 +3,17 @@
 use serde::Serialize;
 
 use crate::{
+    chart::{self, Axis, Chart, Curve, LineChart, Shape},
     group::{
         Comparisons,
         table::{accuracy, aligned, widths},
     },
+    report::unit_title,
     statistics::Estimate,
 };
+
+/// Title of the figure.
+const TITLE: &str = "Cost kept against accuracy";
 
 /// One agent under one budget.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -81,16 +86,17 @@ pub(super) fn table(points: &[Point]) -> String {
         return String::new();
     }
     let several = points.iter().any(|point| point.env != points[0].env || point.unit != points[0].unit);
-    let head =
-        ["agent", "kept", "top-1, reward split", "top-1, test split", "Pareto-optimal"].map(str::to_owned);
-    let lines: Vec<[String; 5]> = points
+    let head = ["agent", "kept", "top-1, reward split", "top-1, test split", "Pareto-optimal"]
+        .map(str::to_owned)
+        .to_vec();
+    let lines: Vec<Vec<String>> = points
         .iter()
         .map(|point| {
             let agent = match several {
                 true => format!("{} {}: {}", point.env, point.unit, point.agent),
                 false => point.agent.clone(),
             };
-            [
+            vec![
                 agent,
                 format!("{:.2} %", 100.0 * point.preserve_ratio.mean),
                 accuracy(Some(point.reward_top1)),
@@ -101,7 +107,53 @@ pub(super) fn table(points: &[Point]) -> String {
         .collect();
     let widths = widths(std::iter::once(&head).chain(&lines));
     let lines = std::iter::once(&head).chain(&lines).map(|line| aligned(line, &widths));
-    std::iter::once("cost kept against accuracy\n".to_owned()).chain(lines).collect()
+    std::iter::once(format!("{TITLE}\n")).chain(lines).collect()
+}
+
+/// The curves as an SVG file: a row per environment and unit, with the reward and the test split.
+pub(super) fn figure(points: &[Point]) -> String {
+    let mut rows: Vec<Vec<&Point>> = Vec::new();
+    for point in points {
+        match rows.iter_mut().find(|row| row[0].env == point.env && row[0].unit == point.unit) {
+            Some(row) => row.push(point),
+            None => rows.push(vec![point]),
+        }
+    }
+    let panels: Vec<[LineChart; 2]> = rows
+        .iter()
+        .map(|row| {
+            [
+                panel(row, "reward split", |point| Some(point.reward_top1)),
+                panel(row, "test split", |point| point.test_top1),
+            ]
+        })
+        .collect();
+    let rows: Vec<Vec<&dyn Chart>> =
+        panels.iter().map(|row| row.iter().map(|panel| panel as &dyn Chart).collect()).collect();
+    chart::sheet(TITLE, &rows)
+}
+
+/// The curve of each agent in `points`, which are of one environment.
+fn panel(points: &[&Point], split: &str, accuracy: fn(&Point) -> Option<Estimate>) -> LineChart {
+    let mut curves: Vec<Curve> = Vec::new();
+    for point in points {
+        let Some(top1) = accuracy(point) else { continue };
+        let at = chart::Point { x: point.preserve_ratio.mean, y: top1.mean, low: top1.low, high: top1.high };
+        match curves.iter_mut().find(|curve| curve.name == point.agent) {
+            Some(curve) => curve.points.push(at),
+            None => curves.push(Curve { name: point.agent.clone(), shape: Shape::Line, points: vec![at] }),
+        }
+    }
+    LineChart {
+        title: format!("{}: {split}", points[0].env),
+        description: format!(
+            "Top-1 accuracy on the {split} of each agent's best candidates under each budget, by what they keep; the \
+             bands are over seeds."
+        ),
+        x: Axis::percent(&format!("{} kept", unit_title(&points[0].unit))),
+        y: Axis::percent(&format!("top-1, {split}")),
+        curves,
+    }
 }
 
 fn same_curve(one: &Point, other: &Point) -> bool {
@@ -141,5 +193,21 @@ mod tests {
         assert_eq!(table(&points), "");
         points.push(point("a", "cem", 0.5, 0.9));
         assert_eq!(table(&points).lines().count(), 5);
+    }
+
+    #[test]
+    fn the_figure_has_a_row_per_environment_and_a_curve_per_agent() {
+        let points = [
+            point("a", "cem", 0.3, 0.8),
+            point("a", "cem", 0.5, 0.9),
+            point("a", "ddpg (warmup=4)", 0.3, 0.9),
+            point("b", "cem", 0.3, 0.7),
+        ];
+        let text = figure(&points);
+        assert!(text.starts_with("<svg") && text.trim_end().ends_with("</svg>"));
+        for words in ["a: reward split", "a: test split", "b: reward split", "ddpg (warmup=4)", "MACs kept"] {
+            assert!(text.contains(words), "{words}");
+        }
+        assert!(figure(&[]).starts_with("<svg"));
     }
 }

@@ -14,7 +14,9 @@ use super::{
 };
 use crate::{
     Error,
+    commands::search,
     config::{Config, tables},
+    flags::BudgetFlag,
     group::HAND_CRAFTED,
     loading,
 };
@@ -96,6 +98,7 @@ impl Plan {
             let env = &*blueprint.outline().env;
             for (name, own) in &agents {
                 let first = task(name, own, seeds[0]);
+                search::refuse_untaught(&first.config)?;
                 first.config.agent(env)?;
                 // Whoever plays one candidate, plays the same with every seed.
                 if HAND_CRAFTED.contains(&name.as_str()) {
@@ -206,15 +209,16 @@ fn settings(args: &SweepArgs, flags: &Layer, file: &Layer) -> Result<Vec<Setting
     for id in &ids {
         let mut layer = Layer { env: id.clone(), ..flags.clone() }.over(file.clone());
         layer.tables.remove("agent");
-        let budgets = args.budgets.as_ref().map(|Budgets(budgets)| budgets.clone());
-        for (index, budget) in
-            budgets.map_or(vec![None], |all| all.into_iter().map(Some).collect()).iter().enumerate()
-        {
+        let budgets: Vec<Option<BudgetFlag>> = match &args.budgets {
+            Some(Budgets(budgets)) => budgets.iter().copied().map(Some).collect(),
+            None => vec![None],
+        };
+        for (index, budget) in budgets.into_iter().enumerate() {
             let mut layer = layer.clone();
             match budget {
                 Some(Some((unit, share))) => {
                     layer.set("budget", "unit", unit.as_str());
-                    layer.set("budget", "share", *share);
+                    layer.set("budget", "share", share);
                 }
                 Some(None) => layer.set("budget", "share", "none"),
                 None => {}

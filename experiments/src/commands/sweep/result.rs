@@ -1,4 +1,4 @@
-//! What a sweep came to: `result.json`, `result.csv` and the Pareto curves.
+//! What a sweep came to: `result.json`, `result.csv` and `pareto.svg`.
 
 use std::path::{Path, PathBuf};
 
@@ -60,7 +60,8 @@ impl Swept {
     /// A file that cannot be written.
     pub(super) fn save(&self) -> Result<(), Error> {
         files::write_json(&self.out.join("result.json"), self)?;
-        Ok(files::write_atomically(&self.out.join("result.csv"), self.comparisons.csv().as_bytes())?)
+        files::write_atomically(&self.out.join("result.csv"), self.comparisons.csv().as_bytes())?;
+        Ok(files::write_atomically(&self.out.join("pareto.svg"), pareto::figure(&self.pareto).as_bytes())?)
     }
 
     /// The tables.
