@@ -4,8 +4,9 @@
     pip install tensorboard
     python experiments/check_tensorboard.py RUN_DIR
 
-Exit code 0: the events are complete and agree with RUN_DIR/episodes.jsonl. 1: something is missing
-or wrong; each fault is a line that begins with FAIL. 2: the input cannot be checked.
+Exit code 0: the events are complete and agree with episodes.jsonl, baselines.jsonl and summary.json
+of RUN_DIR. 1: something is missing or wrong; each fault is a line that begins with FAIL. 2: the
+input cannot be checked.
 """
 
 import argparse
@@ -24,7 +25,11 @@ TAGS = [
     "losses/critic",
     "losses/actor",
 ]
-LAYERS = "preserve_ratio/"
+LAYERS = ("preserve_ratio/", "action/")
+HISTOGRAMS = ("preserve_ratios", "actions")
+RETURN, BEST, TEST = "charts/episodic_return", "charts/best_return", "test/top1"
+# What tells runs apart comes first in the table of runs.
+FIRST = ["agent", "seed", "env", "budget", "episodes"]
 
 
 class Report:
@@ -39,30 +44,42 @@ class Report:
         return good
 
 
-def event_folder(run):
-    """The folder with event files at or below `run`, which must be the only one."""
-    folders = [
-        folder
-        for folder, _, files in os.walk(run)
-        if any("tfevents" in name for name in files)
-    ]
-    if len(folders) != 1:
-        found = ", ".join(sorted(folders)) or "none"
-        refuse(f"{run}: expected one folder with event files, found {found}")
-    return folders[0]
+def accumulate(folder):
+    """The events of a folder; `None` where it has none."""
+    from tensorboard.backend.event_processing import event_accumulator
+
+    if not os.path.isdir(folder) or not any("tfevents" in name for name in os.listdir(folder)):
+        return None
+    everything = dict.fromkeys(
+        [event_accumulator.SCALARS, event_accumulator.TENSORS, event_accumulator.HISTOGRAMS], 0
+    )
+    return event_accumulator.EventAccumulator(folder, size_guidance=everything).Reload()
 
 
-def read_episodes(path):
-    """The field `episodic_return` of every line; null means NaN."""
-    returns = []
+def read_episodes(path, of=lambda line: ("", line)):
+    """Lists of the field `episodic_return`, null meaning NaN, by the key that `of` gives to a line."""
+    returns = {}
     with open(path, encoding="utf-8") as lines:
         for number, line in enumerate(lines, 1):
             try:
-                value = json.loads(line)["episodic_return"]
-                returns.append(math.nan if value is None else float(value))
+                key, episode = of(json.loads(line))
+                value = episode["episodic_return"]
+                returns.setdefault(key, []).append(math.nan if value is None else float(value))
             except (ValueError, KeyError, TypeError) as error:
                 refuse(f"{path}, line {number}: no `episodic_return` ({error!r})")
     return returns
+
+
+def scalars_of(events, tag):
+    return events.Scalars(tag) if tag in events.Tags()["scalars"] else []
+
+
+def same(value, stored):
+    """Whether `stored` is `value` in single precision."""
+    import numpy
+
+    with numpy.errstate(over="ignore"):
+        return numpy.float32(value) == stored or math.isnan(value) and math.isnan(stored)
 
 
 def check_scalars(report, events, optional):
@@ -77,7 +94,11 @@ def check_scalars(report, events, optional):
         else:
             report.check(False, f"{tag}: not logged")
     layers = [tag for tag in tags if tag.startswith(LAYERS)]
-    report.check(layers, f"{LAYERS}<layer>: {len(layers)} layers")
+    report.check(layers, f"{' or '.join(LAYERS)}<layer>: {len(layers)} layers")
+    drawn = {tag: len(events.Histograms(tag)) for tag in events.Tags()["histograms"]}
+    episodes = len(scalars_of(events, RETURN))
+    found = ", ".join(f"{tag} ({count})" for tag, count in drawn.items()) or "none"
+    report.check(episodes in [drawn.get(tag) for tag in HISTOGRAMS], f"a histogram per episode: {found}")
     for tag in tags:
         steps = [scalar.step for scalar in events.Scalars(tag)]
         twice = [step for step, after in zip(steps, steps[1:]) if after <= step]
@@ -86,25 +107,54 @@ def check_scalars(report, events, optional):
     return tags
 
 
-def check_episodes(report, events, path):
-    import numpy
-
-    tag = TAGS[0]
-    expected = read_episodes(path)
-    logged = events.Scalars(tag) if tag in events.Tags()["scalars"] else []
+def check_returns(report, events, expected, path):
+    """Compares the logged returns with those of a file."""
+    logged = scalars_of(events, RETURN)
     if not report.check(
         len(logged) == len(expected),
-        f"{len(logged)} values of {tag}, {len(expected)} lines in {path}",
+        f"{len(logged)} values of {RETURN}, {len(expected)} episodes in {path}",
     ):
         return
-    with numpy.errstate(over="ignore"):
-        for number, (scalar, value) in enumerate(zip(logged, expected), 1):
-            stored = numpy.float32(value)
-            if not (stored == scalar.value or math.isnan(stored) and math.isnan(scalar.value)):
-                line = f"{path}, line {number}: {value}, but {scalar.value} at step {scalar.step} of {tag}"
-                report.check(False, line)
-                return
-    report.check(True, f"{tag} agrees with every line of {path}")
+    for number, (scalar, value) in enumerate(zip(logged, expected), 1):
+        if not same(value, scalar.value):
+            line = f"{path}, episode {number}: {value}, but {scalar.value} at step {scalar.step} of {RETURN}"
+            report.check(False, line)
+            return
+    report.check(True, f"{RETURN} agrees with every episode of {path}")
+
+
+def check_test(report, events, policy, rows):
+    """Compares the accuracy on the test split with the summary's."""
+    expected = next((row["test_top1"] for row in rows if row["policy"] == policy), None)
+    logged = [scalar.value for scalar in scalars_of(events, TEST)]
+    if expected is None:
+        report.check(not logged, f"{policy}: no {TEST}, as in summary.json")
+    else:
+        good = len(logged) == 1 and same(expected, logged[0])
+        report.check(good, f"{policy}: {TEST} {logged}, {expected} in summary.json")
+
+
+def check_baselines(report, run, rows):
+    """The curves of the baselines, each in a folder of its own."""
+    path = os.path.join(run, "baselines.jsonl")
+    if not os.path.isfile(path):
+        print("   -  baselines: none played")
+        return
+    played = read_episodes(path, lambda line: (line["policy"], line["episode"]))
+    for policy in ["teacher", *played]:
+        folder = os.path.join(run, "baselines", policy)
+        events = accumulate(folder)
+        if not report.check(events, f"{folder}: events"):
+            continue
+        check_test(report, events, policy, rows)
+        if policy not in played:
+            continue
+        returns = played[policy]
+        check_returns(report, events, returns, f"{path} of {policy}")
+        bests = [scalar.value for scalar in scalars_of(events, BEST)]
+        # A candidate over the budget has a return, but is not the best.
+        known = all(any(same(value, best) for value in returns) for best in bests)
+        report.check(known and bests == sorted(bests), f"{policy}: {len(bests)} values of {BEST}, ascending")
 
 
 def check_texts(report, events, tags):
@@ -137,19 +187,21 @@ def check_hparams(report, events, tags, scalars):
             report.check(False, f"hparams {tag}: cannot be decoded ({error!r})")
 
     experiment = parsed.get(metadata.EXPERIMENT_TAG)
+    finished = metadata.SESSION_END_INFO_TAG in parsed
     start = parsed.get(metadata.SESSION_START_INFO_TAG)
     end = parsed.get(metadata.SESSION_END_INFO_TAG)
     if report.check(experiment, "hparams: the columns are present"):
         metrics = [info.name.tag for info in experiment.metric_infos]
-        absent = [tag for tag in metrics if tag not in scalars]
+        absent = [tag for tag in metrics if tag not in scalars and (finished or tag != TEST)]
         line = f"hparams: metrics {', '.join(metrics) or 'none'}"
         report.check(metrics and not absent, line + (f"; not logged: {', '.join(absent)}" if absent else ""))
     if report.check(start, "hparams: the values of the run are present"):
         print("      " + ", ".join(f"{name} = {show(value)}" for name, value in sorted(start.hparams.items())))
         report.check(start.hparams, f"hparams: {len(start.hparams)} values")
     if experiment and start:
-        columns = {info.name for info in experiment.hparam_infos}
-        report.check(columns == set(start.hparams), "hparams: every value has a column")
+        columns = [info.name for info in experiment.hparam_infos]
+        report.check(set(columns) == set(start.hparams), "hparams: every value has a column")
+        report.check(columns[: len(FIRST)] == FIRST, f"hparams: the first columns are {', '.join(columns[: len(FIRST)])}")
     if end:
         print(f"      the run ended as {api_pb2.Status.Name(end.status)}")
     else:
@@ -178,29 +230,36 @@ def main():
     )
     arguments = parser.parse_args()
     try:
-        from tensorboard.backend.event_processing import event_accumulator
+        import tensorboard  # noqa: F401
     except ImportError as error:
         refuse(f"{error}; install it with `pip install tensorboard`")
     unknown = [tag for tag in arguments.without if tag not in TAGS]
     if unknown:
         refuse(f"--without {unknown[0]}: not one of {', '.join(TAGS)}")
-    episodes = os.path.join(arguments.run, "episodes.jsonl")
+    run = arguments.run
+    episodes = os.path.join(run, "episodes.jsonl")
     if not os.path.isfile(episodes):
-        refuse(f"{episodes}: no such file; is `{arguments.run}` a run directory?")
+        refuse(f"{episodes}: no such file; is `{run}` a run directory?")
 
     # The reader warns when it discards the steps that a resumed run played again.
     logging.getLogger("tensorboard").setLevel(logging.ERROR)
-    events = event_accumulator.EventAccumulator(
-        event_folder(arguments.run),
-        size_guidance={event_accumulator.SCALARS: 0, event_accumulator.TENSORS: 0},
-    ).Reload()
+    events = accumulate(run)
+    if events is None:
+        refuse(f"{run}: no event files")
+    summary = {"rows": []}
+    result = os.path.join(run, "summary.json")
+    if os.path.isfile(result):
+        with open(result, encoding="utf-8") as file:
+            summary = json.load(file)
 
     report = Report()
     plugins = {tag: events.SummaryMetadata(tag).plugin_data.plugin_name for tag in events.Tags()["tensors"]}
     scalars = check_scalars(report, events, arguments.without)
-    check_episodes(report, events, episodes)
+    check_returns(report, events, read_episodes(episodes).get("", []), episodes)
     check_texts(report, events, [tag for tag, plugin in plugins.items() if plugin == "text"])
     check_hparams(report, events, [tag for tag, plugin in plugins.items() if plugin == "hparams"], scalars)
+    check_test(report, events, summary.get("agent"), summary["rows"])
+    check_baselines(report, run, summary["rows"])
     others = sorted(set(scalars) - set(TAGS) - {tag for tag in scalars if tag.startswith(LAYERS)})
     print(f"other tags: {', '.join(others) or 'none'}; histograms: {', '.join(events.Tags()['histograms']) or 'none'}")
     print("some checks failed" if report.failed else "all checks passed")

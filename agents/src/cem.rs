@@ -34,7 +34,7 @@ pub(crate) const NAME: &str = "cem";
 table! {
     /// Hyper-parameters of [`Cem`]; deviations are shares of the action range.
     pub struct CemSettings {
-        /// Sequences per update of the distribution.
+        /// Sequences per update of the distribution, 2 to 100,000.
         pub population: usize = 16,
         /// Share of a population that is its elite, in (0, 1].
         pub elite_fraction: f64 = 0.25,
@@ -60,7 +60,7 @@ impl CemSettings {
     /// Checks every range; filling the budget is off without a budget and with discrete actions.
     fn resolve(mut self, domain: &Domain, context: &AgentContext<'_>) -> Result<Self, AgentError> {
         let share = |x: f64| x > 0.0 && x <= 1.0;
-        require(self.population >= 2, "population", "must be at least 2")?;
+        require((2..=100_000).contains(&self.population), "population", "must lie in 2..=100000")?;
         require(share(self.elite_fraction), "elite_fraction", "must lie in (0, 1]")?;
         require(share(self.smoothing), "smoothing", "must lie in (0, 1]")?;
         let mean = self.initial_mean.unwrap_or(0.5);

@@ -32,6 +32,6 @@ pub use error::AgentError;
 pub use greedy::{Greedy, GreedySettings};
 pub use profile::{Profile, ProfileSettings, Shape};
 pub use random::{Random, RandomSettings};
-pub use registry::{AgentContext, describe, fields, make, names, resolve_settings};
+pub use registry::{AgentContext, AgentFacts, describe, fields, make, names, resolve_settings};
 pub use reinforce::{Distribution, PolicyKind, Reinforce, ReinforceSettings};
 pub use rollout::{Observer, Phase, Schedule, rollout, run_episode};

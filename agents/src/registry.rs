@@ -14,78 +14,155 @@ use crate::{
     profile::{Profile, ProfileSettings, Shape},
     random::{self, Random},
     reinforce::{self, Reinforce},
-    settings::parse,
+    settings::{parse, recorded},
 };
 
 /// Makes an agent from the JSON object of its settings.
 type Make = fn(&Value, &AgentContext<'_>) -> Result<Box<dyn Agent>, AgentError>;
 
+/// What can be said of a built-in agent without an environment.
+#[derive(Debug, Clone, Copy)]
+pub struct AgentFacts {
+    /// Its name.
+    pub name: &'static str,
+    /// What it does, in one line.
+    pub description: &'static str,
+    /// The publication that it follows.
+    pub paper: &'static str,
+    /// Whether it plays actions that are indices, beside actions in a box.
+    pub plays_indices: bool,
+    /// Whether a policy of it can start from the one of another run, on any network.
+    pub transfers: bool,
+    /// Its hyper-parameters.
+    pub fields: &'static [Field],
+    defaults: fn() -> Value,
+}
+
+impl AgentFacts {
+    /// The default of every hyper-parameter; null where it depends on the environment or the number of
+    /// episodes, or where there is none.
+    pub fn defaults(&self) -> Value {
+        (self.defaults)()
+    }
+}
+
 /// One agent.
 struct Row {
-    name: &'static str,
-    /// What the agent does, in one line.
-    description: &'static str,
-    /// The hyper-parameters.
-    fields: &'static [Field],
+    facts: AgentFacts,
     make: Make,
 }
 
+/// The facts of an agent whose settings are `S`.
+macro_rules! facts {
+    ($name:expr, $settings:ty, $description:literal, $paper:expr $(, $fact:ident)* $(,)?) => {
+        AgentFacts {
+            $($fact: true,)*
+            ..AgentFacts {
+                name: $name,
+                description: $description,
+                paper: $paper,
+                plays_indices: false,
+                transfers: false,
+                fields: <$settings>::FIELDS,
+                defaults: || recorded(&<$settings>::default()),
+            }
+        }
+    };
+}
+
+/// Where the hand-crafted policies come from.
+const HAND_CRAFTED: &str = "a hand-crafted policy of He et al., AMC, ECCV 2018";
+
 const ROWS: &[Row] = &[
     Row {
-        name: ddpg::NAME,
-        description: "learns a policy from observations: AMC's deep deterministic policy gradient",
-        fields: ddpg::DdpgSettings::FIELDS,
+        facts: facts!(
+            ddpg::NAME,
+            ddpg::DdpgSettings,
+            "learns a policy from observations: AMC's deep deterministic policy gradient",
+            "He et al., AMC, ECCV 2018; Lillicrap et al., Continuous control with deep reinforcement learning, ICLR 2016",
+            transfers,
+        ),
         make: |settings, context| Ok(Box::new(Ddpg::new(&parse(settings)?, context)?)),
     },
     Row {
-        name: reinforce::REINFORCE,
-        description: "learns a stochastic policy from whole episodes: N2N's policy gradient",
-        fields: reinforce::ReinforceSettings::FIELDS,
+        facts: facts!(
+            reinforce::REINFORCE,
+            reinforce::ReinforceSettings,
+            "learns a stochastic policy from whole episodes: N2N's policy gradient",
+            "Ashok et al., N2N Learning, ICLR 2018; Williams, Machine Learning 8, 1992",
+            plays_indices,
+            transfers,
+        ),
         make: |settings, context| Ok(Box::new(Reinforce::new(&parse(settings)?, context)?)),
     },
     Row {
-        name: reinforce::ACTOR_CRITIC,
-        description: "is reinforce with a learned value of each decision as baseline",
-        fields: reinforce::ReinforceSettings::FIELDS,
+        facts: facts!(
+            reinforce::ACTOR_CRITIC,
+            reinforce::ReinforceSettings,
+            "is reinforce with a learned value of each decision as baseline",
+            "Sutton & Barto, Reinforcement Learning, 2nd edition 2018, section 13.4",
+            plays_indices,
+            transfers,
+        ),
         make: |settings, context| Ok(Box::new(Reinforce::actor_critic(&parse(settings)?, context)?)),
     },
     Row {
-        name: random::NAME,
-        description: "draws every action uniformly",
-        fields: random::RandomSettings::FIELDS,
+        facts: facts!(
+            random::NAME,
+            random::RandomSettings,
+            "draws every action uniformly",
+            "Bergstra & Bengio, Random search for hyper-parameter optimization, JMLR 13, 2012",
+            plays_indices,
+        ),
         make: |settings, context| Ok(Box::new(Random::new(&parse(settings)?, context)?)),
     },
     Row {
-        name: Shape::Uniform.name(),
-        description: "plays the same action at every decision, as high as the budget allows",
-        fields: NoSettings::FIELDS,
+        facts: facts!(
+            Shape::Uniform.name(),
+            NoSettings,
+            "plays the same action at every decision, as high as the budget allows",
+            HAND_CRAFTED,
+        ),
         make: |settings, context| {
             let NoSettings {} = parse(settings)?;
             Ok(Box::new(Profile::new(Shape::Uniform, &ProfileSettings::default(), context)?))
         },
     },
     Row {
-        name: Shape::Shallow.name(),
-        description: "removes most from early layers, as little as the budget allows",
-        fields: ProfileSettings::FIELDS,
+        facts: facts!(
+            Shape::Shallow.name(),
+            ProfileSettings,
+            "removes most from early layers, as little as the budget allows",
+            HAND_CRAFTED,
+        ),
         make: |settings, context| Ok(Box::new(Profile::new(Shape::Shallow, &parse(settings)?, context)?)),
     },
     Row {
-        name: Shape::Deep.name(),
-        description: "removes most from late layers, as little as the budget allows",
-        fields: ProfileSettings::FIELDS,
+        facts: facts!(
+            Shape::Deep.name(),
+            ProfileSettings,
+            "removes most from late layers, as little as the budget allows",
+            HAND_CRAFTED,
+        ),
         make: |settings, context| Ok(Box::new(Profile::new(Shape::Deep, &parse(settings)?, context)?)),
     },
     Row {
-        name: greedy::NAME,
-        description: "lowers one decision per round, the one that costs the least accuracy: NetAdapt",
-        fields: greedy::GreedySettings::FIELDS,
+        facts: facts!(
+            greedy::NAME,
+            greedy::GreedySettings,
+            "lowers one decision per round, the one that costs the least accuracy: NetAdapt",
+            "Yang et al., NetAdapt, ECCV 2018",
+        ),
         make: |settings, context| Ok(Box::new(Greedy::new(&parse(settings)?, context)?)),
     },
     Row {
-        name: cem::NAME,
-        description: "searches whole sequences of actions with the cross-entropy method",
-        fields: cem::CemSettings::FIELDS,
+        facts: facts!(
+            cem::NAME,
+            cem::CemSettings,
+            "searches whole sequences of actions with the cross-entropy method",
+            "Rubinstein & Kroese, The Cross-Entropy Method, 2004",
+            plays_indices,
+        ),
         make: |settings, context| Ok(Box::new(Cem::new(&parse(settings)?, context)?)),
     },
 ];
@@ -103,17 +180,17 @@ pub struct AgentContext<'a> {
 
 /// Names that [`make`] knows.
 pub fn names() -> impl Iterator<Item = &'static str> + Clone {
-    ROWS.iter().map(|row| row.name)
+    ROWS.iter().map(|row| row.facts.name)
 }
 
-/// The name of each agent, and what it does in one line.
-pub fn describe() -> impl Iterator<Item = (&'static str, &'static str)> + Clone {
-    ROWS.iter().map(|row| (row.name, row.description))
+/// What can be said of each agent.
+pub fn describe() -> impl Iterator<Item = &'static AgentFacts> + Clone {
+    ROWS.iter().map(|row| &row.facts)
 }
 
 /// The hyper-parameters of the agent `name`; `None` for a name not in [`names`].
 pub fn fields(name: &str) -> Option<&'static [Field]> {
-    ROWS.iter().find(|row| row.name == name).map(|row| row.fields)
+    describe().find(|facts| facts.name == name).map(|facts| facts.fields)
 }
 
 /// Makes the agent `name` for the environment and the number of episodes in `context`.
@@ -126,7 +203,7 @@ pub fn fields(name: &str) -> Option<&'static [Field]> {
 /// or wrong setting, [`AgentError::Spaces`] and [`AgentError::LookAhead`] where the agent cannot
 /// play the environment.
 pub fn make(name: &str, settings: &Value, context: &AgentContext<'_>) -> Result<Box<dyn Agent>, AgentError> {
-    match ROWS.iter().find(|row| row.name == name) {
+    match ROWS.iter().find(|row| row.facts.name == name) {
         Some(row) => (row.make)(settings, context),
         None => Err(AgentError::Unknown { name: name.to_owned(), suggestion: nearest(name, names()) }),
     }

@@ -34,10 +34,10 @@ pub(crate) fn parse<S: Fields>(settings: &Value) -> Result<S, AgentError> {
             };
             return Err(refuse(key, format!("no such setting{hint}")));
         };
-        let empties = field.is_optional() && value.as_str() == Some("none");
-        let value = if empties { Value::Null } else { value.clone() };
-        let alone = Map::from_iter([(key.clone(), value.clone())]);
-        serde_json::from_value::<S>(Value::Object(alone)).map_err(|error| refuse(key, error.to_string()))?;
+        let alone =
+            |value| serde_json::from_value::<S>(Value::Object(Map::from_iter([(key.clone(), value)])));
+        let value =
+            field.admit(value, |value| alone(value).map(|_| ())).map_err(|reason| refuse(key, reason))?;
         values.insert(key.clone(), value);
     }
     serde_json::from_value(Value::Object(values)).map_err(|error| refuse("settings", error.to_string()))

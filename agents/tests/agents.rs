@@ -289,11 +289,27 @@ fn resolved_settings_make_the_same_agent_again() {
 
 #[test]
 fn every_agent_has_a_description_of_one_line() {
-    assert!(describe().map(|(name, _)| name).eq(names()));
-    for (name, description) in describe() {
-        assert!(
-            (20..=90).contains(&description.len()) && !description.contains('\n'),
-            "{name}: {description}"
-        );
+    assert!(describe().map(|facts| facts.name).eq(names()));
+    for facts in describe() {
+        for line in [facts.description, facts.paper] {
+            assert!((20..=120).contains(&line.len()) && !line.contains('\n'), "{}: {line}", facts.name);
+        }
+    }
+}
+
+#[test]
+fn what_is_said_of_an_agent_is_what_it_does() {
+    let (boxes, indices) = (Toy::new(4), Toy::new(4).with_actions(Space::Discrete { count: 3 }));
+    let empty = tempfile::tempdir().unwrap();
+    for facts in describe() {
+        let make = |env| make(facts.name, &Value::Null, &AgentContext { env, episodes: 40, seed: 0 });
+        let mut agent = make(&boxes).unwrap();
+        assert_eq!(make(&indices).is_ok(), facts.plays_indices, "{}", facts.name);
+        let refusal = agent.load_policy(empty.path()).unwrap_err().to_string();
+        assert_eq!(!refusal.contains("no policy that could be taken over"), facts.transfers, "{refusal}");
+        let defaults = facts.defaults();
+        let keys: Vec<&str> = defaults.as_object().unwrap().keys().map(String::as_str).collect();
+        assert!(facts.fields.iter().all(|field| keys.contains(&field.key)), "{}: {keys:?}", facts.name);
+        assert_eq!(keys.len(), facts.fields.len());
     }
 }

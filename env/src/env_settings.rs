@@ -23,8 +23,14 @@ use crate::{
     tables::{Data, Network},
 };
 
-/// Keys that say where something is rather than what: they are not part of the hash.
-const LOCATIONS: [(&str, &str); 3] = [("network", "weights"), ("network", "from"), ("data", "path")];
+/// Keys that say where something is rather than what, and how strictly it is read: they are not part of
+/// the hash.
+const LOCATIONS: [(&str, &str); 4] =
+    [("network", "weights"), ("network", "allow_extra_tensors"), ("network", "from"), ("data", "path")];
+
+/// Keys that are part of the hash only where they have a value: hashes of earlier versions, which did
+/// not have them, stay the same.
+const LATER: [(&str, &str); 3] = [("data", "mean"), ("data", "std"), ("data", "scale")];
 
 /// The resolved settings of an environment: every setting has a value and was checked.
 #[derive(Clone)]
@@ -182,11 +188,7 @@ impl EnvSettings {
     /// files, and of `contents`, a digest of what is in the files. Two results compare when their ids
     /// and these hashes are equal.
     pub fn hash_with(&self, contents: &str) -> String {
-        let mut layer = self.to_layer();
-        for (table, key) in LOCATIONS {
-            layer.tables.get_mut(table).map(|values| values.remove(key));
-        }
-        let text = serde_json::to_string(&layer).unwrap_or_default() + contents;
+        let text = serde_json::to_string(&without_locations(self.to_layer())).unwrap_or_default() + contents;
         Sha256::digest(text.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
     }
 
@@ -206,6 +208,20 @@ impl EnvSettings {
             ("score", score.to_vec()),
         ]
     }
+}
+
+/// `layer` without the settings that say where files are, and without what earlier versions did not
+/// have where it has no value.
+pub fn without_locations(mut layer: Layer) -> Layer {
+    for (table, key) in LOCATIONS {
+        layer.tables.get_mut(table).map(|values| values.remove(key));
+    }
+    for (table, key) in LATER {
+        if let Some(values) = layer.tables.get_mut(table) {
+            values.retain(|name, value| name != key || !value.is_null());
+        }
+    }
+    layer
 }
 
 /// What the id says, or the default one, or half the MACs of a model of the user's choice.

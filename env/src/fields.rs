@@ -22,6 +22,40 @@ impl Field {
         self.kind.starts_with("Option")
     }
 
+    /// `value` as this field stores it: null for the word `none` where the value may be left out.
+    /// `reads` tries to read it.
+    ///
+    /// # Errors
+    /// What the value should be.
+    pub fn admit(
+        &self,
+        value: &Value,
+        reads: impl FnOnce(Value) -> serde_json::Result<()>,
+    ) -> Result<Value, String> {
+        if value.as_u64().is_some_and(|number| i64::try_from(number).is_err()) {
+            return Err(format!("{value} is too large, the most is {}", i64::MAX));
+        }
+        let empties = self.is_optional() && value.as_str() == Some("none");
+        let value = if empties { Value::Null } else { value.clone() };
+        match (reads(value.clone()), self.expects()) {
+            (Ok(()), _) => Ok(value),
+            (Err(_), Some(expected)) => Err(format!("{value} is not {expected}")),
+            (Err(error), None) => Err(reason(&error)),
+        }
+    }
+
+    /// What a value of this field is; `None` where the error of its type says so.
+    fn expects(&self) -> Option<&'static str> {
+        let kind = self.kind.trim_start_matches("Option<").trim_end_matches('>');
+        Some(match kind {
+            "u64" | "usize" | "u32" => "a whole number from 0 on",
+            "f64" => "a number",
+            "bool" => "true or false",
+            "String" | "PathBuf" => "a text",
+            _ => return None,
+        })
+    }
+
     /// The help text in one line.
     pub fn help_line(&self) -> String {
         self.help.split_whitespace().collect::<Vec<_>>().join(" ")
@@ -85,13 +119,10 @@ pub fn read<T: Table>(name: &str, given: &Map<String, Value>) -> Result<T, EnvEr
         let Some(field) = T::FIELDS.iter().find(|field| field.key == key) else {
             return Err(refuse(&path, unknown(key, T::FIELDS)));
         };
-        if value.as_u64().is_some_and(|number| i64::try_from(number).is_err()) {
-            return Err(refuse(&path, format!("{value} is too large, the most is {}", i64::MAX)));
-        }
-        let empties = field.is_optional() && value.as_str() == Some("none");
-        let value = if empties { Value::Null } else { value.clone() };
-        let alone = Map::from_iter([(key.clone(), value.clone())]);
-        serde_json::from_value::<T>(Value::Object(alone)).map_err(|error| refuse(&path, reason(&error)))?;
+        let alone =
+            |value| serde_json::from_value::<T>(Value::Object(Map::from_iter([(key.clone(), value)])));
+        let value =
+            field.admit(value, |value| alone(value).map(|_| ())).map_err(|reason| refuse(&path, reason))?;
         values.insert(key.clone(), value);
     }
     let table: T =
@@ -219,7 +250,7 @@ mod tests {
             refused(json!({ "cuont": 3 })),
             "setting `toy.cuont`: no such setting here; did you mean `count`?"
         );
-        assert!(refused(json!({ "count": -1 })).starts_with("setting `toy.count`: invalid value"));
+        assert!(refused(json!({ "count": -1 })).starts_with("setting `toy.count`: -1 is not a whole number"));
         assert_eq!(refused(json!({ "count": 0 })), "setting `toy.count`: 0 is too few");
     }
 }

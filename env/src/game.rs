@@ -3,7 +3,7 @@
 //! `reset`, `step`, `preview`, `fork` and replay are written here once; a game only says what its
 //! decisions mean.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicBool};
 
 use cgym_teachers::{Error, graph::Graph, weights::Weights};
 
@@ -285,6 +285,10 @@ where
 
     fn times(&self) -> ScoreTimes {
         self.scorer.times()
+    }
+
+    fn stop_when(&self, flag: &'static AtomicBool) {
+        self.memory.stop_when(flag);
     }
 
     fn network(&self, outcome: &Outcome) -> Result<Compressed, EnvError> {

@@ -54,7 +54,7 @@ pub const SPLIT_SEED: u64 = 0;
 
 /// Settings of an environment as tables, written once.
 pub mod settings {
-    pub use crate::env_settings::EnvSettings;
+    pub use crate::env_settings::{EnvSettings, without_locations};
     pub use crate::fields::{Field, Fields, NoSettings, Table, read, write};
     pub use crate::layer::{Layer, TABLES};
     pub use crate::tables::{Data, ImageSize, Network};

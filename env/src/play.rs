@@ -1,9 +1,12 @@
 //! A game with its network, data and scorer.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use cgym_teachers::{
-    data::{Dataset, Splits},
+    data::{Dataset, Preprocessing, Splits},
     engine::{Convolution, Images},
     graph::Graph,
     weights::Weights,
@@ -18,6 +21,8 @@ pub struct TrainedNetwork {
     pub graph: Graph,
     /// Its tensors.
     pub weights: Weights,
+    /// How its images become numbers, and its classes; `None` where it was saved without.
+    pub preprocessing: Option<Preprocessing>,
 }
 
 /// Everything that candidates are made and scored with.
@@ -94,6 +99,10 @@ pub trait Play: Send + Sync {
 
     /// Where the time of scoring went.
     fn times(&self) -> ScoreTimes;
+
+    /// Ends scores that take long once `flag` is set: the step that asked for the score is refused with
+    /// [`cgym_teachers::Error::Stopped`]. Only the first flag counts.
+    fn stop_when(&self, flag: &'static AtomicBool);
 
     /// The network that an outcome stands for, to the same bytes every time.
     ///

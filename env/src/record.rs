@@ -13,6 +13,9 @@ pub struct EpisodeRecord {
     /// Hash of the environment's resolved settings.
     #[serde(default)]
     pub settings: String,
+    /// Digest of all settings of the run that recorded the episode; empty outside of runs.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub run: String,
     /// Seed of the reset.
     pub seed: u64,
     /// Options of the reset.
@@ -39,6 +42,7 @@ impl EpisodeRecord {
         Self {
             env: spec.id.clone(),
             settings: spec.settings.clone(),
+            run: String::new(),
             seed,
             options,
             actions: Vec::new(),
@@ -82,33 +86,174 @@ impl EpisodeRecord {
             let executed = step.info().executed.clone().unwrap_or_else(|| action.clone());
             replayed.push(action.clone(), executed, &step);
         }
-        let mut compare = |what: &str, same: bool, now: String, then: String| {
-            if !same {
-                differences.push(format!("{what} {now}, recorded {then}"));
-            }
-        };
-        let show = |value: &dyn std::fmt::Debug| format!("{value:?}");
-        compare(
-            "steps",
-            replayed.actions.len() == self.actions.len(),
-            replayed.actions.len().to_string(),
-            self.actions.len().to_string(),
-        );
-        compare(
-            "executed",
-            replayed.executed == self.executed,
-            show(&replayed.executed),
-            show(&self.executed),
-        );
-        compare(
-            "return",
-            replayed.episodic_return == self.episodic_return,
-            replayed.episodic_return.to_string(),
-            self.episodic_return.to_string(),
-        );
-        compare("ending", replayed.ending == self.ending, show(&replayed.ending), show(&self.ending));
-        compare("outcome", replayed.outcome == self.outcome, show(&replayed.outcome), show(&self.outcome));
-        compare("reason", replayed.reason == self.reason, show(&replayed.reason), show(&self.reason));
+        self.compare(&replayed, &env.spec().decisions, &mut differences);
         Ok(differences)
+    }
+
+    /// Adds every difference of `now`, this record played again, to `differences`.
+    fn compare(&self, now: &Self, decisions: &[String], differences: &mut Vec<String>) {
+        let (steps, recorded) = (now.actions.len(), self.actions.len());
+        if steps != recorded {
+            differences.push(format!("{steps} steps, recorded {recorded}"));
+        }
+        differences.extend(first_action(&now.executed, &self.executed, decisions));
+        if now.episodic_return != self.episodic_return {
+            let (now, then) = (now.episodic_return, self.episodic_return);
+            differences.push(format!("return {now}, recorded {then}"));
+        }
+        if now.ending != self.ending {
+            differences.push(format!("{}, recorded that it {}", ends(now.ending), ends(self.ending)));
+        }
+        match (&now.outcome, &self.outcome) {
+            (Some(now), Some(then)) => differences.extend(outcomes(now, then, decisions)),
+            (Some(_), None) => differences.push("a candidate is scored, recorded none".to_owned()),
+            (None, Some(_)) => differences.push("no candidate is scored, recorded one".to_owned()),
+            (None, None) => (),
+        }
+        if now.reason != self.reason {
+            let told = |reason: &Option<String>| reason.clone().unwrap_or_else(|| "none".to_owned());
+            let (now, then) = (told(&now.reason), told(&self.reason));
+            differences.push(format!("reason why it is not scored: {now}, recorded: {then}"));
+        }
+    }
+}
+
+/// How an episode ends, as the end of a sentence.
+fn ends(ending: Option<Ending>) -> &'static str {
+    match ending {
+        Some(Ending::Terminated) => "ends after its last decision",
+        Some(Ending::Truncated) => "is cut off by a limit",
+        None => "does not end",
+    }
+}
+
+/// The name of a decision by its number.
+fn name(decisions: &[String], place: usize) -> String {
+    decisions.get(place).map_or_else(|| format!("decision {}", place + 1), |name| format!("`{name}`"))
+}
+
+/// The first action that took effect in `now` and not in `then`, and how many others there are.
+fn first_action(now: &[Action], then: &[Action], decisions: &[String]) -> Option<String> {
+    let differs = |place: &usize| now[*place] != then[*place];
+    let places: Vec<usize> = (0..now.len().min(then.len())).filter(differs).collect();
+    let first = *places.first()?;
+    let show = |action: &Action| match action {
+        Action::Discrete(index) => index.to_string(),
+        Action::Continuous(values) => values.iter().map(f32::to_string).collect::<Vec<_>>().join(" "),
+    };
+    let (at, now, then) = (name(decisions, first), show(&now[first]), show(&then[first]));
+    Some(format!("executed action {now} at {at}, recorded {then}{}", others(places.len())))
+}
+
+/// What else differs, at the end of a sentence about the first difference.
+fn others(differences: usize) -> String {
+    match differences {
+        0 | 1 => String::new(),
+        2 => " (and 1 more differs)".to_owned(),
+        more => format!(" (and {} more differ)", more - 1),
+    }
+}
+
+/// The figures in which two outcomes differ; what was kept by the first decision that differs.
+fn outcomes(now: &Outcome, then: &Outcome, decisions: &[String]) -> Option<String> {
+    let figure = |value: f64| format!("{value}");
+    let loss = |value: Option<f64>| value.map_or_else(|| "none".to_owned(), figure);
+    let hash = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".to_owned());
+    let mut figures = vec![
+        ("top-1", figure(now.top1), figure(then.top1)),
+        ("MACs", now.macs.to_string(), then.macs.to_string()),
+        ("parameters", now.parameters.to_string(), then.parameters.to_string()),
+        ("bytes", now.bytes.to_string(), then.bytes.to_string()),
+        ("preserve ratio", figure(now.preserve_ratio), figure(then.preserve_ratio)),
+        ("training loss", loss(now.loss), loss(then.loss)),
+        ("architecture", hash(&now.architecture), hash(&then.architecture)),
+    ];
+    figures.retain(|(_, now, then)| now != then);
+    let mut parts: Vec<String> =
+        figures.into_iter().map(|(what, now, then)| format!("{what} {now}, recorded {then}")).collect();
+    if now.kept.len() != then.kept.len() {
+        parts.push(format!("{} amounts kept, recorded {}", now.kept.len(), then.kept.len()));
+    } else {
+        let places: Vec<usize> =
+            (0..now.kept.len()).filter(|&place| now.kept[place] != then.kept[place]).collect();
+        if let Some(&first) = places.first() {
+            let (at, now, then) = (name(decisions, first), now.kept[first], then.kept[first]);
+            parts.push(format!("{now} kept at {at}, recorded {then}{}", others(places.len())));
+        }
+    }
+    (!parts.is_empty()).then(|| parts.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record() -> EpisodeRecord {
+        let outcome = Outcome {
+            top1: 0.915,
+            macs: 100,
+            parameters: 20,
+            bytes: 80,
+            preserve_ratio: 0.5,
+            kept: vec![4, 8, 16],
+            architecture: None,
+            loss: None,
+        };
+        EpisodeRecord {
+            env: "env".to_owned(),
+            settings: String::new(),
+            run: String::new(),
+            seed: 0,
+            options: ResetOptions::default(),
+            actions: vec![Action::scalar(0.5); 3],
+            executed: vec![Action::scalar(0.5); 3],
+            episodic_return: -0.085,
+            ending: Some(Ending::Terminated),
+            outcome: Some(outcome),
+            reason: None,
+        }
+    }
+
+    fn differences(change: impl FnOnce(&mut EpisodeRecord)) -> Vec<String> {
+        let mut then = record();
+        change(&mut then);
+        let decisions = ["conv1", "conv2", "conv3"].map(str::to_owned);
+        let mut found = Vec::new();
+        then.compare(&record(), &decisions, &mut found);
+        found
+    }
+
+    #[test]
+    fn differences_are_told_in_words_with_the_first_place() {
+        assert!(differences(|_| ()).is_empty());
+        let of = |record: &mut EpisodeRecord, change: fn(&mut Outcome)| {
+            record.outcome.as_mut().map(change);
+        };
+        let cases = [
+            (
+                differences(|record| of(record, |outcome| (outcome.top1, outcome.macs) = (0.9125, 90))),
+                "top-1 0.915, recorded 0.9125; MACs 100, recorded 90",
+            ),
+            (
+                differences(|record| of(record, |outcome| outcome.kept = vec![4, 7, 15])),
+                "8 kept at `conv2`, recorded 7 (and 1 more differs)",
+            ),
+            (
+                differences(|record| record.executed[2] = Action::Discrete(1)),
+                "executed action 0.5 at `conv3`, recorded 1",
+            ),
+            (
+                differences(|record| record.ending = None),
+                "ends after its last decision, recorded that it does not end",
+            ),
+            (differences(|record| record.outcome = None), "a candidate is scored, recorded none"),
+            (
+                differences(|record| record.reason = Some("diverged".to_owned())),
+                "reason why it is not scored: none, recorded: diverged",
+            ),
+        ];
+        for (found, words) in cases {
+            assert_eq!(found, [words]);
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use cgym_teachers::{
-    data::DatasetName,
+    data::{DatasetName, LARGEST_IMAGE},
     zoo::{self, ModelOptions, Shortcut, Stem},
 };
 use serde::{Deserialize, Serialize};
@@ -29,6 +29,9 @@ table! {
         /// File with the weights of the model: .th, .pt, .pth or .safetensors; the shipped ones if
         /// absent.
         pub weights: Option<PathBuf> = None,
+        /// Whether a file of weights may hold tensors that the network does not have; they are
+        /// ignored.
+        pub allow_extra_tensors: bool = false,
         /// Run, or folder with graph.json and weights.safetensors, whose network is compressed in place
         /// of the model; the id then says Own. In N2N the model stays the teacher.
         pub from: Option<PathBuf> = None,
@@ -103,8 +106,17 @@ table! {
         pub dataset: DatasetName = DatasetName::Digits,
         /// Folder with the files of the dataset; downloaded once if absent (the digits are embedded).
         pub path: Option<PathBuf> = None,
-        /// Height and width that the images of a folder are resized to, like 64x64.
+        /// Height and width that the images of a folder are resized to, like 64x64; at most 4096x4096.
         pub image_size: Option<ImageSize> = None,
+        /// Mean of each channel that is subtracted from pixels in [0, 1], like [0.49,0.48,0.45]; the
+        /// network's own if absent, or the dataset's where the network's files do not say.
+        pub mean: Option<Vec<f64>> = None,
+        /// Standard deviation of each channel that pixels in [0, 1] are divided by, after the mean was
+        /// subtracted, like [0.25,0.24,0.26]; found like the mean if absent.
+        pub std: Option<Vec<f64>> = None,
+        /// Value that pixels are divided by first, so that they lie in [0, 1]: 255, or 16 for the
+        /// digits; found like the mean if absent.
+        pub scale: Option<f64> = None,
         /// Images that rewards are measured on; the dataset's own number if absent.
         pub reward_images: Option<usize> = None,
     }
@@ -112,6 +124,39 @@ table! {
 
 impl Table for Data {
     fn check(&self) -> Result<(), EnvError> {
+        if let Some(ImageSize(sides)) = self.image_size
+            && sides.iter().any(|side| *side > LARGEST_IMAGE)
+        {
+            let reason = format!("{}x{} is over {LARGEST_IMAGE}x{LARGEST_IMAGE}", sides[0], sides[1]);
+            return Err(refuse("image_size", reason));
+        }
+        let scales = self
+            .std
+            .iter()
+            .flatten()
+            .map(|std| ("std", std))
+            .chain(self.scale.iter().map(|it| ("scale", it)));
+        let values = self.mean.iter().flatten().map(|mean| ("mean", mean)).chain(scales);
+        for (key, &value) in values {
+            // They are used in single precision.
+            let value = value as f32;
+            if !value.is_finite() || (key != "mean" && value <= 0.0) {
+                return Err(refuse(
+                    key,
+                    format!(
+                        "{value} is not a {}",
+                        if key == "mean" { "finite number" } else { "number above 0" }
+                    ),
+                ));
+            }
+        }
+        if let (Some(mean), Some(std)) = (&self.mean, &self.std)
+            && mean.len() != std.len()
+        {
+            let reason =
+                format!("{} values beside {} of data.mean; give one per channel", std.len(), mean.len());
+            return Err(refuse("std", reason));
+        }
         match self.reward_images {
             Some(0) => Err(refuse("reward_images", "0 images measure nothing")),
             _ => Ok(()),

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use cgym_env::{
-    Action, Distilled, DistilledSetup, Env, Header, Maker, Memoised, N2nEnv, N2nGame, ResetOptions, Scorer,
-    Step, check_env,
+    Action, Distilled, DistilledSetup, Env, EpisodeRecord, Header, Maker, Memoised, N2nEnv, N2nGame,
+    ResetOptions, Scorer, Step, check_env,
     n2n::{N2nRewardSettings, Stage, TeacherFigures},
     settings::EnvSettings,
 };
@@ -15,7 +15,7 @@ use cgym_teachers::{
     engine::{Engine, Images},
     graph::Graph,
     shipped,
-    train::{Device, DistillOptions},
+    train::{Device, DistillOptions, Optimiser},
     weights::Weights,
     zoo::{ModelOptions, build},
 };
@@ -144,4 +144,41 @@ fn who_inherits_is_known_by_its_layers_too() {
     assert_eq!(fresh.identity(&first), fresh.identity(&second));
     assert_ne!(inherits.identity(&first), inherits.identity(&second));
     assert_eq!(fresh.score(&first).unwrap(), fresh.score(&second).unwrap());
+}
+
+/// Weights that are infinite after the last step, in the middle of an epoch, and losses that are.
+#[test]
+fn a_student_whose_training_diverges_is_degenerate_and_replays() {
+    let school = school();
+    for (learning_rate, optimiser, epochs) in [
+        (1e6, Optimiser::Adam, 2),
+        (1e20, Optimiser::Sgd, 1),
+        (1e38, Optimiser::Adam, 1),
+        (1e300, Optimiser::Adam, 1),
+        (1e300, Optimiser::Sgd, 2),
+    ] {
+        // One step per epoch: nothing but the check of the weights can find the last one's.
+        let options = DistillOptions { learning_rate, optimiser, epochs, batch: 64, ..quick() };
+        let mut env = env_with(&school, Arc::new(Memoised::new((school.setup)(options, false))));
+        let step = play(&mut env, |name| is_block(name, "layer1.1"));
+        assert_eq!((step.reward(), step.info().outcome.is_none()), (-1.0, true), "{learning_rate}");
+        let reason = step.info().reason.clone().unwrap();
+        assert!(reason.starts_with("the student's training diverged"), "{reason}");
+        let actions: Vec<Action> = env
+            .spec()
+            .decisions
+            .iter()
+            .map(|name| Action::Discrete(usize::from(!is_block(name, "layer1.1"))))
+            .collect();
+        let mut record = EpisodeRecord::new(env.spec(), 0, ResetOptions::default());
+        env.reset(0, &ResetOptions::default()).unwrap();
+        for action in actions {
+            let step = env.step(&action).unwrap();
+            let executed = step.info().executed.clone().unwrap();
+            record.push(action, executed, &step);
+        }
+        let text = serde_json::to_string(&record).unwrap();
+        assert_eq!(serde_json::from_str::<EpisodeRecord>(&text).unwrap(), record);
+        assert_eq!(record.validate(&mut env).unwrap(), [""; 0]);
+    }
 }

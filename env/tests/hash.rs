@@ -30,6 +30,9 @@ fn changes() -> Vec<(Layer, &'static str, Value)> {
         (channels(), "network.shortcut", json!("b")),
         (channels(), "data.dataset", json!("mnist")),
         (channels(), "data.image_size", json!("16x16")),
+        (channels(), "data.mean", json!([0.25])),
+        (channels(), "data.std", json!([0.25])),
+        (channels(), "data.scale", json!(255)),
         (channels(), "data.reward_images", json!(30)),
         (Layer::default(), "game.name", json!("n2n-removal")),
         (channels(), "game.scope", json!("all")),
@@ -65,6 +68,8 @@ fn changes() -> Vec<(Layer, &'static str, Value)> {
 
 const LOCATIONS: [(&str, &str); 3] =
     [("network.weights", "w.pth"), ("network.from", "run"), ("data.path", "folder")];
+/// How strictly files are read: what is read in the end is the same.
+const STRICTNESS: &str = "network.allow_extra_tensors";
 
 #[test]
 fn every_setting_but_a_location_changes_the_hash() {
@@ -101,9 +106,18 @@ fn locations_do_not_change_the_hash() {
 }
 
 #[test]
+fn strictness_does_not_change_the_hash() {
+    let mut layer = Layer::of_id(CHANNELS);
+    layer.set_path(STRICTNESS, json!(true)).unwrap();
+    assert!(resolve(&layer).network.allow_extra_tensors);
+    assert_eq!(resolve(&layer).hash(), resolve(&Layer::of_id(CHANNELS)).hash());
+}
+
+#[test]
 fn the_lists_above_are_of_all_settings() {
     let mut listed: BTreeSet<String> = changes().iter().map(|(_, path, _)| (*path).to_owned()).collect();
     listed.extend(LOCATIONS.iter().map(|(path, _)| (*path).to_owned()));
+    listed.insert(STRICTNESS.to_owned());
     // Versions are tested where a family has two.
     listed.insert("game.version".to_owned());
     let mut known = BTreeSet::new();

@@ -69,5 +69,10 @@ fn a_student_that_cannot_be_trained_is_degenerate() {
     let actions = without(&env, &["layer1.0.conv2"]);
     let step = last(&mut env, &NO_OPTIONS, &actions);
     assert_eq!(step.reward(), DEGENERATE_REWARD);
-    assert_eq!(step.info().reason.as_deref(), Some("the student's loss is not finite"));
+    assert_eq!(
+        step.info().reason.as_deref(),
+        Some(
+            "the student's training diverged: the student's loss is not finite; a lower score.learning_rate may help"
+        )
+    );
 }

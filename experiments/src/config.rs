@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use cgym_agents::{Agent, AgentContext, make};
 use cgym_env::{
     Env, EnvError,
-    settings::{EnvSettings, Layer, TABLES, Table, read, write},
+    settings::{EnvSettings, Layer, TABLES, Table, read, without_locations, write},
     table,
 };
-use cgym_worlds::{SettingsFile, WorldError, to_toml};
+use cgym_worlds::{SettingsFile, WorldError, files, to_toml};
 use serde_json::{Map, Value};
 
 use crate::{Error, seeds};
@@ -17,7 +17,8 @@ use crate::{Error, seeds};
 const CONTINUOUS: (&str, u64) = ("ddpg", 400);
 /// The same of games with indices as actions.
 const DISCRETE: (&str, u64) = ("reinforce", 100);
-const MOST_THREADS: usize = 1024;
+/// Most threads of a run.
+pub(crate) const MOST_THREADS: usize = 1024;
 
 table! {
     /// `[run]`: how long an agent searches, and with which randomness.
@@ -32,6 +33,10 @@ table! {
         pub threads: Option<usize> = None,
         /// Run, on any network, whose policy the agent starts from.
         pub pretrained: Option<PathBuf> = None,
+        /// Whether the policies that the agent is compared with are played at the end.
+        pub baselines: bool = true,
+        /// Exploring episodes before the run was extended, each time; `cgym resume --episodes` writes it.
+        pub extended_from: Vec<u64> = Vec::new(),
     }
 }
 
@@ -40,6 +45,10 @@ impl Table for RunSettings {
         let refuse = |key: &str, reason: String| Err(EnvError::Setting { key: key.to_owned(), reason });
         if self.episodes == Some(0) {
             return refuse("episodes", "0 is too few, give at least 1".to_owned());
+        }
+        let mut stages = self.extended_from.iter().copied().chain(self.episodes);
+        if !stages.clone().is_sorted_by(|before, after| before < after) || stages.next() == Some(0) {
+            return refuse("extended_from", "these must be ascending numbers below `episodes`".to_owned());
         }
         if self.checkpoint_every == 0 {
             return refuse("checkpoint_every", "0 is too few, give at least 1".to_owned());
@@ -160,6 +169,34 @@ impl Config {
         layer.tables.insert("agent".to_owned(), agent);
         layer.tables.insert("run".to_owned(), write(&self.run));
         layer
+    }
+
+    /// The settings of a run that decide its episodes: all but threads, baselines and places of files.
+    pub fn decisive(&self) -> Layer {
+        let mut layer = without_locations(self.to_layer());
+        if let Some(run) = layer.tables.get_mut("run") {
+            run.retain(|key, _| !["threads", "pretrained", "baselines"].contains(&key.as_str()));
+        }
+        layer
+    }
+
+    /// The first 16 hexadecimal digits of the SHA-256 of [`Config::decisive`]. It stands in every
+    /// manifest and record of the run.
+    pub fn digest(&self) -> String {
+        let text = serde_json::to_string(&self.decisive()).unwrap_or_default();
+        files::sha256(text.as_bytes())[..16].to_owned()
+    }
+
+    /// The digests of this run before each time that it was extended, then its own.
+    pub fn digests(&self) -> Vec<String> {
+        let all = &self.run.extended_from;
+        let before = |index: usize| {
+            let mut config = self.clone();
+            config.run.episodes = Some(all[index]);
+            config.run.extended_from.truncate(index);
+            config.digest()
+        };
+        (0..all.len()).map(before).chain([self.digest()]).collect()
     }
 
     /// The text of `config.toml`.

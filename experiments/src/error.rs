@@ -23,6 +23,9 @@ pub enum Error {
     /// The command was carried out, and what it checked is not as it should be.
     #[error("{0}")]
     Check(String),
+    /// Ctrl-C or another signal stopped the command; what it had is saved.
+    #[error("stopped")]
+    Stopped,
     /// A world that cannot be loaded.
     #[error(transparent)]
     World(#[from] WorldError),
@@ -43,10 +46,17 @@ impl Error {
         Self::File { path: path.to_owned(), reason: reason.to_string() }
     }
 
-    /// 1 where the run itself failed, 2 where its input, or the disk it was given, was wrong.
+    /// Whether `error` only says that the command was stopped.
+    pub fn is_stop(error: &AgentError) -> bool {
+        matches!(error, AgentError::Env(EnvError::Teacher(cgym_teachers::Error::Stopped)))
+    }
+
+    /// 1 where the run itself failed, 2 where its input, or the disk it was given, was wrong, 130 or 143
+    /// where it was stopped.
     pub fn exit_code(&self) -> u8 {
         use cgym_teachers::Error::NotFinite;
         match self {
+            Self::Stopped => crate::interrupt::exit_code(),
             Self::Check(_)
             | Self::Teacher(NotFinite(_))
             | Self::World(

@@ -24,44 +24,53 @@ pub struct SettingFlags {
     #[arg(long = "set", value_name = "TABLE.KEY=VALUE", value_parser = parse_setting)]
     pub sets: Vec<(String, Value)>,
     /// Model of the zoo
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, help_heading = "Network", value_name = "NAME")]
     pub model: Option<String>,
     /// Weights of the model: .th, .pt, .pth or .safetensors [default: the shipped ones]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, help_heading = "Network", value_name = "FILE")]
     pub weights: Option<PathBuf>,
+    /// Ignore tensors of the weights that the network does not have
+    #[arg(long)]
+    pub allow_extra_tensors: bool,
     /// Run, or folder with graph.json and weights.safetensors, whose network is compressed
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, help_heading = "Network", value_name = "DIR")]
     pub network: Option<PathBuf>,
     /// Name of the dataset, like digits, cifar10 or folder
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, help_heading = "Data", value_name = "NAME")]
     pub dataset: Option<String>,
     /// Folder with the files of the dataset [default: downloaded once]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, help_heading = "Data", value_name = "DIR")]
     pub data: Option<PathBuf>,
+    /// Mean of each channel subtracted from pixels in [0, 1] [default: the network's, else the dataset's]
+    #[arg(long, value_name = "M,M,M", value_delimiter = ',')]
+    pub mean: Option<Vec<f64>>,
+    /// Deviation of each channel that pixels are divided by afterwards [default: like --mean]
+    #[arg(long, value_name = "S,S,S", value_delimiter = ',')]
+    pub std: Option<Vec<f64>>,
     /// Game, if no id names it: channels, weights, n2n-removal or n2n-shrinkage
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, help_heading = "Game", value_name = "NAME")]
     pub game: Option<String>,
     /// Share of the cost that may be kept: macs=0.5, params=0.6, bytes=0.1 or none
-    #[arg(long, value_name = "UNIT=SHARE", value_parser = parse_budget_flag)]
+    #[arg(long, help_heading = "Game", value_name = "UNIT=SHARE", value_parser = parse_budget_flag)]
     pub budget: Option<BudgetFlag>,
     /// Reward of the game, like err or err-log-macs
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, help_heading = "Game", value_name = "NAME")]
     pub reward: Option<String>,
     /// Agent, as `cgym agents` lists them
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, help_heading = "Agent", value_name = "NAME")]
     pub agent: Option<String>,
+    /// Run, on any network, whose policy the agent starts from
+    #[arg(long, help_heading = "Agent", value_name = "RUN")]
+    pub pretrained: Option<PathBuf>,
     /// Exploring episodes
-    #[arg(long, value_name = "N")]
+    #[arg(long, help_heading = "Run", value_name = "N")]
     pub episodes: Option<u64>,
     /// Seed of all randomness
-    #[arg(long, value_name = "N")]
+    #[arg(long, help_heading = "Run", value_name = "N")]
     pub seed: Option<u64>,
     /// Threads [default: one per core]; results do not depend on it
-    #[arg(long, value_name = "N")]
+    #[arg(long, help_heading = "Run", value_name = "N")]
     pub threads: Option<usize>,
-    /// Run, on any network, whose policy the agent starts from
-    #[arg(long, value_name = "RUN")]
-    pub pretrained: Option<PathBuf>,
 }
 
 /// A budget as a flag.
@@ -94,9 +103,12 @@ impl SettingFlags {
         };
         set("network", "model", self.model.clone().map(Value::from));
         set("network", "weights", self.weights.as_ref().map(path).map(Value::from));
+        set("network", "allow_extra_tensors", self.allow_extra_tensors.then(|| true.into()));
         set("network", "from", self.network.as_ref().map(path).map(Value::from));
         set("data", "dataset", self.dataset.clone().map(Value::from));
         set("data", "path", self.data.as_ref().map(path).map(Value::from));
+        set("data", "mean", self.mean.clone().map(Value::from));
+        set("data", "std", self.std.clone().map(Value::from));
         set("game", "name", self.game.clone().map(Value::from));
         set("reward", "name", self.reward.clone().map(Value::from));
         set("agent", "name", self.agent.clone().map(Value::from));
@@ -156,6 +168,19 @@ mod tests {
         let long = SettingFlags { sets: sets.to_vec(), ..SettingFlags::default() };
         assert_eq!(short.layer().expect("a layer"), long.layer().expect("a layer"));
         assert!(parse_setting("run.seed").is_err());
+    }
+
+    #[test]
+    fn channels_are_given_with_commas_or_as_a_list() {
+        let short = SettingFlags {
+            mean: Some(vec![0.5, 0.25]),
+            std: Some(vec![0.2, 1.0]),
+            ..SettingFlags::default()
+        };
+        let sets = ["data.mean=[0.5, 0.25]", "data.std=[0.2, 1.0]"];
+        let sets = sets.map(|text| parse_setting(text).expect("a setting"));
+        let long = SettingFlags { sets: sets.to_vec(), ..SettingFlags::default() };
+        assert_eq!(short.layer().expect("a layer"), long.layer().expect("a layer"));
     }
 
     #[test]

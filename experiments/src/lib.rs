@@ -24,6 +24,7 @@ mod error;
 pub mod flags;
 pub mod interrupt;
 pub mod loading;
+pub mod output;
 pub mod profile;
 mod progress;
 pub mod report;

@@ -2,7 +2,7 @@
 
 use cgym_worlds::{Blueprint, Event, World};
 
-use crate::{Error, config::Config, progress::Progress, report};
+use crate::{Error, config::Config, output::note, progress::Progress, report};
 
 /// Tells events to the error output.
 pub fn observer() -> impl FnMut(Event) {
@@ -11,7 +11,7 @@ pub fn observer() -> impl FnMut(Event) {
         Event::Download(done, total) => {
             progress.get_or_insert_with(|| Progress::of_bytes("downloading", total)).set(done, "");
         }
-        Event::Warning(text) => eprintln!("warning: {text}"),
+        Event::Warning(text) => note(format!("warning: {text}")),
     }
 }
 
@@ -28,14 +28,14 @@ pub fn blueprint(config: &Config) -> Result<Blueprint, Error> {
 /// # Errors
 /// As [`Blueprint::load`].
 pub fn load(blueprint: Blueprint) -> Result<World, Error> {
-    eprintln!("loading {}", blueprint.settings().id());
+    note(format!("loading {}", blueprint.settings().id()));
     let world = blueprint.load(&mut observer())?;
-    eprintln!(
+    note(format!(
         "teacher: {:.2} % on {} reward images, {} MACs, {} parameters",
         100.0 * world.teacher_top1(),
         world.splits().reward.len(),
         report::count(Some(world.teacher_cost().macs)),
         report::count(Some(world.teacher_cost().parameters)),
-    );
+    ));
     Ok(world)
 }

@@ -2,14 +2,15 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 fn main() -> ExitCode {
-    let cli = cgym::commands::Cli::parse();
+    let cli = cgym::commands::parse();
     match cgym::commands::run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            // A command that was stopped has said so itself.
+            if !matches!(error, cgym::Error::Stopped) {
+                cgym::output::note(format!("error: {error}"));
+            }
             ExitCode::from(error.exit_code())
         }
     }

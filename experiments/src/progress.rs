@@ -2,7 +2,10 @@
 
 use std::io::IsTerminal;
 
+use cgym_teachers::train::TrainingEvent;
 use indicatif::{DecimalBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::output::note;
 
 const STEPS: &str = "{prefix:>8} {bar:30} {pos}/{len} {elapsed}<{eta} {msg}";
 const BYTES: &str = "{prefix:>8} {bar:30} {decimal_bytes}/{decimal_total_bytes} {elapsed}<{eta} {msg}";
@@ -41,6 +44,18 @@ impl Progress {
         Self { bar, label: label.to_owned(), total, tenth, written }
     }
 
+    /// Shows an epoch of a training, or its warning.
+    pub fn training(&mut self, event: &TrainingEvent<'_>) {
+        match event {
+            TrainingEvent::Warning(warning) => note(format!("warning: {warning}")),
+            TrainingEvent::Epoch(epoch) => {
+                let accuracy = 100.0 * epoch.top1;
+                let remark = format!("loss {:.4}, {accuracy:.2} % of the held-out images", epoch.loss);
+                self.set(epoch.epoch as u64, &remark);
+            }
+        }
+    }
+
     /// Shows that `done` steps are done, with a remark.
     pub fn set(&mut self, done: u64, remark: &str) {
         if let Some(bar) = &self.bar {
@@ -53,7 +68,7 @@ impl Progress {
             self.tenth = tenth;
             let (done, total) = ((self.written)(done.min(self.total)), (self.written)(self.total));
             let colon = if remark.is_empty() { "" } else { ": " };
-            eprintln!("{} {done}/{total}{colon}{remark}", self.label);
+            note(format!("{} {done}/{total}{colon}{remark}", self.label));
         }
     }
 }

@@ -14,11 +14,15 @@ use std::{
     path::PathBuf,
 };
 
-use cgym_env::{BudgetUnit, Outcome};
+use cgym_env::{BudgetUnit, EpisodeRecord, Outcome, Reward};
 use cgym_worlds::World;
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, config::RunSettings, profile::Profile};
+use crate::{
+    Error,
+    config::{Config, RunSettings},
+    profile::Profile,
+};
 
 pub use data::{Candidate, Policy, RunReport};
 pub use group::Group;
@@ -30,6 +34,9 @@ pub use sites::{Change, Fate, LayerBox, Meaning, Site};
 pub struct Row {
     /// Name of the policy, `teacher` for the network as it was.
     pub policy: String,
+    /// Return of the policy's best candidate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best_return: Option<f64>,
     /// Share of the reward split classified correctly.
     pub reward_top1: Option<f64>,
     /// Share of the test split classified correctly.
@@ -51,6 +58,7 @@ impl Row {
     pub fn teacher(world: &World) -> Self {
         Self {
             policy: "teacher".to_owned(),
+            best_return: None,
             reward_top1: Some(world.teacher_top1()),
             test_top1: None,
             macs: Some(world.teacher_cost().macs),
@@ -65,6 +73,7 @@ impl Row {
     pub fn new(policy: &str, outcome: Option<&Outcome>, evaluations: u64) -> Self {
         Self {
             policy: policy.to_owned(),
+            best_return: None,
             reward_top1: outcome.map(|outcome| outcome.top1),
             test_top1: None,
             macs: outcome.map(|outcome| outcome.macs),
@@ -150,13 +159,37 @@ impl Summary {
         }
     }
 
+    /// The summary of a search with these episodes, without its rows.
+    pub fn of_search(world: &World, config: &Config, episodes: &[EpisodeRecord]) -> Self {
+        let best = crate::run::best(&*world.env(), episodes);
+        Self {
+            agent: Some(config.agent.clone()),
+            played: episodes.len() as u64,
+            best_episode: best.map(|best| best as u64),
+            ..Self::new(world, &config.run)
+        }
+    }
+
     /// The cells of the table; the first row is its head.
-    pub(crate) fn cells(&self) -> Vec<[String; 8]> {
-        let head =
-            ["policy", "reward top-1", "test top-1", "MACs", "parameters", "bytes", "kept", "evaluations"];
+    ///
+    /// Where the reward is not minus the error, it has a column of its own.
+    pub(crate) fn cells(&self) -> Vec<Vec<String>> {
+        const HEAD: [&str; 9] = [
+            "policy",
+            "reward",
+            "top-1, reward split",
+            "top-1, test split",
+            "MACs",
+            "parameters",
+            "bytes",
+            "kept",
+            "evaluations",
+        ];
+        const REWARD: usize = 1;
         let rows = self.rows.iter().map(|row| {
             [
                 row.policy.clone(),
+                row.best_return.map_or("-".to_owned(), |best| format!("{best:.4}")),
                 share(row.reward_top1),
                 share(row.test_top1),
                 count(row.macs),
@@ -166,7 +199,12 @@ impl Summary {
                 row.evaluations.to_string(),
             ]
         });
-        std::iter::once(head.map(str::to_owned)).chain(rows).collect()
+        let mut lines: Vec<Vec<String>> =
+            std::iter::once(HEAD.map(str::to_owned)).chain(rows).map(Vec::from).collect();
+        if self.reward == Reward::Error.as_str() {
+            lines.iter_mut().for_each(|line| drop(line.remove(REWARD)));
+        }
+        lines
     }
 
     /// The table, one line per policy.

@@ -16,7 +16,6 @@ mod messages;
 mod tests;
 
 use std::{
-    collections::BTreeMap,
     fs::{self, File},
     io::{self, BufWriter, Write},
     path::Path,
@@ -59,7 +58,7 @@ impl TensorBoard {
     ///
     /// TensorBoard discards the steps from `first_step` on that earlier files contain.
     pub fn create_from(directory: &Path, first_step: usize) -> Self {
-        Self::open(directory, first_step, |warning| eprintln!("warning: {warning}"))
+        Self::open(directory, first_step, |warning| crate::output::note(format!("warning: {warning}")))
     }
 
     /// [`create_from`](Self::create_from) with a receiver of the warning, which is called at most once.
@@ -100,8 +99,9 @@ impl TensorBoard {
 
     /// Logs the hyper-parameters of the run, for TensorBoard's table of runs.
     ///
-    /// `metrics` are the tags of the scalars that the table shows beside `hparams`.
-    pub fn hparams(&mut self, hparams: &BTreeMap<String, HParam>, metrics: &[&str]) {
+    /// `metrics` are the tags of the scalars that the table shows beside `hparams`, which are its columns
+    /// in their order.
+    pub fn hparams(&mut self, hparams: &[(String, HParam)], metrics: &[&str]) {
         let started = since_epoch().as_secs_f64();
         for value in [messages::experiment(hparams, metrics), messages::session_info(hparams, started)] {
             self.write(messages::hparams_event(value), self.first_step);

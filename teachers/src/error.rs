@@ -44,6 +44,40 @@ pub enum Error {
         /// Shape that was there, or `nothing`.
         found: String,
     },
+    /// A tensor whose values are neither 16, 32 nor 64 bit floating-point numbers.
+    #[error("tensor `{tensor}` holds {found} values, expected F32, F64, F16 or BF16")]
+    TensorType {
+        /// Name of the tensor.
+        tensor: String,
+        /// The type that was there.
+        found: String,
+    },
+    /// A tensor of a file that the network does not have.
+    #[error("the network has no tensor `{tensor}`{}", also(*others))]
+    SurplusTensor {
+        /// Name of the first such tensor.
+        tensor: String,
+        /// Number of further ones.
+        others: usize,
+    },
+    /// Two tensors of a file that are the same one of the network.
+    #[error("`{first}` and `{second}` are both the network's `{tensor}`; keep one of the two")]
+    AmbiguousTensor {
+        /// Name of the network's tensor.
+        tensor: String,
+        /// Full name of one of them.
+        first: String,
+        /// Full name of the other.
+        second: String,
+    },
+    /// A file of weights that are not those of the network.
+    #[error("{}: {source}", path.display())]
+    Weights {
+        /// The file.
+        path: PathBuf,
+        /// The tensor that does not fit.
+        source: Box<Error>,
+    },
     /// A file that cannot be read, written or understood.
     #[error("{}: {reason}", path.display())]
     File {
@@ -71,6 +105,9 @@ pub enum Error {
     /// A computation that gave NaN or infinity.
     #[error("{0} is not finite")]
     NotFinite(String),
+    /// A training that was stopped before its end.
+    #[error("the training was stopped")]
+    Stopped,
     /// A problem with a dataset.
     #[error(transparent)]
     Data(#[from] DataError),
@@ -91,5 +128,13 @@ impl Error {
 
     pub(crate) fn file(path: &std::path::Path, reason: impl ToString) -> Self {
         Self::File { path: path.to_owned(), reason: reason.to_string() }
+    }
+}
+
+/// The end of a message about one tensor of several.
+fn also(others: usize) -> String {
+    match others {
+        0 => String::new(),
+        _ => format!(", nor {others} others of the file"),
     }
 }

@@ -4,13 +4,16 @@
 //! Architecture Invariant: nothing in this crate depends on reinforcement learning.
 
 pub mod architecture;
+pub mod checkpoints;
 pub mod cost;
 pub mod coupling;
 pub mod data;
 pub mod engine;
 mod error;
+pub mod files;
 pub mod graph;
 pub mod inherit;
+pub mod manifest;
 mod names;
 pub mod pruner;
 pub mod reconstruct;

@@ -2,7 +2,7 @@
 
 use crate::{
     Error,
-    graph::{Flow, Graph, Node, NodeIndex},
+    graph::{Flow, Graph, Node, NodeIndex, Shape, infer},
 };
 
 /// A network under repair: its nodes in topological order.
@@ -49,6 +49,8 @@ impl Repair {
     /// Walks the nodes once. Gives the first layer that has to change its width, and the new width.
     fn pass(&mut self) -> Result<Option<(NodeIndex, usize)>, Error> {
         let mut channels = vec![0; self.nodes.len()];
+        // Shapes of the repaired nodes, as far as a flattening has asked for them.
+        let mut shapes = Vec::new();
         for index in 0..self.nodes.len() {
             let inputs: Vec<usize> = self.nodes[index].inputs.iter().map(|&input| channels[input]).collect();
             if self.nodes[index].op.facts().flow == Flow::Sum
@@ -57,13 +59,13 @@ impl Repair {
                 return self.repair_sum(index, &channels).map(Some);
             }
             self.read(index, inputs.first().copied().unwrap_or_default())?;
-            channels[index] = self.width(index, &inputs)?;
+            channels[index] = self.width(index, &inputs, &mut shapes)?;
         }
         Ok(None)
     }
 
     /// Output channels of node `index`, when all nodes before it are repaired.
-    fn width(&self, index: NodeIndex, inputs: &[usize]) -> Result<usize, Error> {
+    fn width(&self, index: NodeIndex, inputs: &[usize], shapes: &mut Vec<Shape>) -> Result<usize, Error> {
         Ok(match self.nodes[index].op.facts().flow {
             Flow::Source(channels) => channels,
             Flow::Dense(outputs) | Flow::Grouped { outputs, .. } => outputs,
@@ -71,8 +73,10 @@ impl Repair {
             Flow::Concatenation => inputs.iter().sum(),
             Flow::PerChannel | Flow::Sum => inputs.first().copied().unwrap_or_default(),
             Flow::Flatten => {
-                let so_far = Graph::from_nodes("", self.nodes[..=index].to_vec()).map_err(degenerate)?;
-                so_far.shapes().map_err(degenerate)?[index][0]
+                for next in shapes.len()..=index {
+                    shapes.push(infer(&self.nodes[next], next, shapes).map_err(degenerate)?);
+                }
+                shapes[index][0]
             }
         })
     }

@@ -1,18 +1,26 @@
 //! A network's tensors by name, and their files.
 
+mod entry;
+mod file;
+mod names;
+mod pytorch;
+mod safetensors;
+
 use std::{
     collections::{BTreeMap, HashMap},
     path::Path,
 };
 
+use ::safetensors::{Dtype, tensor::TensorView};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
 use crate::{
-    Error,
-    graph::{Graph, Initial},
+    Error, files,
+    graph::{Graph, Initial, Parameter},
 };
+
+pub use file::WeightsFile;
 
 /// A dense fp32 array in row-major order.
 #[derive(Debug, Clone, PartialEq)]
@@ -73,7 +81,11 @@ impl Weights {
     /// # Errors
     /// [`Error::Tensor`] for the first one, in the order of the nodes, that is not.
     pub fn check(&self, graph: &Graph) -> Result<(), Error> {
-        for parameter in graph.parameters() {
+        self.check_parameters(&graph.parameters())
+    }
+
+    fn check_parameters(&self, parameters: &[Parameter]) -> Result<(), Error> {
+        for parameter in parameters {
             let found = match self.0.get(&parameter.name) {
                 None => "nothing".to_owned(),
                 Some(tensor) if tensor.shape != parameter.shape => format!("{:?}", tensor.shape),
@@ -82,7 +94,8 @@ impl Weights {
                 }
                 Some(_) => continue,
             };
-            return Err(Error::Tensor { tensor: parameter.name, expected: parameter.shape, found });
+            let Parameter { name, shape, .. } = parameter.clone();
+            return Err(Error::Tensor { tensor: name, expected: shape, found });
         }
         Ok(())
     }
@@ -114,49 +127,47 @@ impl Weights {
         weights
     }
 
-    /// Reads a PyTorch state dict (`.th`, `.pt`, `.pth`) or a safetensors file for `graph`.
+    /// Reads a PyTorch state dict (`.th`, `.pt`, `.pth`) or a safetensors file that holds the tensors of
+    /// `graph` and no others; see [`WeightsFile`].
     ///
-    /// The prefix `module.` of data-parallel training is removed from names. Nothing in a PyTorch file
-    /// is executed.
+    /// Prefixes such as the `module.` of data-parallel training are left out where all tensors of the
+    /// network have them. Values of 16 and 64 bits are converted. Nothing in a PyTorch file is executed.
     ///
     /// # Errors
-    /// [`Error::File`] for a file that cannot be read, [`Error::Tensor`] for the first tensor that
+    /// [`Error::File`] for a file that cannot be read, [`Error::Weights`] for the first tensor that
     /// does not fit.
     pub fn load(path: &Path, graph: &Graph) -> Result<Self, Error> {
-        let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
-        let all = match extension {
-            "safetensors" => read_safetensors(path)?,
-            "th" | "pt" | "pth" => read_pytorch(path)?,
-            _ => return Err(Error::file(path, "weights are read from .th, .pt, .pth or .safetensors files")),
-        };
-        let mut weights = Self::default();
-        for (name, tensor) in all {
-            // Prefixes that training scripts and data-parallel training add to names.
-            let mut short = name.as_str();
-            for prefix in ["state_dict.", "model_state_dict.", "model.", "net.", "module."] {
-                short = short.strip_prefix(prefix).unwrap_or(short);
-            }
-            weights.insert(short, tensor);
-        }
-        let needed: std::collections::HashSet<String> =
-            graph.parameters().into_iter().map(|p| p.name).collect();
-        weights.check(graph)?;
-        weights.0.retain(|name, _| needed.contains(name));
-        Ok(weights)
+        WeightsFile::open(path)?.read(graph, false)
     }
 
-    /// Reads a safetensors file that holds the same names and shapes as `pattern`.
+    /// Reads a file that holds the same names and shapes as `pattern`.
     ///
     /// # Errors
     /// As [`Weights::load`].
     pub fn load_like(path: &Path, pattern: &Self) -> Result<Self, Error> {
-        let weights = Self(read_safetensors(path)?.into_iter().collect());
-        for (name, tensor) in pattern.iter() {
-            if weights.get(name)?.shape != tensor.shape {
-                return Err(Error::file(path, format!("tensor `{name}` is not {:?}", tensor.shape)));
-            }
-        }
-        Ok(weights)
+        WeightsFile::open(path)?.read_parameters(&pattern.parameters(), false)
+    }
+
+    /// Reads a safetensors file from memory; it is as strict as [`Weights::load`].
+    ///
+    /// # Errors
+    /// [`Error::Graph`] for bytes that are not a safetensors file, else as [`WeightsFile::fits`].
+    pub fn from_bytes(bytes: &[u8], graph: &Graph) -> Result<Self, Error> {
+        let entries = safetensors::entries_of(bytes).and_then(file::sorted).map_err(Error::Graph)?;
+        file::read(&entries, &graph.parameters(), false).map_err(|error| match error {
+            file::Unread::Misfit(error) => error,
+            file::Unread::Values(reason) => Error::Graph(reason),
+        })
+    }
+
+    /// Its tensors by name and shape.
+    fn parameters(&self) -> Vec<Parameter> {
+        let parameter = |(name, tensor): (&String, &Tensor)| Parameter {
+            name: name.clone(),
+            shape: tensor.shape.clone(),
+            trainable: true,
+        };
+        self.iter().map(parameter).collect()
     }
 
     /// Writes a safetensors file, through a temporary file beside it.
@@ -175,82 +186,14 @@ impl Weights {
                 TensorView::new(Dtype::F32, tensor.shape.clone(), raw).map_err(|e| Error::file(path, e))?;
             views.push((name.as_str(), view));
         }
-        let file = safetensors::serialize(views, None::<HashMap<String, String>>)
+        let file = ::safetensors::serialize(views, None::<HashMap<String, String>>)
             .map_err(|e| Error::file(path, e))?;
-        write_atomically(path, &file)
+        files::write_atomically(path, &file)
     }
-}
-
-/// Writes `bytes` to `path` through a temporary file and a rename.
-///
-/// # Errors
-/// [`Error::File`] when it cannot be written.
-pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".tmp");
-    let temporary = Path::new(&temporary);
-    std::fs::write(temporary, bytes).and_then(|()| std::fs::rename(temporary, path)).map_err(|error| {
-        std::fs::remove_file(temporary).ok();
-        Error::file(path, format!("cannot be written: {error}"))
-    })
 }
 
 /// A standard normal number (Box–Muller).
 fn normal(rng: &mut ChaCha8Rng) -> f32 {
     let radius = (-2.0 * (1.0 - rng.random::<f64>()).ln()).sqrt();
     (radius * (std::f64::consts::TAU * rng.random::<f64>()).cos()) as f32
-}
-
-fn read_safetensors(path: &Path) -> Result<Vec<(String, Tensor)>, Error> {
-    let bytes = std::fs::read(path).map_err(|e| Error::file(path, e))?;
-    from_safetensors(&bytes).map_err(|reason| Error::file(path, reason))
-}
-
-fn read_pytorch(path: &Path) -> Result<Vec<(String, Tensor)>, Error> {
-    use burn_store::pytorch_reader::{DType, PytorchReader};
-    let reader =
-        PytorchReader::new(path).map_err(|e| Error::file(path, format!("not a whole PyTorch file: {e}")))?;
-    let mut tensors = Vec::with_capacity(reader.len());
-    for (name, tensor) in reader.into_tensors() {
-        let raw = tensor.read().map_err(|e| Error::file(path, format!("tensor `{name}`: {e}")))?;
-        let data: Vec<f32> = match tensor.dtype() {
-            DType::F32 => raw.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect(),
-            DType::F64 => raw
-                .chunks_exact(8)
-                .map(|b| f64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]) as f32)
-                .collect(),
-            // Counters such as `num_batches_tracked`. A weight of this type is then reported missing.
-            _ => continue,
-        };
-        tensors.push((name, Tensor { shape: tensor.shape().to_vec(), data }));
-    }
-    Ok(tensors)
-}
-
-/// Tensors of a safetensors file in memory.
-fn from_safetensors(bytes: &[u8]) -> Result<Vec<(String, Tensor)>, String> {
-    let file = SafeTensors::deserialize(bytes).map_err(|e| format!("not a whole safetensors file: {e}"))?;
-    file.iter()
-        .map(|(name, view)| {
-            if view.dtype() != Dtype::F32 {
-                return Err(format!("tensor `{name}` is {:?}, expected F32", view.dtype()));
-            }
-            let data =
-                view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
-            Ok((name.to_owned(), Tensor { shape: view.shape().to_vec(), data }))
-        })
-        .collect()
-}
-
-impl Weights {
-    /// Reads a safetensors file from memory.
-    ///
-    /// # Errors
-    /// [`Error::Tensor`] for the first tensor that does not fit, [`Error::Graph`] for bytes that are
-    /// not a safetensors file.
-    pub fn from_bytes(bytes: &[u8], graph: &Graph) -> Result<Self, Error> {
-        let weights = Self(from_safetensors(bytes).map_err(Error::Graph)?.into_iter().collect());
-        weights.check(graph)?;
-        Ok(weights)
-    }
 }

@@ -11,8 +11,8 @@ use cgym_teachers::{
     remove::remove,
     shipped,
     train::{
-        Device, DistillLoss, DistillOptions, Distillation, Epoch, Optimiser, Trained, distill, fresh_weights,
-        teacher_logits,
+        Device, DistillLoss, DistillOptions, Distillation, Optimiser, Trained, TrainingEvent, distill,
+        fresh_weights, teacher_logits,
     },
     weights::Weights,
     zoo::{ModelOptions, build},
@@ -47,6 +47,7 @@ impl School {
             teacher_logits: &self.logits,
             validation: &self.reward,
             stop,
+            checkpoints: None,
         }
     }
 
@@ -98,7 +99,11 @@ fn batch_norms_learn_in_every_epoch() {
     let stop = AtomicBool::new(false);
     let statistics = |after: usize| {
         stop.store(false, Ordering::Relaxed);
-        let mut report = |epoch: &Epoch| stop.store(epoch.epoch >= after, Ordering::Relaxed);
+        let mut report = |event: TrainingEvent<'_>| {
+            if let TrainingEvent::Epoch(epoch) = event {
+                stop.store(epoch.epoch >= after, Ordering::Relaxed);
+            }
+        };
         let options = DistillOptions { epochs: 3, ..DistillOptions::default() };
         let distillation = school.distillation(Some(&stop));
         let initial = fresh_weights(&small, 0);
@@ -109,6 +114,51 @@ fn batch_norms_learn_in_every_epoch() {
     };
     let seen = [1, 2, 3].map(statistics);
     assert!(seen[0] != seen[1] && seen[1] != seen[2]);
+}
+
+#[test]
+fn a_student_stopped_and_continued_is_the_same_student() {
+    let school = school(96);
+    let small = small();
+    for (optimiser, best_epoch) in [(Optimiser::Adam, true), (Optimiser::Sgd, false)] {
+        let options = DistillOptions {
+            epochs: 4,
+            optimiser,
+            best_epoch,
+            weight_decay: 1e-4,
+            learning_rate: 0.02,
+            ..DistillOptions::default()
+        };
+        let unbroken = school.train(&small, &options).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let stop = AtomicBool::new(false);
+        let train = |task: &str, after: usize| {
+            stop.store(false, Ordering::Relaxed);
+            let checkpoints = Some((task, folder.path()));
+            let distillation = Distillation { checkpoints, ..school.distillation(Some(&stop)) };
+            let mut watch = |event: TrainingEvent<'_>| {
+                if let TrainingEvent::Epoch(epoch) = event {
+                    stop.store(epoch.epoch == after, Ordering::Relaxed);
+                }
+            };
+            let initial = fresh_weights(&small, options.seed);
+            distill(&small, initial, &distillation, &options, &Device::flex(), &mut watch)
+        };
+        assert_eq!(train("one", 1).unwrap().epochs.len(), 1);
+        assert_eq!(train("one", 3).unwrap().epochs.len(), 3);
+        let refusal = train("another", 9).expect_err("another task").to_string();
+        assert!(refusal.contains("another network or with other settings"), "{refusal}");
+        // The newest is damaged: the one before it is taken.
+        let damaged = folder.path().join("epoch-000003/optimiser.safetensors");
+        let mut bytes = std::fs::read(&damaged).unwrap();
+        let last = bytes.len() - 1;
+        bytes[last] ^= 1;
+        std::fs::write(&damaged, bytes).unwrap();
+        let continued = train("one", 9).unwrap();
+        assert!(continued.finished);
+        assert_eq!(continued.epochs, unbroken.epochs);
+        assert!(continued.weights == unbroken.weights, "{optimiser:?}");
+    }
 }
 
 #[test]

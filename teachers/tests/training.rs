@@ -11,7 +11,7 @@ use cgym_teachers::{
     data::{DataSource, DatasetName, LoadOptions, load},
     engine::Images,
     graph::Graph,
-    train::{Epoch, TrainOptions, Trained, Training, train},
+    train::{TrainOptions, Trained, Training, TrainingEvent, train},
     weights::Weights,
     zoo::{ModelOptions, build},
 };
@@ -43,7 +43,11 @@ fn run(epochs: usize, checkpoints: Option<PathBuf>, stop_after: usize) -> Result
         checkpoints,
         stop: &stop,
     };
-    let mut report = |epoch: &Epoch| stop.store(epoch.epoch >= stop_after, Ordering::Relaxed);
+    let mut report = |event: TrainingEvent<'_>| {
+        if let TrainingEvent::Epoch(epoch) = event {
+            stop.store(epoch.epoch >= stop_after, Ordering::Relaxed);
+        }
+    };
     train(&graph, Weights::initialise(&graph, 1), &training, &options(epochs), &Device::flex(), &mut report)
 }
 
@@ -67,11 +71,31 @@ fn a_training_stopped_and_continued_gives_the_same_bytes() {
 }
 
 #[test]
+fn a_damaged_checkpoint_is_passed_over() {
+    let unbroken = run(3, None, 99).expect("trains");
+    for name in ["weights.safetensors", "momentum.safetensors", "manifest.json"] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("checkpoints");
+        run(3, Some(path.clone()), 2).expect("stops");
+        let file = path.join("epoch-000002").join(name);
+        let mut bytes = std::fs::read(&file).expect("a checkpoint");
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 4;
+        std::fs::write(&file, bytes).expect("written");
+        let continued = run(3, Some(path), 99).expect("continues");
+        assert_eq!(
+            (continued.weights, continued.epochs),
+            (unbroken.weights.clone(), unbroken.epochs.clone())
+        );
+    }
+}
+
+#[test]
 fn rejects_a_checkpoint_of_other_settings() {
     let folder = tempfile::tempdir().expect("a folder");
     run(2, Some(folder.path().to_owned()), 99).expect("trains");
     let error = run(3, Some(folder.path().to_owned()), 99).expect_err("other settings").to_string();
-    assert!(error.contains("state.json"), "{error}");
+    assert!(error.contains("epoch-000002: belongs to a training with other settings"), "{error}");
 }
 
 #[test]

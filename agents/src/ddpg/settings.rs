@@ -29,10 +29,13 @@ pub enum Credit {
     Residual,
 }
 
+/// Most transitions of a replay memory: 540 MB of AMC's observations.
+const MOST_REPLAY: usize = 5_000_000;
+
 table! {
     /// Hyper-parameters of [`Ddpg`](crate::Ddpg). Defaults are AMC's, unless AMC's value is given too.
     pub struct DdpgSettings {
-        /// Widths of the two hidden layers of actor and critic.
+        /// Widths of the two hidden layers of actor and critic, each 1 to 4096.
         pub hidden: [usize; 2] = [300, 300],
         /// Adam's learning rate for the actor (AMC: 1e-4, for 800 episodes).
         pub actor_learning_rate: f64 = 3e-4,
@@ -54,10 +57,10 @@ table! {
         /// Weight of the trained networks in each update of the target networks, in (0, 1]. Only
         /// bootstrap has target networks.
         pub tau: f64 = 0.01,
-        /// Transitions in a minibatch.
+        /// Transitions in a minibatch, 1 to 4096.
         pub batch: usize = 64,
-        /// Transitions in the replay memory; if absent those of a third of the episodes, at least of 20
-        /// (AMC: 2000).
+        /// Transitions in the replay memory, 1 to 5,000,000; if absent those of a third of the episodes, at
+        /// least of 20 (AMC: 2000).
         pub replay: Option<usize> = None,
         /// Episodes of uniform actions before the first update; if absent the lesser of 100 and a quarter
         /// of the episodes, none with frozen (AMC: 100).
@@ -67,7 +70,7 @@ table! {
         pub warmup_sigma: Option<f64> = None,
         /// Train the critic, but not the actor, during warm-up.
         pub warmup_critic: bool = false,
-        /// Updates per new transition, made at the end of the episode (AMC: 1).
+        /// Updates per new transition, at most 1000, made at the end of the episode (AMC: 1).
         pub updates_per_step: usize = 4,
         /// Standard deviation of the truncated normal exploration after warm-up, as a share of the action
         /// range.
@@ -93,13 +96,13 @@ impl DdpgSettings {
     /// episodes.
     pub(crate) fn resolve(mut self, context: &AgentContext<'_>) -> Result<Self, AgentError> {
         let rate = |x: f64| x > 0.0 && x.is_finite();
-        let width = |&width: &usize| (1..=8192).contains(&width);
-        require(self.hidden.iter().all(width), "hidden", "widths must lie in 1..=8192")?;
+        let width = |&width: &usize| (1..=4096).contains(&width);
+        require(self.hidden.iter().all(width), "hidden", "widths must lie in 1..=4096")?;
         require(rate(self.actor_learning_rate), "actor_learning_rate", "must be above 0")?;
         require(rate(self.critic_learning_rate), "critic_learning_rate", "must be above 0")?;
         require((0.0..=1.0).contains(&self.discount), "discount", "must lie in [0, 1]")?;
         require(self.tau > 0.0 && self.tau <= 1.0, "tau", "must lie in (0, 1]")?;
-        require((1..=65_536).contains(&self.batch), "batch", "must lie in 1..=65536")?;
+        require((1..=4096).contains(&self.batch), "batch", "must lie in 1..=4096")?;
         require(self.updates_per_step <= 1000, "updates_per_step", "must be at most 1000")?;
         // A bootstrapped value is one of the whole return, so its baseline must be too.
         require(
@@ -122,8 +125,9 @@ impl DdpgSettings {
         let memory = self.credit_memory.unwrap_or(share(4, 10) as f64);
         require(memory > 0.0 && memory.is_finite(), "credit_memory", "must be above 0")?;
         self.credit_memory = Some(memory);
-        let replay = self.replay.unwrap_or(context.env.spec().steps().saturating_mul(share(3, 20) as usize));
-        require(replay > 0, "replay", "must be at least 1")?;
+        let third = context.env.spec().steps().saturating_mul(share(3, 20) as usize).min(MOST_REPLAY);
+        let replay = self.replay.unwrap_or(third);
+        require((1..=MOST_REPLAY).contains(&replay), "replay", "must lie in 1..=5000000")?;
         self.replay = Some(replay);
         self.fill_budget &= context.env.spec().budget.is_some();
         let warmup = if self.frozen { 0 } else { (context.episodes / 4).min(100) };

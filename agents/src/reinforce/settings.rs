@@ -15,13 +15,13 @@ table! {
         /// Predict the baseline of each decision by a value head; if absent on for actor-critic, off for
         /// reinforce.
         pub critic: Option<bool> = None,
-        /// Width of each hidden layer or LSTM state.
+        /// Width of each hidden layer or LSTM state, 1 to 1024.
         pub hidden: usize = 30,
-        /// Hidden layers, or stacked LSTM cells.
+        /// Hidden layers, or stacked LSTM cells, 1 to 8.
         pub layers: usize = 2,
         /// Adam's learning rate (N2N's shrinkage: 0.1).
         pub learning_rate: f64 = 3e-3,
-        /// Episodes per update.
+        /// Episodes per update, 1 to 1024.
         pub rollouts: usize = 5,
         /// Number of past updates whose mean returns are averaged to the baseline. At the first update,
         /// and always with 0, the baseline of an episode is the mean return of the other episodes of its
@@ -50,8 +50,8 @@ impl ReinforceSettings {
     pub(crate) fn resolve(mut self, name: &str, context: &AgentContext<'_>) -> Result<Self, AgentError> {
         let positive = |x: f64| x > 0.0 && x.is_finite();
         let weight = |x: f64| x >= 0.0 && x.is_finite();
-        require((1..=4096).contains(&self.hidden), "hidden", "must lie in 1..=4096")?;
-        require((1..=16).contains(&self.layers), "layers", "must lie in 1..=16")?;
+        require((1..=1024).contains(&self.hidden), "hidden", "must lie in 1..=1024")?;
+        require((1..=8).contains(&self.layers), "layers", "must lie in 1..=8")?;
         require(positive(self.learning_rate), "learning_rate", "must be above 0")?;
         require((1..=1024).contains(&self.rollouts), "rollouts", "must lie in 1..=1024")?;
         require(self.baseline <= 100_000, "baseline", "must be at most 100000")?;

@@ -1,7 +1,6 @@
 //! Scoring the candidates of several episodes in threads.
 
 use std::{
-    num::NonZero,
     panic::resume_unwind,
     sync::{Mutex, PoisonError},
     thread::{self, ScopedJoinHandle},
@@ -12,10 +11,10 @@ use cgym_env::Env;
 use super::Episode;
 use crate::AgentError;
 
-/// Takes the last step of every episode on its own environment, as many at a time as there are
-/// cores.
+/// Takes the last step of every episode on its own environment, as many at a time as rayon's pool has
+/// threads: the number that the user chose.
 pub(super) fn score(envs: &mut [Box<dyn Env>], episodes: &mut [Episode]) -> Result<(), AgentError> {
-    let cores = thread::available_parallelism().map_or(1, NonZero::get).min(episodes.len());
+    let count = rayon::current_num_threads().min(episodes.len());
     let waiting = Mutex::new(envs.iter_mut().zip(episodes.iter_mut()).enumerate());
     let work = || {
         let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
@@ -24,7 +23,7 @@ pub(super) fn score(envs: &mut [Box<dyn Env>], episodes: &mut [Episode]) -> Resu
         scored.collect::<Vec<_>>()
     };
     let mut scored = thread::scope(|scope| {
-        let scorers: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
+        let scorers: Vec<_> = (0..count).map(|_| scope.spawn(work)).collect();
         let join =
             |scorer: ScopedJoinHandle<'_, _>| scorer.join().unwrap_or_else(|panic| resume_unwind(panic));
         scorers.into_iter().flat_map(join).collect::<Vec<_>>()

@@ -10,7 +10,7 @@ use cgym_teachers::{
 };
 
 use super::{
-    DEGENERATE_REWARD, N2nRewardSettings, Stage, TeacherFigures,
+    DEGENERATE_REWARD, MOST_ROWS, N2nRewardSettings, Stage, TeacherFigures,
     observation::{self, MASK, row_of},
 };
 use crate::{
@@ -317,7 +317,10 @@ impl Game for N2nGame {
     /// A student whose training diverges cannot be scored, and would not be at another attempt.
     fn unscored(&self, error: Error) -> Result<String, EnvError> {
         match error {
-            Error::NotFinite(_) | Error::Degenerate { .. } => Ok(error.to_string()),
+            Error::NotFinite(what) => Ok(format!(
+                "the student's training diverged: {what} is not finite; a lower score.learning_rate may help"
+            )),
+            Error::Degenerate { .. } => Ok(error.to_string()),
             other => Err(other.into()),
         }
     }
@@ -366,6 +369,10 @@ fn decisions(parent: &Graph, stage: Stage) -> Result<Vec<LayerDecision>, Error> 
 /// Rows that a table needs or is asked to have.
 fn rows(parent: &Graph, asked: Option<usize>) -> Result<usize, EnvError> {
     let needed = observation::layers(parent);
+    if needed > MOST_ROWS {
+        let reason = format!("`{}` has {needed} layers; N2N takes at most {MOST_ROWS}", parent.name);
+        return Err(refuse("game.name", reason));
+    }
     match asked {
         Some(rows) if rows < needed => Err(refuse(
             "game.rows",

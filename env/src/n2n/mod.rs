@@ -55,13 +55,14 @@ pub enum Stage {
 
 named!(Stage, "stage", [Removal => "removal", Shrinkage => "shrinkage"]);
 
-/// Most rows of an observation.
-const MOST_ROWS: usize = 1 << 16;
+/// Most rows of an observation. An episode keeps as many observations as it has decisions.
+const MOST_ROWS: usize = 1 << 11;
 
 table! {
     /// `[game]` of N2N.
     pub struct N2nSettings {
-        /// Rows of an observation; the number of layers, rounded up to a multiple of 32, if absent.
+        /// Rows of an observation, at most 2048; the number of layers, rounded up to a multiple of 32, if
+        /// absent.
         pub rows: Option<usize> = None,
     }
 }
@@ -80,9 +81,9 @@ impl Table for N2nSettings {
 table! {
     /// `[score]` of N2N: how a student is trained before it is scored.
     pub struct StudentSettings {
-        /// Passes over the training images.
+        /// Passes over the training images, 1 to 1,000,000.
         pub epochs: usize = DistillOptions::default().epochs,
-        /// Images per training step.
+        /// Images per training step, 2 to 4096.
         pub batch: usize = DistillOptions::default().batch,
         /// Learning rate at the start; it falls to 0 along half a cosine.
         pub learning_rate: f64 = DistillOptions::default().learning_rate,

@@ -1,6 +1,9 @@
 //! Students that are trained by distillation before they are scored.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, OnceLock, atomic::AtomicBool},
+};
 
 use cgym_teachers::{
     Error, architecture,
@@ -44,6 +47,7 @@ pub struct Distilled {
     inherit_from: Option<(Graph, Weights)>,
     device: Device,
     spent: Stopwatch,
+    stop: OnceLock<&'static AtomicBool>,
 }
 
 impl Distilled {
@@ -62,10 +66,13 @@ impl Distilled {
         }
         let logits = teacher_logits(teacher.0, teacher.1, &dataset, &indices)?;
         let spent = Stopwatch::default();
-        Ok(Self { dataset, indices, logits, reward, options, inherit_from, device, spent })
+        let stop = OnceLock::new();
+        Ok(Self { dataset, indices, logits, reward, options, inherit_from, device, spent, stop })
     }
 
-    fn teach(&self, child: &Graph) -> Result<Trained, Error> {
+    /// Trains `child`. Where it `may_stop`, the flag of [`Distilled::stop_when`] ends it with
+    /// [`Error::Stopped`].
+    fn teach(&self, child: &Graph, may_stop: bool) -> Result<Trained, Error> {
         let initial = self.spent.timed(Part::Make, || match &self.inherit_from {
             Some((parent, weights)) => inherit(parent, weights, child, self.options.seed),
             None => Ok(fresh_weights(child, self.options.seed)),
@@ -75,30 +82,36 @@ impl Distilled {
             indices: &self.indices,
             teacher_logits: &self.logits,
             validation: &self.reward,
-            stop: None,
+            stop: self.stop.get().copied().filter(|_| may_stop),
+            checkpoints: None,
         };
-        self.spent.timed(Part::Train, || {
+        let trained = self.spent.timed(Part::Train, || {
             distill(child, initial, &distillation, &self.options, &self.device, &mut |_| ())
-        })
+        })?;
+        if trained.finished { Ok(trained) } else { Err(Error::Stopped) }
     }
 }
 
 impl Maker<Graph> for Distilled {
     /// The student with the weights that it was scored with: it is trained again, to the same bytes.
     fn make(&self, child: &Graph) -> Result<Compressed, Error> {
-        let weights = self.teach(child)?.weights;
+        let weights = self.teach(child, false)?.weights;
         Ok(Compressed { graph: child.clone(), weights, coded: None })
     }
 }
 
 impl Scorer<Graph> for Distilled {
     fn score(&self, child: &Graph) -> Result<Score, Error> {
-        let last = self.teach(child)?.epochs.last().copied();
+        let last = self.teach(child, true)?.epochs.last().copied();
         Ok(Score { top1: last.map_or(0.0, |epoch| epoch.top1), loss: last.map(|epoch| epoch.loss) })
     }
 
     fn times(&self) -> ScoreTimes {
         self.spent.times()
+    }
+
+    fn stop_when(&self, flag: &'static AtomicBool) {
+        self.stop.set(flag).ok();
     }
 
     /// The hash of the architecture; with inherited weights also which of the parent's layers a

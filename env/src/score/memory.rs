@@ -5,7 +5,7 @@ use std::{
     marker::PhantomData,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -94,6 +94,10 @@ impl<C, S: Scorer<C>> Scorer<C> for Memoised<C, S> {
 
     fn times(&self) -> ScoreTimes {
         self.inner.times()
+    }
+
+    fn stop_when(&self, flag: &'static AtomicBool) {
+        self.inner.stop_when(flag);
     }
 }
 

@@ -11,7 +11,7 @@ mod surrogate;
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -52,6 +52,9 @@ pub trait Scorer<C>: Send + Sync {
     fn times(&self) -> ScoreTimes {
         ScoreTimes::default()
     }
+
+    /// Ends scores that take long with [`Error::Stopped`] once `flag` is set; only the first flag counts.
+    fn stop_when(&self, _flag: &'static AtomicBool) {}
 }
 
 impl<C, S: Scorer<C> + ?Sized> Scorer<C> for Arc<S> {
@@ -65,6 +68,10 @@ impl<C, S: Scorer<C> + ?Sized> Scorer<C> for Arc<S> {
 
     fn times(&self) -> ScoreTimes {
         (**self).times()
+    }
+
+    fn stop_when(&self, flag: &'static AtomicBool) {
+        (**self).stop_when(flag);
     }
 }
 

@@ -107,7 +107,8 @@ pub fn empty_weights(graph: &Graph) -> Weights {
 /// An untrained network with the first 200 digits as its reward split.
 pub fn untrained(model: &str) -> Material {
     let graph = digits_network(model);
-    let network = Arc::new(TrainedNetwork { weights: Weights::initialise(&graph, 1), graph });
+    let network =
+        Arc::new(TrainedNetwork { weights: Weights::initialise(&graph, 1), graph, preprocessing: None });
     let digits = data::load(DatasetName::Digits, &LoadOptions::default(), &mut |_, _| ()).unwrap();
     let splits = Splits::new(&digits, &SplitSizes { calibration: 20, reward: 100, seed: 0 }).unwrap();
     let reward = Images::new(&digits.train, &(0..200).collect::<Vec<_>>()).unwrap();

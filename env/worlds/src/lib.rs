@@ -18,11 +18,12 @@
 //! Architecture Invariant: no command line, no plots, no TensorBoard, nothing is printed.
 
 mod error;
-pub mod files;
 pub mod network;
+pub mod preprocessing;
 mod settings_file;
 mod world;
 
+pub use cgym_teachers::files;
 pub use error::WorldError;
 pub use settings_file::{SettingsFile, parse_value, to_toml};
 pub use world::{Blueprint, Event, Observer, World};

@@ -1,5 +1,7 @@
 //! Networks: models of the zoo with their weights, and networks from folders.
 
+mod fitting;
+
 use std::path::Path;
 
 use cgym_env::{
@@ -7,13 +9,19 @@ use cgym_env::{
     settings::{Data, Network},
 };
 use cgym_teachers::{
-    graph::{Graph, Shape},
+    data::Preprocessing,
+    files,
+    graph::{Graph, NetworkFile, Shape},
+    manifest::{MANIFEST, Manifest},
     shipped,
-    weights::Weights,
+    weights::{Weights, WeightsFile},
     zoo,
 };
 
-use crate::{WorldError, files};
+use crate::WorldError;
+
+/// Format in the manifest of a folder with a network.
+pub const FORMAT: &str = "cgym-network-1";
 
 /// Shape and number of classes of a dataset's images.
 pub type ImageKind = (Shape, usize);
@@ -33,9 +41,13 @@ pub fn build(network: &Network, (shape, classes): ImageKind) -> Result<Graph, Wo
 pub fn weights(network: &Network, data: &Data, graph: &Graph) -> Result<Weights, WorldError> {
     let (model, dataset) = (&network.model, data.dataset);
     if let Some(path) = &network.weights {
-        return Weights::load(path, graph).map_err(|error| match error {
-            named @ cgym_teachers::Error::File { .. } => named.into(),
-            other => WorldError::file(path, format!("does not fit `{model}` on {dataset}: {other}")),
+        let file = WeightsFile::open(path)?;
+        return file.read(graph, network.allow_extra_tensors).map_err(|error| match error {
+            cgym_teachers::Error::Weights { path, source } => {
+                let hint = fitting::hint(&file, network, graph, &source);
+                WorldError::file(&path, format!("does not fit `{model}` on {dataset}: {source}{hint}"))
+            }
+            other => other.into(),
         });
     }
     let own = match dataset.known_shape() {
@@ -65,11 +77,12 @@ pub fn is_shipped(network: &Network, data: &Data) -> bool {
     build(&network, images).is_ok_and(|graph| weights(&network, data, &graph).is_ok())
 }
 
-/// The network of a run's `best/`, or of a folder with `graph.json` and `weights.safetensors`.
+/// The network of a run's `best/`, or of a folder with `graph.json` and `weights.safetensors`. The
+/// latter may hold other tensors too only where `allow_extra_tensors`.
 ///
 /// # Errors
-/// A folder without a network, a damaged file.
-pub fn from_folder(folder: &Path) -> Result<TrainedNetwork, WorldError> {
+/// A folder without a network, a damaged file, weights that are not those of the graph.
+pub fn from_folder(folder: &Path, allow_extra_tensors: bool) -> Result<TrainedNetwork, WorldError> {
     let best = folder.join("best");
     let home = if best.is_dir() { best } else { folder.to_owned() };
     let (graph, weights) = (home.join("graph.json"), home.join("weights.safetensors"));
@@ -80,12 +93,60 @@ pub fn from_folder(folder: &Path) -> Result<TrainedNetwork, WorldError> {
              weights.safetensors",
         ));
     }
-    let graph: Graph = files::read_json(&graph)?;
-    let weights = Weights::load(&weights, &graph)?;
-    Ok(TrainedNetwork { graph, weights })
+    if home.join(MANIFEST).is_file() {
+        Manifest::<serde_json::Value>::verify(&home, FORMAT)?;
+    }
+    let NetworkFile { graph, preprocessing } = read_graph(&graph)?;
+    let weights =
+        WeightsFile::open(&weights)?.read(&graph, allow_extra_tensors).map_err(|error| match error {
+            cgym_teachers::Error::Weights { path, source } => {
+                let flag = fitting::extra_flag(&source);
+                WorldError::file(&path, format!("does not fit graph.json beside it: {source}{flag}"))
+            }
+            other => other.into(),
+        })?;
+    Ok(TrainedNetwork { graph, weights, preprocessing })
 }
 
-/// Writes `graph.json`, `weights.safetensors` and, where `coded` is there, the coded file into
+/// Longest `graph.json` that is read, in bytes.
+const LONGEST_GRAPH: u64 = 64 << 20;
+
+/// Reads a `graph.json`.
+///
+/// # Errors
+/// A file that cannot be read, is longer than 64 MiB, or is not a network.
+pub fn read_graph(path: &Path) -> Result<NetworkFile, WorldError> {
+    let length = path.metadata().map_err(|error| WorldError::file(path, error))?.len();
+    if length > LONGEST_GRAPH {
+        return Err(WorldError::file(path, format!("has {length} bytes; the most is {LONGEST_GRAPH}")));
+    }
+    Ok(files::read_json(path)?)
+}
+
+/// Refuses a network from a folder that takes other images, or gives other outputs, than the dataset.
+///
+/// # Errors
+/// [`WorldError::Setting`] with both.
+pub fn check_images(graph: &Graph, data: &Data, images: ImageKind) -> Result<(), WorldError> {
+    let takes = (graph.input_shape(), graph.shapes()?[graph.output()]);
+    let (shape, classes) = images;
+    if takes == (shape, [classes, 1, 1]) {
+        return Ok(());
+    }
+    Err(WorldError::setting(
+        "network.from",
+        format!(
+            "`{}` turns images of {:?} into {:?}, {} has images of {shape:?} in {classes} classes, which takes {:?}",
+            graph.name,
+            takes.0,
+            takes.1,
+            data.dataset,
+            [classes, 1, 1]
+        ),
+    ))
+}
+
+/// Writes `graph.json` with the preprocessing, `weights.safetensors` and, where `coded` is there, the coded file into
 /// `folder`, which is made if missing.
 ///
 /// # Errors
@@ -94,11 +155,13 @@ pub fn save(
     folder: &Path,
     graph: &Graph,
     weights: &Weights,
+    preprocessing: Option<&Preprocessing>,
     coded: Option<&(&'static str, Vec<u8>)>,
 ) -> Result<(), WorldError> {
     std::fs::create_dir_all(folder)
         .map_err(|error| WorldError::file(folder, format!("cannot be made: {error}")))?;
-    files::write_json(&folder.join("graph.json"), graph)?;
+    let file = NetworkFile { graph: graph.clone(), preprocessing: preprocessing.cloned() };
+    files::write_json(&folder.join("graph.json"), &file)?;
     weights.save(&folder.join("weights.safetensors"))?;
     if let Some((name, bytes)) = coded {
         files::write_atomically(&folder.join(name), bytes)?;

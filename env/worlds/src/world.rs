@@ -1,6 +1,6 @@
 //! A world: a network, its data, and an environment that compresses it.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicBool};
 
 use cgym_env::{
     Compressed, Env, EnvError, Header, Material, Outcome, Outline, Play, SPLIT_SEED, ScoreTimes, Scoring,
@@ -9,14 +9,18 @@ use cgym_env::{
 use cgym_teachers::{
     architecture,
     cost::Cost,
-    data::{DataSource, Dataset, LoadOptions, SplitSizes, Splits, load},
+    data::{DataSource, Dataset, Preprocessing, SplitSizes, Splits},
     engine::{Engine, EngineOptions, Images},
+    files::hexadecimal,
     graph::Graph,
     weights::Weights,
 };
 use sha2::{Digest, Sha256};
 
-use crate::{WorldError, files::hexadecimal, network};
+use crate::{
+    WorldError, network,
+    preprocessing::{self, Brought},
+};
 
 /// What happens while a world is loaded.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,32 +53,31 @@ impl Blueprint {
     /// Settings that the network does not allow, a budget that cannot be met among them; files that
     /// are missing or do not fit.
     pub fn new(mut settings: EnvSettings, observer: Observer<'_>) -> Result<Self, WorldError> {
-        let network = settings.network.from.as_deref().map(network::from_folder).transpose()?;
-        let (source, images) = match settings.data.dataset.known_shape() {
-            Some(images) => (None, images),
+        let extra = settings.network.allow_extra_tensors;
+        let from = settings.network.from.as_deref();
+        let network = from.map(|folder| network::from_folder(folder, extra)).transpose()?;
+        let brought = brought(&settings, network.as_ref(), observer);
+        preprocessing::settle(&mut settings.data, brought.as_ref(), observer)?;
+        let (source, images, classes) = match settings.data.dataset.known_shape() {
+            Some(images) => (None, images, settings.data.dataset.preprocessing().classes),
             None => {
-                let source = read(&settings, observer)?;
+                let source = preprocessing::read(&settings.data, observer)?;
                 let images = (source.train.shape(), source.train.classes());
-                (Some(source), images)
+                let classes = source.train.class_names().to_vec();
+                (Some(source), images, classes)
             }
         };
         let model = match &network {
             Some(own) if !settings.rules.measures_against_model() => {
-                let takes = (own.graph.input_shape(), own.graph.shapes()?[own.graph.output()][0]);
-                if takes != images {
-                    return Err(WorldError::setting(
-                        "network.from",
-                        format!(
-                            "`{}` takes images of {:?} in {} classes, {} has {:?} in {}",
-                            own.graph.name, takes.0, takes.1, settings.data.dataset, images.0, images.1
-                        ),
-                    ));
-                }
+                network::check_images(&own.graph, &settings.data, images)?;
                 settings.network.model.clone_from(&own.graph.name);
                 own.graph.clone()
             }
             _ => network::build(&settings.network, images)?,
         };
+        if let Some(brought) = brought {
+            brought.check_classes(&settings.data, &classes, observer)?;
+        }
         let outline = {
             let compressed = network.as_ref().map_or(&model, |network| &network.graph);
             settings.rules.outline(&header(&settings, ""), &model, compressed)?
@@ -116,14 +119,18 @@ fn header(settings: &EnvSettings, contents: &str) -> Header {
     Header { id: settings.id(), settings: settings.hash_with(contents), budget: settings.budget.clone() }
 }
 
-fn read(settings: &EnvSettings, observer: Observer<'_>) -> Result<DataSource, WorldError> {
-    let data = &settings.data;
-    let options = LoadOptions {
-        directory: data.path.clone(),
-        image_size: data.image_size.map(|size| size.0),
-        normalization: None,
-    };
-    Ok(load(data.dataset, &options, &mut |done, total| observer(Event::Download(done, total)))?)
+/// What the files of the network that scores are measured against say about its images.
+fn brought(
+    settings: &EnvSettings,
+    network: Option<&TrainedNetwork>,
+    observer: Observer<'_>,
+) -> Option<Brought> {
+    match (network, &settings.network.from) {
+        (Some(own), Some(from)) if !settings.rules.measures_against_model() => {
+            Some(Brought::new("network.from", from, own.preprocessing.clone()?))
+        }
+        _ => preprocessing::beside_weights(&settings.network, observer),
+    }
 }
 
 /// Everything that agents play with.
@@ -149,16 +156,17 @@ impl World {
         let Blueprint { mut settings, model, network, source, outline } = blueprint;
         let source = match source {
             Some(source) => source,
-            None => read(&settings, observer)?,
+            None => preprocessing::read(&settings.data, observer)?,
         };
+        let preprocessing = Some(source.train.preprocessing());
         let (teacher, network) = match network {
             Some(own) if !settings.rules.measures_against_model() => {
-                let own = Arc::new(own);
+                let own = Arc::new(TrainedNetwork { preprocessing, ..own });
                 (own.clone(), own)
             }
             other => {
                 let weights = network::weights(&settings.network, &settings.data, &model)?;
-                let teacher = Arc::new(TrainedNetwork { graph: model, weights });
+                let teacher = Arc::new(TrainedNetwork { graph: model, weights, preprocessing });
                 let network = other.map_or_else(|| teacher.clone(), Arc::new);
                 (teacher, network)
             }
@@ -223,6 +231,12 @@ impl World {
         self.play.times()
     }
 
+    /// Ends scores that take long, those of students that are trained, once `flag` is set: the step
+    /// that asked for the score is refused with [`cgym_teachers::Error::Stopped`].
+    pub fn stop_when(&self, flag: &'static AtomicBool) {
+        self.play.stop_when(flag);
+    }
+
     /// The original network: what candidates are measured against.
     pub fn teacher(&self) -> &TrainedNetwork {
         &self.material.teacher
@@ -241,6 +255,11 @@ impl World {
     /// The training images of the dataset.
     pub fn train(&self) -> &Arc<Dataset> {
         &self.material.train
+    }
+
+    /// How images become numbers for the networks of this world, and the names of their classes.
+    pub fn preprocessing(&self) -> Preprocessing {
+        self.material.train.preprocessing()
     }
 
     /// Which images are for what.

@@ -1,20 +1,27 @@
 //! `baselines`.
 
-use std::{fs, path::PathBuf, time::Instant};
+use std::{path::PathBuf, time::Instant};
 
 use cgym_agents::{AgentContext, Schedule, make};
 use cgym_worlds::files;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use super::search::hyper_parameters;
 use crate::{
     Error, Summary,
     config::Config,
     flags::SettingFlags,
-    interrupt, loading, report,
-    run::{self, directory},
+    interrupt, loading,
+    output::note,
+    report,
+    run::{
+        self, BaselineLog, Baselines,
+        work::{self, WorkFolder},
+    },
 };
 
+/// Format in the manifest of a folder with baselines.
+const FORMAT: &str = "cgym-baselines-1";
 const SEED: &str = "Seed of all randomness; each policy draws from a seed by its name, so that the agent of `search` \
                     with the same name and --seed plays other episodes";
 
@@ -25,7 +32,7 @@ pub struct BaselinesArgs {
     /// Policies, separated by commas; --set agent.key=value is for the one that --agent names
     #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = "uniform,shallow,deep")]
     agents: Vec<String>,
-    /// Folder for config.toml, baselines.jsonl and summary.json; must not exist
+    /// Folder for config.toml, baselines.jsonl and summary.json; the same command goes on in it
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     #[command(flatten)]
@@ -39,8 +46,12 @@ pub(super) fn baselines(args: &BaselinesArgs, json: bool) -> Result<(), Error> {
 fn play(args: &BaselinesArgs, json: bool) -> Result<(), Error> {
     let started = Instant::now();
     let out = args.out.as_deref();
-    directory::refuse_existing(out)?;
+    out.map_or(Ok(()), work::refuse_finished)?;
     let flags = args.settings.layer()?;
+    if flags.get("run", "pretrained").is_some() {
+        let reason = "baselines have no policy to start from; leave it out";
+        return Err(cgym_worlds::WorldError::setting("run.pretrained", reason).into());
+    }
     let given = flags.table("agent").keys().any(|key| key != "name");
     let mut config = args.settings.resolve()?;
     super::use_threads(config.run.threads)?;
@@ -61,17 +72,21 @@ fn play(args: &BaselinesArgs, json: bool) -> Result<(), Error> {
         let env = &*blueprint.outline().env;
         make(name, settings, &AgentContext { env, episodes: config.episodes(), seed: 0 })?;
     }
-    let stop = interrupt::flag();
+    let stop = interrupt::flag("this episode");
     let world = loading::load(blueprint)?;
+    world.stop_when(stop);
     config.env = world.settings().clone();
-    if let Some(folder) = out {
-        fs::create_dir_all(folder)
-            .map_err(|error| Error::file(folder, format!("cannot be made: {error}")))?;
-        files::write_atomically(&folder.join("config.toml"), config.to_toml()?.as_bytes())?;
+    let work = out.map(|path| WorkFolder::open(path, &plan(&config, &policies)?)).transpose()?;
+    let mut log = None;
+    if let Some(work) = &work {
+        files::write_atomically(&work.join("config.toml"), config.to_toml()?.as_bytes())?;
+        log = Some(BaselineLog::open_or_create(&work.join("baselines.jsonl"), vec![config.digest()])?);
+        let known: Vec<_> = run::recorded(&work.join("baselines.jsonl"));
+        world.remember(&known)?;
     }
-    let file = out.map(|folder| folder.join("baselines.jsonl"));
     let schedule = Schedule { episodes: config.episodes(), exploit: true };
-    let played = run::baselines(&world, &policies, schedule, config.run.seed, file.as_deref(), stop)?;
+    let baselines = Baselines { policies: &policies, schedule, seed: config.run.seed };
+    let played = baselines.play(&world, log.as_mut(), stop)?;
     let mut summary = Summary::new(&world, &config.run);
     summary.finished = played.is_some();
     let played = played.unwrap_or_default();
@@ -80,13 +95,29 @@ fn play(args: &BaselinesArgs, json: bool) -> Result<(), Error> {
     summary.evaluated = world.evaluations();
     summary.seconds = started.elapsed().as_secs_f64();
     summary.run = out.map(ToOwned::to_owned);
-    if let Some(folder) = out {
-        files::write_json(&folder.join("summary.json"), &summary)?;
+    if let (Some(work), true) = (work, summary.finished) {
+        log.map_or(Ok(()), |log| log.sync())?;
+        let about = json!({ "run": config.digest() });
+        work.finish(FORMAT, about, |folder| Ok(files::write_json(&folder.join("summary.json"), &summary)?))?;
     }
     if !summary.finished {
-        eprintln!("interrupted");
+        note(match out {
+            Some(_) => "interrupted; the same command goes on",
+            None => "interrupted; with --out the same command would go on",
+        });
+        return Err(Error::Stopped);
     }
     report::print(json, &summary, || summary.table())
+}
+
+/// What the folder of the baselines is for.
+fn plan(config: &Config, policies: &[(&str, Value)]) -> Result<Map<String, Value>, Error> {
+    let value = json!({ "command": "baselines", "policies": policies });
+    let Value::Object(mut plan) = value else { return Ok(Map::new()) };
+    // The policies carry the hyper-parameters that matter.
+    let tables = config.decisive().tables.into_iter().filter(|(name, _)| name != "agent");
+    plan.extend(tables.map(|(name, table)| (name, Value::Object(table))));
+    Ok(plan)
 }
 
 /// Each policy with its hyper-parameters.

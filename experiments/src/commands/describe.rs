@@ -1,13 +1,15 @@
 //! `describe`.
 
-use std::fmt::Write;
+use std::{collections::BTreeMap, fmt::Write};
 
 use cgym_env::{
-    Layout,
+    Layout, SiteDescription,
     settings::{Field, Fields},
 };
+use cgym_teachers::{cost::Cost, graph::Graph};
 use serde_json::{Value, json};
 
+use super::agents::shown;
 use crate::{
     Error,
     config::{Config, RunSettings},
@@ -20,7 +22,7 @@ use crate::{
 #[command(allow_negative_numbers = true)]
 pub struct DescribeArgs {
     /// Id of the environment
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", conflicts_with = "env")]
     id: Option<String>,
     /// Print every setting with its value and meaning
     #[arg(long)]
@@ -50,6 +52,17 @@ fn environment(config: &Config, json: bool) -> Result<(), Error> {
             json!({ "kind": "box", "low": 0, "high": 1, "length": outline.env.observation_space().length() })
         }
     };
+    let costs = layer_costs(blueprint.graph())?;
+    let cost_of = |site: &SiteDescription| {
+        // In shrinkage a value of the layer follows its name.
+        let layer = site.layer.split(" (").next().unwrap_or_default();
+        costs.get(layer).copied().unwrap_or_default()
+    };
+    let mut decisions = serde_json::to_value(&outline.sites).unwrap_or_default();
+    for (decision, site) in decisions.as_array_mut().into_iter().flatten().zip(&outline.sites) {
+        (decision["macs"], decision["parameters"]) =
+            (cost_of(site).macs.into(), cost_of(site).parameters.into());
+    }
     let value = json!({
         "env": spec.id,
         "game": settings.family.name(),
@@ -71,7 +84,7 @@ fn environment(config: &Config, json: bool) -> Result<(), Error> {
         "features": outline.features,
         "action": outline.action,
         "action_space": outline.env.action_space(),
-        "decisions": outline.sites,
+        "decisions": decisions,
     });
     report::print(json, &value, || {
         let cost = |macs, parameters| {
@@ -101,17 +114,30 @@ fn environment(config: &Config, json: bool) -> Result<(), Error> {
             outline.action,
             outline.features.join(", ")
         );
-        for site in &outline.sites {
-            let range = match site.least {
-                0 => String::new(),
-                least => {
-                    format!(" {:>7} {}, {least} or more in steps of {}", site.whole, site.unit, site.step)
-                }
-            };
-            writeln!(text, "  {:<24}{range}", site.layer).ok();
-        }
-        text
+        text + &table(&outline.sites, &cost_of)
     })
+}
+
+/// The cost of each layer by its name.
+fn layer_costs(graph: &Graph) -> Result<BTreeMap<&str, Cost>, Error> {
+    let names = graph.nodes().iter().map(|node| node.name.as_str());
+    Ok(names.zip(graph.costs()?).collect())
+}
+
+/// A line for each decision: the layer with its own cost, and what can be kept of it.
+fn table(sites: &[SiteDescription], cost_of: &dyn Fn(&SiteDescription) -> Cost) -> String {
+    let width = sites.iter().map(|site| site.layer.len()).max().unwrap_or(0).max("decision".len());
+    let mut text = format!("\n{:<width$} {:>14} {:>12}  can be kept\n", "decision", "MACs", "parameters");
+    for site in sites {
+        let kept = match site.least {
+            0 => format!("{} to {} {}", site.least, site.whole, site.unit),
+            least => format!("{least} to {} {} in steps of {}", site.whole, site.unit, site.step),
+        };
+        let (macs, parameters) = (cost_of(site).macs, cost_of(site).parameters);
+        let (macs, parameters) = (report::count(Some(macs)), report::count(Some(parameters)));
+        writeln!(text, "{:<width$} {macs:>14} {parameters:>12}  {kept}", site.layer).ok();
+    }
+    text
 }
 
 /// Every table with its keys, values and help texts.
@@ -142,12 +168,7 @@ fn settings(config: &Config, json: bool) -> Result<(), Error> {
         for (table, fields) in tables.iter().filter(|(_, fields)| !fields.is_empty()) {
             writeln!(text, "\n[{table}]").ok();
             for field in fields {
-                let shown = match value_of(table, field.key) {
-                    Value::Null => "none".to_owned(),
-                    Value::String(word) => format!("\"{word}\""),
-                    other => other.to_string(),
-                };
-                let setting = format!("{} = {shown}", field.key);
+                let setting = format!("{} = {}", field.key, shown(&value_of(table, field.key)));
                 writeln!(text, "{setting:<28} # {}", field.help_line()).ok();
             }
         }

@@ -1,6 +1,9 @@
 //! `distill` and `finetune`: training the best network of a run to the end.
 
-use std::{path::PathBuf, time::Instant};
+use std::{
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 use cgym_env::TrainedNetwork;
 use cgym_teachers::{
@@ -13,14 +16,17 @@ use cgym_teachers::{
 use cgym_worlds::{World, files, network};
 use serde_json::json;
 
-use super::search::saved_config;
 use crate::{
     Error,
     device::{self, Device},
     interrupt, loading,
+    output::note,
     progress::Progress,
     report,
-    run::{self, BestEpisode, directory, remember_teacher},
+    run::{
+        self, BestNetwork, remember_teacher,
+        work::{self, WorkFolder},
+    },
 };
 
 /// Arguments of `distill` and `finetune`.
@@ -29,13 +35,13 @@ use crate::{
 pub struct StudentArgs {
     /// The run directory
     run: PathBuf,
-    /// Folder for graph.json, weights.safetensors and train.json; must not exist
+    /// Folder for graph.json, weights.safetensors and train.json; a stopped training continues in it
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Passes over the training images [default: 40]; the best on the reward images is kept
     #[arg(long, value_name = "N")]
     epochs: Option<usize>,
-    /// Images per step
+    /// Images per step, 2 to 4096
     #[arg(long, value_name = "N")]
     batch: Option<usize>,
     /// Learning rate at the start
@@ -76,20 +82,27 @@ pub(super) enum Lessons {
     Labels,
 }
 
+impl Lessons {
+    fn command(self) -> &'static str {
+        match self {
+            Self::Teacher => "distill",
+            Self::Labels => "finetune",
+        }
+    }
+}
+
+/// Folder of a training that is not finished.
+const CHECKPOINTS: &str = "checkpoints";
 /// Epochs of a final training.
 const EPOCHS: usize = 40;
 
 pub(super) fn train(args: &StudentArgs, lessons: Lessons, json: bool) -> Result<(), Error> {
     let started = Instant::now();
-    directory::check(&args.run)?;
-    directory::refuse_existing(Some(&args.out))?;
+    let (config, log) = run::read(&args.run)?;
+    work::refuse_finished(&args.out)?;
     let mut options = options(args, lessons)?;
     let device = device::resolve(args.device)?;
-    let best = run::best_folder(&args.run)?;
-    let episode: BestEpisode = files::read_json(&best.join("episode.json"))?;
-    let graph: Graph = files::read_json(&best.join("graph.json"))?;
-    let found = Weights::load(&best.join("weights.safetensors"), &graph)?;
-    let config = saved_config(&args.run)?;
+    let BestNetwork { episode, graph, weights: found, .. } = BestNetwork::read(&args.run, &log)?;
     super::use_threads(args.threads.or(config.run.threads))?;
     let world = loading::load(loading::blueprint(&config)?)?;
     remember_teacher(&world, &args.run)?;
@@ -101,12 +114,24 @@ pub(super) fn train(args: &StudentArgs, lessons: Lessons, json: bool) -> Result<
         let reason = "fresh: new weights would not keep the zeros of this network; leave it out";
         return Err(Error::Input(reason.to_owned()));
     }
+    let plan = json!({
+        "command": lessons.command(),
+        "run": config.digest(),
+        "teacher": world.fingerprint(),
+        "episode": episode.episode,
+        "fresh": args.fresh,
+        "options": options,
+    });
+    let plan = plan.as_object().cloned().unwrap_or_default();
     let before = world.score(&graph, &found)?;
     let initial = if args.fresh { train::fresh_weights(&graph, options.seed) } else { found };
-    let trained = teach(&world, &graph, initial, &options, &device)?;
-    if trained.epochs.is_empty() {
-        let reason = "nothing is saved: the training was stopped before its first epoch was over";
-        return Err(Error::file(&args.out, reason));
+    let work = WorkFolder::open(&args.out, &plan)?;
+    let checkpoints = work.join(CHECKPOINTS);
+    let trained = teach(&world, &graph, initial, &options, &device, &checkpoints)?;
+    if !trained.finished {
+        let done = trained.epochs.len();
+        note(format!("stopped after {done} of {} epochs; the same command goes on", options.epochs));
+        return Err(Error::Stopped);
     }
     let after = world.score(&graph, &trained.weights)?;
     let saved = world.trained(graph.clone(), trained.weights)?;
@@ -118,7 +143,6 @@ pub(super) fn train(args: &StudentArgs, lessons: Lessons, json: bool) -> Result<
         "episode": episode.episode,
         "options": options,
         "fresh": args.fresh,
-        "finished": trained.finished,
         "epochs": trained.epochs,
         "teacher_reward_top1": world.teacher_top1(),
         "reward_top1_before": before[0],
@@ -132,17 +156,15 @@ pub(super) fn train(args: &StudentArgs, lessons: Lessons, json: bool) -> Result<
         "seconds": started.elapsed().as_secs_f64(),
         "out": args.out,
     });
-    files::make_folder(&args.out, |folder| {
-        network::save(folder, &saved.graph, &saved.weights, saved.coded.as_ref())?;
-        files::write_json(&folder.join("train.json"), &value)
+    cgym_teachers::train::checkpoints(&checkpoints).remove();
+    work.finish(network::FORMAT, value.clone(), |folder| {
+        let preprocessing = world.preprocessing();
+        network::save(folder, &saved.graph, &saved.weights, Some(&preprocessing), saved.coded.as_ref())?;
+        Ok(files::write_json(&folder.join("train.json"), &value)?)
     })?;
     report::print(json, &value, || {
-        let stopped = match trained.finished {
-            true => String::new(),
-            false => format!("stopped after {} of {} epochs; ", trained.epochs.len(), options.epochs),
-        };
         format!(
-            "{stopped}{} of {} parameters: {:.2} % of the test images, {:.2} % before; saved to {}\n",
+            "{} of {} parameters: {:.2} % of the test images, {:.2} % before; saved to {}\n",
             report::count(Some(parameters)),
             report::count(Some(world.teacher_cost().parameters)),
             100.0 * after[1],
@@ -160,6 +182,16 @@ fn options(args: &StudentArgs, lessons: Lessons) -> Result<DistillOptions, Error
             return Err(Error::Input(format!("loss: `{loss}` asks a teacher; `cgym distill` has it")));
         }
     };
+    let unread = [
+        ("temperature", args.temperature.is_some() && loss != DistillLoss::Kd, "kd"),
+        ("alpha", args.alpha.is_some() && loss != DistillLoss::Kd, "kd"),
+        ("lambda", args.lambda.is_some() && loss != DistillLoss::CeL2, "ce-l2"),
+    ];
+    if let Some((flag, _, reader)) = unread.into_iter().find(|(_, given, _)| *given) {
+        return Err(Error::Input(format!(
+            "{flag}: the loss `{loss}` does not read it, `{reader}` does; leave it out"
+        )));
+    }
     let defaults = DistillOptions::default();
     let options = DistillOptions {
         epochs: args.epochs.unwrap_or(EPOCHS),
@@ -184,9 +216,10 @@ fn teach(
     initial: Weights,
     options: &DistillOptions,
     device: &train::Device,
+    checkpoints: &Path,
 ) -> Result<train::Trained, Error> {
     let Splits { training, reward, .. } = world.splits();
-    let TrainedNetwork { graph: teacher, weights } = world.teacher();
+    let TrainedNetwork { graph: teacher, weights, .. } = world.teacher();
     let logits = match options.loss.asks_teacher() {
         true => train::teacher_logits(teacher, weights, world.train(), training)?,
         false => Vec::new(),
@@ -197,12 +230,12 @@ fn teach(
         indices: training,
         teacher_logits: &logits,
         validation: &validation,
-        stop: Some(interrupt::flag()),
+        stop: Some(interrupt::flag("this batch")),
+        // The folder's plan says what is trained.
+        checkpoints: Some(("the network of a run", checkpoints)),
     };
     let mut progress = Progress::new("epoch", options.epochs as u64, 0);
-    let trained = train::distill(graph, initial, &distillation, options, device, &mut |epoch| {
-        let remark = format!("loss {:.4}, {:.2} % of the held-out images", epoch.loss, 100.0 * epoch.top1);
-        progress.set(epoch.epoch as u64, &remark);
-    })?;
-    Ok(trained)
+    Ok(train::distill(graph, initial, &distillation, options, device, &mut |event| {
+        progress.training(&event)
+    })?)
 }

@@ -2,13 +2,15 @@
 
 use std::{fs, path::PathBuf};
 
-use cgym_teachers::{graph::Graph, weights::Weights};
+use cgym_teachers::manifest::Manifest;
 use cgym_worlds::{files, network};
 use serde_json::json;
 
 use crate::{
-    Error, report,
-    run::{self, BestEpisode, directory},
+    Error,
+    output::note,
+    report,
+    run::{self, BestEpisode, BestNetwork, directory},
 };
 
 /// Arguments of `export`.
@@ -23,20 +25,23 @@ pub struct ExportArgs {
 
 pub(super) fn export(args: &ExportArgs, json: bool) -> Result<(), Error> {
     let (run, out) = (args.run.as_path(), args.out.as_path());
-    directory::check(run)?;
-    directory::refuse_existing(Some(out))?;
-    let best = run::best_folder(run)?;
-    let BestEpisode { episode, record } = files::read_json(&best.join("episode.json"))?;
-    let graph: Graph = files::read_json(&best.join("graph.json"))?;
-    let weights = Weights::load(&best.join("weights.safetensors"), &graph)?;
+    let (config, log) = run::read(run)?;
+    super::refuse_existing(Some(out))?;
+    let BestNetwork { folder: best, episode, graph, preprocessing, weights, others } =
+        BestNetwork::read(run, &log)?;
+    let BestEpisode { episode, record } = episode;
+    let finished = directory::result(run)?.is_some();
+    if !finished {
+        note("warning: the run is not finished; this is its best network so far");
+    }
     let cost = graph.cost()?;
     let outcome = record.outcome.as_ref();
-    let config = super::search::saved_config(run)?;
     let summary = json!({
         "env": record.env,
         "model": config.env.network.model,
         "dataset": config.env.data.dataset,
         "episode": episode,
+        "finished": finished,
         "settings": record.settings,
         "reward_top1": outcome.map(|outcome| outcome.top1),
         "preserve_ratio": outcome.map(|outcome| outcome.preserve_ratio),
@@ -45,19 +50,16 @@ pub(super) fn export(args: &ExportArgs, json: bool) -> Result<(), Error> {
         "bytes": outcome.map_or(cost.weight_bytes, |outcome| outcome.bytes),
         "out": out,
     });
-    files::make_folder(out, |folder| {
-        network::save(folder, &graph, &weights, None)?;
-        // What else the method wrote: its coded file.
-        let known = ["graph.json", "weights.safetensors", "episode.json"];
-        for entry in fs::read_dir(&best).into_iter().flatten().flatten() {
-            let name = entry.file_name();
-            if !known.iter().any(|known| name == *known) {
-                let bytes = fs::read(entry.path())
-                    .map_err(|error| cgym_worlds::WorldError::file(&entry.path(), error))?;
-                files::write_atomically(&folder.join(name), &bytes)?;
-            }
+    files::make_folder(out, |folder| -> Result<(), Error> {
+        network::save(folder, &graph, &weights, preprocessing.as_ref(), None)?;
+        for name in &others {
+            let path = best.join(name);
+            let bytes = fs::read(&path).map_err(|error| Error::file(&path, error))?;
+            files::write_atomically(&folder.join(name), &bytes)?;
         }
-        files::write_json(&folder.join("summary.json"), &summary)
+        files::write_json(&folder.join("summary.json"), &summary)?;
+        Manifest::seal(folder, network::FORMAT, summary.clone())?;
+        Ok(())
     })?;
     report::print(json, &summary, || {
         format!(

@@ -7,15 +7,21 @@ mod describe;
 mod distill;
 mod envs;
 mod export;
+mod numbers;
 mod report;
 mod search;
 mod teacher;
 pub(crate) mod transfer;
 mod validate;
 
-use clap::{Parser, Subcommand};
+use std::{num::NonZero, path::Path, thread};
 
-use crate::Error;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::{Error, config::MOST_THREADS};
+
+/// The variable by which rayon takes a number of threads.
+const THREADS: &str = "RAYON_NUM_THREADS";
 
 /// A reinforcement-learning gym whose world is a trained network and whose game is to make it smaller
 #[derive(Debug, Parser)]
@@ -54,12 +60,19 @@ pub enum Command {
     Bench(bench::BenchArgs),
     /// List environments
     Envs,
-    /// List agents
-    Agents,
+    /// List agents, or describe one with its hyper-parameters
+    Agents(agents::AgentsArgs),
     /// Show an environment: spaces, layers, costs, budget, settings
     Describe(Box<describe::DescribeArgs>),
     /// Train, score and describe teachers
-    Teacher(teacher::TeacherArgs),
+    Teacher(Box<teacher::TeacherArgs>),
+}
+
+/// Reads the command line of this process; ends the process where it is wrong or asks for help.
+pub fn parse() -> Cli {
+    let command = numbers::worded(Cli::command());
+    let read = Cli::from_arg_matches(&command.clone().get_matches());
+    read.unwrap_or_else(|error| error.format(&mut command.clone()).exit())
 }
 
 /// Does what the command line asks for.
@@ -68,6 +81,8 @@ pub enum Command {
 /// Whatever ends the command; [`Error::exit_code`] is the process's.
 pub fn run(cli: Cli) -> Result<(), Error> {
     let json = cli.json;
+    // Rayon would build a pool of any size, and ignore a word.
+    threads_asked_by(std::env::var(THREADS).ok().as_deref())?;
     match cli.command {
         Command::Search(args) => search::search(&args, json),
         Command::Resume(args) => search::resume(&args, json),
@@ -80,21 +95,45 @@ pub fn run(cli: Cli) -> Result<(), Error> {
         Command::Report(args) => report::report(&args, json),
         Command::Bench(args) => bench::bench(args, json),
         Command::Envs => envs::list(json),
-        Command::Agents => agents::list(json),
+        Command::Agents(args) => agents::agents(&args, json),
         Command::Describe(args) => describe::describe(&args, json),
-        Command::Teacher(args) => teacher::run(args, json),
+        Command::Teacher(args) => teacher::run(*args, json),
     }
 }
 
-/// Sets the number of threads of the whole process; one per core if absent.
+/// Refuses an existing folder that a command would write, before anything costly is computed.
+fn refuse_existing(out: Option<&Path>) -> Result<(), Error> {
+    match out {
+        Some(path) if path.symlink_metadata().is_ok() => {
+            Err(Error::file(path, "already exists and is never overwritten; give another --out"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Builds the pool of the whole process: with `threads`, else with as many as rayon's variable asks for,
+/// else with one per core. It is built before the first interrupt is waited for.
 fn use_threads(threads: Option<usize>) -> Result<(), Error> {
     let settings = crate::config::RunSettings { threads, ..Default::default() };
     cgym_env::settings::Table::check(&settings)?;
-    let Some(threads) = threads else { return Ok(()) };
+    let asked = threads_asked_by(std::env::var(THREADS).ok().as_deref())?;
+    let cores = || thread::available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS);
     rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
+        .num_threads(threads.or(asked).unwrap_or_else(cores))
         .build_global()
         .map_err(|error| Error::Input(format!("threads: {error}")))
+}
+
+/// The number of threads that the value of rayon's variable asks for; 0 and no value ask for none.
+fn threads_asked_by(value: Option<&str>) -> Result<Option<usize>, Error> {
+    let Some(value) = value.map(str::trim).filter(|value| !value.is_empty()) else { return Ok(None) };
+    match value.parse() {
+        Ok(0) => Ok(None),
+        Ok(count) if count <= MOST_THREADS => Ok(Some(count)),
+        _ => Err(Error::Input(format!(
+            "{THREADS}: `{value}` is not a number of threads from 1 to {MOST_THREADS}"
+        ))),
+    }
 }
 
 #[cfg(test)]
@@ -104,6 +143,19 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         super::Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_variable_of_rayon_has_the_range_of_the_flag() {
+        let asked = super::threads_asked_by;
+        assert_eq!(asked(Some(" 3")).ok(), Some(Some(3)));
+        for none in [None, Some(""), Some("0")] {
+            assert_eq!(asked(none).ok(), Some(None));
+        }
+        for wrong in ["100000", "1025", "-1", "many", "1.5"] {
+            let refusal = asked(Some(wrong)).expect_err(wrong).to_string();
+            assert!(refusal.contains(wrong) && refusal.contains("from 1 to 1024"), "{refusal}");
+        }
     }
 
     #[test]

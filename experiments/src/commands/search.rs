@@ -3,15 +3,17 @@
 use std::path::{Path, PathBuf};
 
 use cgym_agents::Agent;
-use cgym_env::{Env, settings::Layer};
+use cgym_env::Env;
 use serde_json::Value;
 
 use crate::{
     Error, Summary,
     config::Config,
     flags::SettingFlags,
-    interrupt, loading, report,
-    run::{self, Run, directory},
+    interrupt, loading,
+    output::note,
+    report,
+    run::{self, Run, RunDirectory, directory},
     terminal,
 };
 
@@ -21,14 +23,14 @@ use crate::{
 pub struct SearchArgs {
     #[command(flatten)]
     settings: SettingFlags,
-    /// Run directory; must not exist [default: runs/ENV-AGENT-seedSEED-N]
-    #[arg(long, value_name = "DIR")]
+    /// Run directory; must not exist [default: runs/ENV-AGENT-<N>episodes-seed<N>-<N>]
+    #[arg(long, help_heading = "Run", value_name = "DIR")]
     out: Option<PathBuf>,
     /// Do not play the baselines that the agent is compared with
-    #[arg(long)]
+    #[arg(long, help_heading = "Run")]
     no_baselines: bool,
     /// Show at the end where the time of the episodes went
-    #[arg(long)]
+    #[arg(long, help_heading = "Run")]
     profile: bool,
 }
 
@@ -40,28 +42,45 @@ pub struct ResumeArgs {
     /// Do not play the baselines that the agent is compared with
     #[arg(long)]
     no_baselines: bool,
+    /// Extend a finished run to this many exploring episodes
+    #[arg(long, value_name = "N")]
+    episodes: Option<u64>,
     /// Threads [default: as before]; results do not depend on it
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
 }
 
+/// What is finished before a search stops.
+const TASK: &str = "this episode";
+
 pub(super) fn search(args: &SearchArgs, json: bool) -> Result<(), Error> {
-    let config = args.settings.resolve()?;
+    let mut config = args.settings.resolve()?;
+    config.run.baselines &= !args.no_baselines;
+    refuse_untaught(&config).map_err(|error| args.settings.locate(error))?;
     super::use_threads(config.run.threads)?;
     directory::refuse_existing(args.out.as_deref())?;
     let run = Run {
         out: args.out.clone(),
         settings: config.run.clone(),
-        baselines: !args.no_baselines,
         profile: args.profile,
-        stop: Some(interrupt::flag()),
+        stop: Some(interrupt::flag(TASK)),
     };
     let pretrained = config.run.pretrained.as_deref().map(run::newest_agent).transpose()?;
     let summary = start(&config, &run, pretrained.as_deref()).map_err(|error| args.settings.locate(error))?;
     if let Some(profile) = &summary.profile {
-        eprint!("{}", profile.table());
+        note(profile.table());
     }
     tell(&summary, json)
+}
+
+/// Refuses an agent that neither has a policy from another run nor learns one.
+fn refuse_untaught(config: &Config) -> Result<(), Error> {
+    let frozen = config.agent_settings.get("frozen") == Some(&Value::Bool(true));
+    if !frozen || config.run.pretrained.is_some() {
+        return Ok(());
+    }
+    let reason = "a policy that never learns has to come from a run: give --pretrained RUN, or leave it out";
+    Err(cgym_worlds::WorldError::setting("agent.frozen", reason).into())
 }
 
 /// Searches with the agent of `config`, which starts from the policy of the agent saved in
@@ -85,30 +104,49 @@ fn agent(config: &Config, env: &dyn Env, pretrained: Option<&Path>) -> Result<Bo
 
 pub(super) fn resume(args: &ResumeArgs, json: bool) -> Result<(), Error> {
     let path = &args.run;
-    directory::check(path)?;
-    let config = saved_config(path)?;
+    let mut config = directory::config(path)?;
     super::use_threads(args.threads.or(config.run.threads))?;
-    tell(&go_on(path, !args.no_baselines)?, json)
+    if let Some(episodes) = args.episodes {
+        config = extend(path, episodes)?;
+    }
+    config.run.baselines &= !args.no_baselines;
+    tell(&go_on(path, &config)?, json)
+}
+
+/// Asks a finished run for more episodes.
+fn extend(path: &Path, episodes: u64) -> Result<Config, Error> {
+    let (directory, mut config) = RunDirectory::open(path)?;
+    let so_far = config.episodes();
+    if directory::result(path)?.is_none() {
+        let reason =
+            format!("has not finished its {so_far} episodes; `cgym resume` it without --episodes first");
+        return Err(Error::file(path, reason));
+    }
+    if episodes <= so_far {
+        return Err(Error::Input(format!("episodes: the run has {so_far}; give more than that")));
+    }
+    config.run.extended_from.push(so_far);
+    config.run.episodes = Some(episodes);
+    // What the agent does not take is refused before the run is changed.
+    config.agent(&*loading::blueprint(&config)?.outline().env)?;
+    directory.extend(so_far, &config)?;
+    Ok(config)
 }
 
 /// Continues the search of a run directory; returns its result where it has finished.
-pub(super) fn go_on(path: &Path, baselines: bool) -> Result<Summary, Error> {
-    let result = path.join("summary.json");
-    if result.is_file() {
-        let summary: Summary = cgym_worlds::files::read_json(&result)?;
-        return Ok(Summary { run: Some(path.to_owned()), ..summary });
+pub(super) fn go_on(path: &Path, config: &Config) -> Result<Summary, Error> {
+    if let Some(summary) = directory::result(path)? {
+        return Ok(summary);
     }
-    let config = saved_config(path)?;
     let run = Run {
         out: Some(path.to_owned()),
         settings: config.run.clone(),
-        baselines,
         profile: false,
-        stop: Some(interrupt::flag()),
+        stop: Some(interrupt::flag(TASK)),
     };
     let own = path.join(directory::PRETRAINED);
     let pretrained = config.run.pretrained.is_some().then_some(own);
-    start(&config, &run, pretrained.as_deref()).map_err(|error| match error {
+    start(config, &run, pretrained.as_deref()).map_err(|error| match error {
         Error::Agent(cgym_agents::AgentError::Unknown { name, .. }) => Error::Input(format!(
             "the agent `{name}` of {} is not built in: call `cgym::search` again from the program that made it",
             path.display()
@@ -117,20 +155,19 @@ pub(super) fn go_on(path: &Path, baselines: bool) -> Result<Summary, Error> {
     })
 }
 
-/// The configuration of a run directory.
-pub(super) fn saved_config(path: &Path) -> Result<Config, Error> {
-    Config::resolve(Layer::default(), Some(&path.join("config.toml")))
-}
-
 /// Prints a result and what can be done with it.
+///
+/// # Errors
+/// [`Error::Stopped`] where the search was stopped.
 fn tell(summary: &Summary, json: bool) -> Result<(), Error> {
     let run = summary.run.clone().unwrap_or_default();
     let shown = run.display();
     if !summary.finished {
-        eprintln!(
-            "interrupted after {} of {} episodes; everything is saved",
-            summary.played, summary.episodes
-        );
+        let when = match summary.played < summary.episodes {
+            true => format!("after {} of {} episodes", summary.played, summary.episodes),
+            false => "after the last episode, before the baselines were done".to_owned(),
+        };
+        note(format!("interrupted {when}; everything is saved"));
     }
     report::print(json, summary, || {
         let mut text = summary.table();
@@ -142,7 +179,8 @@ fn tell(summary: &Summary, json: bool) -> Result<(), Error> {
             text += &format!("continue with: cgym resume {shown}\n");
         }
         text
-    })
+    })?;
+    if summary.finished { Ok(()) } else { Err(Error::Stopped) }
 }
 
 /// The hyper-parameters of `config`'s agent as an object.

@@ -7,14 +7,17 @@ use std::{fmt::Write, path::PathBuf, time::Instant};
 pub(super) use train::{TrainArgs, train_network};
 
 use cgym_env::{
-    SPLIT_SEED,
+    SPLIT_SEED, TrainedNetwork,
     settings::{Data, Layer, Network, read},
 };
 use cgym_teachers::{
-    data::{DataSource, LoadOptions, SplitSizes, Splits, load},
+    data::{DataSource, LARGEST_IMAGE, MOST_CLASSES, Preprocessing, SplitSizes, Splits},
     engine::{Engine, Images},
 };
-use cgym_worlds::{WorldError, network};
+use cgym_worlds::{
+    WorldError, network,
+    preprocessing::{self, Brought},
+};
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
@@ -51,6 +54,14 @@ pub(super) struct NetworkArgs {
     /// Folder with the files of the dataset [default: downloaded once; the digits need none]
     #[arg(long, value_name = "DIR")]
     pub(super) data: Option<PathBuf>,
+    /// Mean of each channel, like 0.49,0.48,0.45, that is subtracted from pixels in [0, 1] [default: the
+    /// network's own where its graph.json says it, else the dataset's]
+    #[arg(long, value_name = "M,M,M", value_delimiter = ',')]
+    pub(super) mean: Option<Vec<f64>>,
+    /// Standard deviation of each channel, like 0.25,0.24,0.26, that pixels are divided by after that
+    /// [default: like --mean]
+    #[arg(long, value_name = "S,S,S", value_delimiter = ',')]
+    pub(super) std: Option<Vec<f64>>,
     /// A setting of the network or the data, like network.width=0.5 or data.image_size=64x64; may be given many times
     #[arg(long = "set", value_name = "TABLE.KEY=VALUE", value_parser = parse_setting)]
     pub(super) sets: Vec<(String, Value)>,
@@ -65,6 +76,11 @@ impl NetworkArgs {
         if let Some(data) = &self.data {
             layer.set("data", "path", data.display().to_string());
         }
+        for (key, values) in [("mean", &self.mean), ("std", &self.std)] {
+            if let Some(values) = values {
+                layer.set("data", key, values.clone());
+            }
+        }
         let layer = with_sets(layer, &self.sets, &["network", "data"], unread)?;
         Ok((read("network", &layer.table("network"))?, read("data", &layer.table("data"))?))
     }
@@ -73,7 +89,7 @@ impl NetworkArgs {
 /// The table `[network]` of a model with fresh weights.
 pub(super) fn network_table(model: &str, sets: &[(String, Value)]) -> Result<Network, Error> {
     let layer = Layer::default().with("network", "model", model);
-    let layer = with_sets(layer, sets, &["network"], &["weights", "from"])?;
+    let layer = with_sets(layer, sets, &["network"], &["weights", "allow_extra_tensors", "from"])?;
     Ok(read("network", &layer.table("network"))?)
 }
 
@@ -106,6 +122,12 @@ struct EvaluateArgs {
     /// Weights of the model: .th, .pt, .pth or .safetensors [default: the shipped ones]
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
+    /// Ignore tensors of the weights that the network does not have
+    #[arg(long)]
+    allow_extra_tensors: bool,
+    /// Run, or folder with graph.json and weights.safetensors, whose network is scored in place of the model
+    #[arg(long = "network", value_name = "DIR", conflicts_with_all = ["model", "weights"])]
+    folder: Option<PathBuf>,
     /// Images to run it on
     #[arg(long, value_enum, default_value_t)]
     split: Split,
@@ -126,11 +148,11 @@ struct DescribeArgs {
     /// Model of the zoo
     #[arg(long, value_name = "NAME", default_value = "resnet20")]
     model: String,
-    /// Channels, height and width of an image
+    /// Channels, height and width of an image, each at most 4096
     #[arg(long, value_name = "CxHxW", default_value = "3x32x32", value_parser = parse_shape)]
     input: [usize; 3],
-    /// Classes
-    #[arg(long, value_name = "N", default_value_t = 10)]
+    /// Classes, at most 65535
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = parse_classes)]
     classes: usize,
     /// A setting of the network, like network.width=0.5; may be given many times
     #[arg(long = "set", value_name = "TABLE.KEY=VALUE", value_parser = parse_setting)]
@@ -155,7 +177,18 @@ enum Split {
 /// Three numbers as text: `3x224x224`.
 pub(super) fn parse_shape(text: &str) -> Result<[usize; 3], String> {
     let axes: Option<Vec<usize>> = text.split('x').map(|axis| axis.parse().ok()).collect();
-    axes.and_then(|axes| axes.try_into().ok()).ok_or_else(|| format!("`{text}` is not CxHxW, like 3x224x224"))
+    let shape: Option<[usize; 3]> = axes.and_then(|axes| axes.try_into().ok());
+    let shape = shape.ok_or_else(|| format!("`{text}` is not CxHxW, like 3x224x224"))?;
+    match shape.iter().find(|axis| !(1..=LARGEST_IMAGE).contains(axis)) {
+        Some(axis) => Err(format!("{axis} is not 1 to {LARGEST_IMAGE}")),
+        None => Ok(shape),
+    }
+}
+
+/// A number of classes that labels can count.
+pub(super) fn parse_classes(text: &str) -> Result<usize, String> {
+    let count = text.parse().ok().filter(|count| (1..=MOST_CLASSES).contains(count));
+    count.ok_or_else(|| format!("`{text}` is not a number from 1 to {MOST_CLASSES}"))
 }
 
 pub(super) fn run(args: TeacherArgs, json: bool) -> Result<(), Error> {
@@ -168,13 +201,7 @@ pub(super) fn run(args: TeacherArgs, json: bool) -> Result<(), Error> {
 
 /// Reads a dataset; a download is shown on the error output.
 fn load_data(data: &Data) -> Result<DataSource, Error> {
-    let options = LoadOptions {
-        directory: data.path.clone(),
-        image_size: data.image_size.map(|size| size.0),
-        normalization: None,
-    };
-    let mut observer = loading::observer();
-    Ok(load(data.dataset, &options, &mut |done, total| observer(cgym_worlds::Event::Download(done, total)))?)
+    Ok(preprocessing::read(data, &mut loading::observer())?)
 }
 
 /// Sizes of the splits, the dataset's own if absent.
@@ -183,28 +210,56 @@ fn split_sizes(
     source: &DataSource,
     calibration: Option<usize>,
     reward: Option<usize>,
-) -> SplitSizes {
+) -> Result<SplitSizes, Error> {
+    if reward == Some(0) {
+        return Err(Error::Input("--reward-images: 0 images measure nothing, give at least 1".to_owned()));
+    }
     let sizes = SplitSizes::for_dataset(data.dataset, source, SPLIT_SEED);
-    SplitSizes {
+    Ok(SplitSizes {
         calibration: calibration.unwrap_or(sizes.calibration),
         reward: reward.or(data.reward_images).unwrap_or(sizes.reward),
         seed: SPLIT_SEED,
-    }
+    })
 }
 
 fn evaluate(args: &EvaluateArgs, json: bool) -> Result<(), Error> {
     let (mut network, data) = args.network.tables(&["from"])?;
     network.weights = args.weights.clone().or(network.weights);
+    network.allow_extra_tensors |= args.allow_extra_tensors;
     super::use_threads(args.threads)?;
     let (dataset, split) = (data.dataset, args.split);
+    let own = args.folder.as_deref();
+    let own = own.map(|folder| network::from_folder(folder, args.allow_extra_tensors)).transpose()?;
+    let trained = |images| match &own {
+        Some(own) => {
+            network::check_images(&own.graph, &data, images)?;
+            Ok(own.clone())
+        }
+        None => {
+            let graph = network::build(&network, images)?;
+            let weights = network::weights(&network, &data, &graph)?;
+            Ok::<_, WorldError>(TrainedNetwork { graph, weights, preprocessing: None })
+        }
+    };
     // Weights that do not fit are refused before data is downloaded.
     if let Some(images) = dataset.known_shape() {
-        network::weights(&network, &data, &network::build(&network, images)?)?;
+        trained(images)?;
     }
-    let source = load_data(&data)?;
-    let graph = network::build(&network, (source.train.shape(), source.train.classes()))?;
-    let weights = network::weights(&network, &data, &graph)?;
-    let sizes = split_sizes(&data, &source, args.calibration_images, args.reward_images);
+    let mut observer = loading::observer();
+    let brought = match (&args.folder, &own) {
+        (Some(folder), Some(own)) => {
+            own.preprocessing.clone().map(|said| Brought::new("network", folder, said))
+        }
+        _ => preprocessing::beside_weights(&network, &mut observer),
+    };
+    let mut settled = data.clone();
+    preprocessing::settle(&mut settled, brought.as_ref(), &mut observer)?;
+    let source = load_data(&settled)?;
+    let TrainedNetwork { graph, weights, .. } = trained((source.train.shape(), source.train.classes()))?;
+    if let Some(brought) = brought {
+        brought.check_classes(&data, source.train.class_names(), &mut observer)?;
+    }
+    let sizes = split_sizes(&data, &source, args.calibration_images, args.reward_images)?;
     let splits = Splits::new(&source, &sizes)?;
     let all: Vec<usize> = (0..source.train.len()).collect();
     let (part, indices) = match split {
@@ -219,9 +274,13 @@ fn evaluate(args: &EvaluateArgs, json: bool) -> Result<(), Error> {
     let top1 = engine.top1(&images)?;
     let seconds = started.elapsed().as_secs_f64();
     let cost = graph.cost()?;
+    let Preprocessing { scale, mean, std, .. } = source.train.preprocessing();
     let value = json!({
-        "model": network.model,
+        "model": graph.name,
         "dataset": dataset,
+        "scale": scale,
+        "mean": mean,
+        "std": std,
         "split": split,
         "images": images.len(),
         "top1": top1,
@@ -233,7 +292,7 @@ fn evaluate(args: &EvaluateArgs, json: bool) -> Result<(), Error> {
     report::print(json, &value, || {
         format!(
             "{} on {dataset}: {:.2} % of {} images; {} MACs, {} parameters; {seconds:.2} s",
-            network.model,
+            graph.name,
             100.0 * top1,
             images.len(),
             report::count(Some(cost.macs)),

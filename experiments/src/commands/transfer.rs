@@ -11,8 +11,10 @@ use crate::{
     Error,
     curves::Series,
     flags::SettingFlags,
-    interrupt, loading, report,
-    run::{self, EpisodeLog, Run, directory},
+    interrupt, loading,
+    output::note,
+    report,
+    run::{self, Run, directory},
 };
 
 /// Arguments of `transfer`.
@@ -64,12 +66,12 @@ pub(super) fn transfer(args: &TransferArgs, json: bool) -> Result<(), Error> {
 fn play_all(args: &TransferArgs, json: bool) -> Result<(), Error> {
     let plan = Plan::new(args)?;
     super::use_threads(plan.threads())?;
-    let stop = interrupt::flag();
+    let stop = interrupt::flag("this episode");
     plan.check()?;
-    plan.claim(&args.out)?;
+    let _work = plan.claim(&args.out)?;
     for model in plan.networks() {
         let Some(training) = plan.training(model, &args.out)? else { continue };
-        eprintln!("training the teacher {model}");
+        note(format!("training the teacher {model}"));
         if train_network(&training)?.test_top1.is_none() {
             return interrupted(&args.out, json);
         }
@@ -81,7 +83,7 @@ fn play_all(args: &TransferArgs, json: bool) -> Result<(), Error> {
             let Some(series) = play(&plan, &run, seed, &args.out)? else {
                 return interrupted(&args.out, json);
             };
-            eprintln!("{} is done", folder.display());
+            note(format!("{} is done", folder.display()));
             played.push((run, series));
         }
         if stop.load(std::sync::atomic::Ordering::SeqCst) {
@@ -97,27 +99,30 @@ fn play_all(args: &TransferArgs, json: bool) -> Result<(), Error> {
 
 fn interrupted(out: &Path, json: bool) -> Result<(), Error> {
     let value = serde_json::json!({ "finished": false, "out": out });
-    report::print(json, &value, || format!("interrupted; the same command continues in {}\n", out.display()))
+    report::print(json, &value, || {
+        format!("interrupted; the same command continues in {}\n", out.display())
+    })?;
+    Err(Error::Stopped)
 }
 
 /// Plays a run to its end, or goes on with it; `None` where it was stopped.
 fn play(plan: &Plan, of: &plan::Run, seed: u64, out: &Path) -> Result<Option<Series>, Error> {
     let folder = out.join("runs").join(of.name(seed));
-    let config = plan.config(of, seed, out)?;
+    let mut config = plan.config(of, seed, out)?;
+    config.run.baselines = false;
     let exploring = config.episodes() as usize;
     let batch = {
         let blueprint = loading::blueprint(&config)?;
         config.agent(&*blueprint.outline().env)?.batch()
     };
     let finished = if directory::check(&folder).is_ok() {
-        search::go_on(&folder, false)?.finished
+        search::go_on(&folder, &directory::config(&folder)?)?.finished
     } else {
         let new = Run {
             out: Some(folder.clone()),
             settings: config.run.clone(),
-            baselines: false,
             profile: false,
-            stop: Some(interrupt::flag()),
+            stop: Some(interrupt::flag("this episode")),
         };
         let pretrained = config.run.pretrained.as_deref().map(run::newest_agent).transpose()?;
         search::start(&config, &new, pretrained.as_deref())?.finished
@@ -125,7 +130,7 @@ fn play(plan: &Plan, of: &plan::Run, seed: u64, out: &Path) -> Result<Option<Ser
     if !finished {
         return Ok(None);
     }
-    let log = EpisodeLog::read(&folder.join("episodes.jsonl"))?;
+    let (_, log) = run::read(&folder)?;
     // The last episode is the policy without noise and no part of its learning.
     Ok(Some(Series::of(&log.records()[..exploring.min(log.records().len())], batch)))
 }

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     Error,
     config::Config,
-    run::{EpisodeLog, directory},
+    run::{self, BaselineLog, directory},
 };
 
 /// One candidate, or one attempt that made none.
@@ -138,13 +138,6 @@ struct Teacher {
     sha256: String,
 }
 
-/// One line of `baselines.jsonl`.
-#[derive(Deserialize)]
-struct BaselineLine {
-    policy: String,
-    episode: EpisodeRecord,
-}
-
 /// The version, in whichever file of a run has one.
 #[derive(Deserialize)]
 struct Versioned {
@@ -158,11 +151,9 @@ impl RunReport {
     /// # Errors
     /// [`Error::File`] naming the folder that is no run directory, or the file that is damaged.
     pub fn read(run: &Path) -> Result<Self, Error> {
-        directory::check(run)?;
+        let (config, log) = run::read(run)?;
         let config_path = run.join("config.toml");
-        let config = Config::resolve(Layer::default(), Some(&config_path))?;
         let text = fs::read_to_string(&config_path).map_err(|error| Error::file(&config_path, error))?;
-        let log = EpisodeLog::read(&run.join("episodes.jsonl"))?;
         let records = log.records();
         let (outline, unnamed) = match sites::outline(&config, run) {
             Ok(outline) => (Some(outline), None),
@@ -182,7 +173,7 @@ impl RunReport {
             None => config.env.budget.share.is_none_or(|share| outcome.preserve_ratio <= share),
         };
         let mut policies = vec![Policy::new(&config.agent, records, &admits)];
-        let baselines = baselines(&run.join("baselines.jsonl"))?;
+        let baselines = baselines(&run.join("baselines.jsonl"), &config)?;
         policies.extend(baselines.iter().map(|(name, records)| Policy::new(name, records, &admits)));
         let summary = summary(run, &config, records, &policies)?;
         if let Some(best) =
@@ -256,22 +247,15 @@ fn version(run: &Path) -> Option<String> {
 }
 
 /// The episodes of each baseline; an incomplete last line is ignored.
-fn baselines(path: &Path) -> Result<Vec<(String, Vec<EpisodeRecord>)>, Error> {
+fn baselines(path: &Path, config: &Config) -> Result<Vec<(String, Vec<EpisodeRecord>)>, Error> {
     let mut policies: Vec<(String, Vec<EpisodeRecord>)> = Vec::new();
     if !path.is_file() {
         return Ok(policies);
     }
-    let bytes = fs::read(path).map_err(|error| Error::file(path, error))?;
-    let whole = bytes.iter().rposition(|&byte| byte == b'\n').unwrap_or(0);
-    for (number, line) in bytes[..whole].split(|&byte| byte == b'\n').enumerate() {
-        if line.is_empty() {
-            continue;
-        }
-        let line: BaselineLine = serde_json::from_slice(line)
-            .map_err(|error| Error::file(path, format!("line {} is not an episode: {error}", number + 1)))?;
+    for line in BaselineLog::read(path, config.digests())?.records() {
         match policies.iter_mut().find(|(name, _)| *name == line.policy) {
-            Some((_, records)) => records.push(line.episode),
-            None => policies.push((line.policy, vec![line.episode])),
+            Some((_, records)) => records.push(line.episode.clone()),
+            None => policies.push((line.policy.clone(), vec![line.episode.clone()])),
         }
     }
     Ok(policies)
@@ -284,9 +268,8 @@ fn summary(
     records: &[EpisodeRecord],
     policies: &[Policy],
 ) -> Result<Summary, Error> {
-    let path = run.join("summary.json");
-    if path.is_file() {
-        return Ok(files::read_json(&path)?);
+    if let Some(summary) = directory::result(run)? {
+        return Ok(summary);
     }
     let path = run.join("teacher.json");
     let teacher = path.is_file().then(|| files::read_json::<Teacher>(&path)).transpose()?;
@@ -296,6 +279,7 @@ fn summary(
     if let Some(teacher) = &teacher {
         rows.push(Row {
             policy: "teacher".to_owned(),
+            best_return: None,
             reward_top1: Some(teacher.reward_top1),
             test_top1: None,
             macs: Some(teacher.macs),
@@ -308,7 +292,8 @@ fn summary(
     // Baselines are played after the search, so an unfinished run may have some of them.
     let evaluations = records.iter().filter(|record| record.outcome.is_some()).count() as u64;
     let best = policies[0].best.and_then(|best| records[best].outcome.as_ref());
-    rows.push(Row::new(&config.agent, best, evaluations));
+    let best_return = policies[0].best_return();
+    rows.push(Row { best_return, ..Row::new(&config.agent, best, evaluations) });
     let env = &config.env;
     Ok(Summary {
         env: env.id(),

@@ -135,10 +135,7 @@ fn results(run: &RunReport) -> String {
     let cells = run.summary.cells();
     let own = run.summary.rows.iter().rposition(|row| row.policy == run.agent().name);
     let [head, rows @ ..] = cells.as_slice() else { return String::new() };
-    let table = DataTable {
-        head: head.iter().map(|cell| (*cell).to_owned()).collect(),
-        rows: rows.iter().map(|row| row.to_vec()).collect(),
-    };
+    let table = DataTable { head: head.clone(), rows: rows.to_vec() };
     html::table("Results", &table, &own.into_iter().collect::<Vec<_>>())
 }
 

@@ -1,12 +1,21 @@
 //! The best episode of a run, and `best/`: its candidate as a network that others can load.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use cgym_env::{Env, EpisodeRecord};
+use cgym_teachers::{
+    data::Preprocessing,
+    graph::{Graph, NetworkFile},
+    manifest::Manifest,
+    weights::Weights,
+};
 use cgym_worlds::{World, files, network};
 use serde::{Deserialize, Serialize};
 
-use super::RunDirectory;
+use super::{EpisodeLog, RunDirectory};
 use crate::Error;
 
 /// `best/episode.json`.
@@ -35,6 +44,15 @@ pub fn best(env: &dyn Env, records: &[EpisodeRecord]) -> Option<usize> {
     best
 }
 
+/// What the manifest of `best/` says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct About {
+    /// Digest of the run's settings.
+    run: String,
+    episode: u64,
+}
+
 /// Replaces `best/` by the candidate of episode `index`.
 ///
 /// # Errors
@@ -49,19 +67,60 @@ pub(super) fn save(
     let (temporary, folder) = (directory.join(".best.tmp"), directory.join("best"));
     let candidate = world.network(outcome)?;
     fs::remove_dir_all(&temporary).ok();
-    network::save(&temporary, &candidate.graph, &candidate.weights, candidate.coded.as_ref())?;
+    let (preprocessing, coded) = (world.preprocessing(), candidate.coded.as_ref());
+    network::save(&temporary, &candidate.graph, &candidate.weights, Some(&preprocessing), coded)?;
     let best = BestEpisode { episode: index as u64, record: record.clone() };
     files::write_json(&temporary.join("episode.json"), &best)?;
+    let about = About { run: record.run.clone(), episode: best.episode };
+    Manifest::seal(&temporary, network::FORMAT, about)?;
     files::remove_folder(&folder);
     fs::rename(&temporary, &folder)
-        .map_err(|error| Error::file(&folder, format!("cannot be written: {error}")))
+        .map_err(|error| Error::file(&folder, format!("cannot be written: {error}")))?;
+    files::sync_folder(directory.path());
+    Ok(())
 }
 
-/// The files of `best/`, or an explanation why it is not there.
-///
-/// # Errors
-/// [`Error::File`] where no candidate was saved yet.
-pub fn folder(run: &Path) -> Result<std::path::PathBuf, Error> {
+/// The contents of `best/`.
+pub struct BestNetwork {
+    /// The folder.
+    pub folder: PathBuf,
+    /// The episode that made it.
+    pub episode: BestEpisode,
+    /// Its layers.
+    pub graph: Graph,
+    /// How images become numbers, and the classes.
+    pub preprocessing: Option<Preprocessing>,
+    /// Its tensors.
+    pub weights: Weights,
+    /// Names of the other files: what the method wrote, such as a coded file.
+    pub others: Vec<String>,
+}
+
+impl BestNetwork {
+    /// Reads `best/` of the run at `run`, after checking every byte.
+    ///
+    /// # Errors
+    /// [`Error::File`] where no candidate was saved yet, a file is damaged, or the folder is another run's.
+    pub fn read(run: &Path, log: &EpisodeLog) -> Result<Self, Error> {
+        const OWN: [&str; 3] = ["episode.json", "graph.json", "weights.safetensors"];
+        let folder = folder(run)?;
+        let manifest: Manifest<About> = Manifest::verify(&folder, network::FORMAT)?;
+        manifest.require(&folder, &OWN)?;
+        let file = folder.join(OWN[0]);
+        let episode: BestEpisode = files::read_json(&file)?;
+        if log.records().get(episode.episode as usize) != Some(&episode.record) {
+            let reason = format!("is not of episode {} of this run", episode.episode);
+            return Err(Error::file(&file, reason));
+        }
+        let NetworkFile { graph, preprocessing } = network::read_graph(&folder.join(OWN[1]))?;
+        let weights = Weights::load(&folder.join(OWN[2]), &graph)?;
+        let others = manifest.files.into_keys().filter(|name| !OWN.contains(&name.as_str())).collect();
+        Ok(Self { folder, episode, graph, preprocessing, weights, others })
+    }
+}
+
+/// The folder `best/`, or an explanation why it is not there.
+fn folder(run: &Path) -> Result<PathBuf, Error> {
     let best = run.join("best");
     match best.is_dir() {
         true => Ok(best),

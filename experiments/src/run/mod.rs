@@ -4,21 +4,27 @@ mod best;
 pub mod checkpoint;
 mod compare;
 pub mod directory;
+mod events;
 mod log;
+mod remark;
 mod search;
 mod teacher;
+pub mod work;
 
 use std::{
     path::{Path, PathBuf},
     sync::atomic::AtomicBool,
 };
 
-use crate::{Error, config::RunSettings};
+use crate::{
+    Error,
+    config::{Config, RunSettings},
+};
 
-pub use best::{BestEpisode, admitted, best, folder as best_folder};
-pub use compare::{Played, baselines, compare, recorded};
+pub use best::{BestEpisode, BestNetwork, admitted, best};
+pub use compare::{Baselines, Played, compare, recorded};
 pub use directory::RunDirectory;
-pub use log::EpisodeLog;
+pub use log::{BaselineLine, BaselineLog, EpisodeLog, Line, Log};
 pub use search::search;
 pub use teacher::remember_teacher;
 
@@ -28,8 +34,6 @@ pub struct Run {
     pub out: Option<PathBuf>,
     /// Episodes, seed, checkpoints.
     pub settings: RunSettings,
-    /// Whether the baselines are played at the end.
-    pub baselines: bool,
     /// Whether the summary says where the time of episodes went.
     pub profile: bool,
     /// Stops the search between episodes when set; everything is saved then.
@@ -39,13 +43,7 @@ pub struct Run {
 impl Run {
     /// A run in `out` with default settings and baselines.
     pub fn new(out: impl Into<PathBuf>) -> Self {
-        Self {
-            out: Some(out.into()),
-            settings: RunSettings::default(),
-            baselines: true,
-            profile: false,
-            stop: None,
-        }
+        Self { out: Some(out.into()), settings: RunSettings::default(), profile: false, stop: None }
     }
 
     /// The same run with that many exploring episodes.
@@ -65,9 +63,19 @@ impl Run {
     /// The same run without baselines.
     #[must_use]
     pub fn without_baselines(mut self) -> Self {
-        self.baselines = false;
+        self.settings.baselines = false;
         self
     }
+}
+
+/// The settings and the episodes of a run, read without a lock and without changing anything.
+///
+/// # Errors
+/// [`Error::File`] for a folder that is no run, settings that have changed, a line that is no episode of the run.
+pub fn read(run: &Path) -> Result<(Config, EpisodeLog), Error> {
+    let config = directory::config(run)?;
+    let log = EpisodeLog::read(&run.join("episodes.jsonl"), config.digests())?;
+    Ok((config, log))
 }
 
 /// The agent in the newest intact checkpoint of `run`.
@@ -75,12 +83,11 @@ impl Run {
 /// # Errors
 /// A folder that is no run, or has no such checkpoint.
 pub fn newest_agent(run: &Path) -> Result<PathBuf, Error> {
-    directory::check(run)?;
-    let log = EpisodeLog::read(&run.join("episodes.jsonl"))?;
-    let all = checkpoint::list(&run.join("checkpoints"));
-    let intact = all.into_iter().rev().find(|(_, path)| checkpoint::verify(path, &log).is_ok());
-    match intact {
-        Some((_, path)) => Ok(path.join(checkpoint::AGENT)),
+    let (_, log) = read(run)?;
+    let all = checkpoint::list(run).into_iter().rev();
+    let intact = |(episodes, path): &(usize, PathBuf)| checkpoint::verify(run, *episodes, path, &log).is_ok();
+    match all.into_iter().find(intact) {
+        Some((_, path)) => Ok(checkpoint::agent(&path)),
         None => Err(Error::file(run, "has no intact checkpoint whose policy could be taken over")),
     }
 }

@@ -5,30 +5,33 @@
 //! comes out unlike its record ends the search.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     path::Path,
     sync::atomic::{AtomicBool, Ordering},
     time::Instant,
 };
 
 use cgym_agents::{Agent, AgentContext, Mode, Schedule, make, rollout};
-use cgym_env::{Action, Env, EnvError, EnvSpec, EpisodeRecord, Outcome as EpisodeOutcome, settings::Table};
+use cgym_env::{Env, EnvError, EpisodeRecord, Outcome as EpisodeOutcome, settings::Table};
 use cgym_worlds::{World, WorldError, files};
 use serde_json::{Map, Value};
 
 use super::{
-    EpisodeLog, Run, RunDirectory,
+    BaselineLog, Baselines, EpisodeLog, Run, RunDirectory,
     best::{self, admitted},
-    checkpoint, compare, directory, newest_agent, remember_teacher,
+    checkpoint, compare, directory, events, newest_agent,
+    remark::remark,
+    remember_teacher,
 };
 use crate::{
     Error,
     config::Config,
+    output::note,
     profile::Profile,
     progress::Progress,
-    report::{self, Summary},
+    report::Summary,
     seeds,
-    tensorboard::{HParam, Outcome, TensorBoard},
+    tensorboard::{Outcome, TensorBoard},
 };
 
 /// Policies that a search is compared with.
@@ -47,34 +50,52 @@ pub fn search(world: &World, mut agent: Box<dyn Agent>, run: &Run) -> Result<Sum
     let existing = run.out.as_deref().filter(|out| out.symlink_metadata().is_ok());
     let directory = match existing {
         Some(out) => {
-            let directory = RunDirectory::open(out)?;
-            refuse_other(&config, out)?;
-            let result = directory.join("summary.json");
-            if result.is_file() {
-                return Ok(Summary { run: Some(out.to_owned()), ..files::read_json(&result)? });
+            let (directory, saved) = RunDirectory::open(out)?;
+            refuse_other(&config, &saved, out)?;
+            if let Some(summary) = directory::result(out)? {
+                return Ok(summary);
             }
             directory
         }
         None => {
-            let stem = format!("{}-{}-seed{}", config.env.id(), config.agent, config.run.seed);
+            let stem = stem(&config);
             let pretrained = config.run.pretrained.as_deref().map(newest_agent).transpose()?;
-            RunDirectory::create(run.out.as_deref(), &stem, &config.to_toml()?, pretrained.as_deref())?
+            RunDirectory::create(run.out.as_deref(), &stem, &config, pretrained.as_deref())?
         }
     };
     remember_teacher(world, directory.path())?;
-    eprintln!("saving to {}", directory.path().display());
-    let log = EpisodeLog::open(&directory.join("episodes.jsonl"))?;
+    note(format!("saving to {}", directory.path().display()));
+    let log = EpisodeLog::open(&directory.join("episodes.jsonl"), config.digests())?;
     let mut known: Vec<EpisodeOutcome> =
         log.records().iter().filter_map(|record| record.outcome.clone()).collect();
-    known.extend(compare::recorded(&directory.join("baselines.jsonl")));
+    known.extend(directory.baselines().iter().flat_map(|path| compare::recorded(path)));
     world.remember(&known)?;
-    let warn = &mut |warning| eprintln!("warning: {warning}");
-    let played = checkpoint::restore(&directory.join("checkpoints"), &mut *agent, &log, warn)?;
+    let warn = &mut |warning| note(format!("warning: {warning}"));
+    let played = checkpoint::restore(directory.path(), &mut *agent, &log, warn)?;
+    if let Some(&extended) = log.stage_ends().last().filter(|&&end| played < end) {
+        return Err(Error::file(
+            &directory.join("checkpoints"),
+            format!(
+                "the run was extended after {extended} episodes, and the checkpoint of then is missing or damaged"
+            ),
+        ));
+    }
     let stop = run.stop.unwrap_or(&NEVER);
+    if let Some(flag) = run.stop {
+        world.stop_when(flag);
+    }
     let mut search = Search::start(world, agent, &config, &directory, log, played)?;
-    let done = search.play(stop)?;
-    search.save()?;
-    search.conclude(done, run, stop, started)
+    let played = search.play(stop)?;
+    if played != Played::InPart {
+        search.save()?;
+    }
+    search.conclude(played == Played::ToTheEnd, run, stop, started)
+}
+
+/// The name of a new run directory without its number: what tells runs apart in TensorBoard.
+fn stem(config: &Config) -> String {
+    let (env, agent, episodes) = (config.env.id(), &config.agent, config.episodes());
+    format!("{env}-{agent}-{episodes}episodes-seed{}", config.run.seed)
 }
 
 /// The configuration that the arguments of [`search`] amount to.
@@ -103,17 +124,15 @@ fn configuration(world: &World, agent: &dyn Agent, run: &Run) -> Result<Config, 
 }
 
 /// Refuses to resume a run with another configuration. The number of threads changes no result.
-fn refuse_other(config: &Config, out: &Path) -> Result<(), Error> {
-    directory::check(out)?;
-    let saved = Config::resolve(cgym_env::settings::Layer::default(), Some(&out.join("config.toml")))?;
+fn refuse_other(config: &Config, saved: &Config, out: &Path) -> Result<(), Error> {
     let comparable = |config: &Config| {
         let mut layer = config.to_layer();
-        for key in ["threads", "pretrained"] {
+        for key in ["threads", "pretrained", "baselines"] {
             layer.tables.get_mut("run").map(|run| run.remove(key));
         }
         layer
     };
-    let (now, then) = (comparable(config), comparable(&saved));
+    let (now, then) = (comparable(config), comparable(saved));
     if now == then {
         return Ok(());
     }
@@ -138,6 +157,34 @@ fn baselines(world: &World, config: &Config) -> Vec<(&'static str, Value)> {
     let plays = |name: &&str| make(name, &Value::Null, &context).is_ok();
     let others = BASELINES.into_iter().filter(|name| *name != config.agent);
     others.filter(plays).map(|name| (name, Value::Null)).collect()
+}
+
+/// Plays the baselines of a search and records them in its directory.
+fn play_baselines(
+    world: &World,
+    config: &Config,
+    episodes: u64,
+    directory: &RunDirectory,
+    stop: &AtomicBool,
+) -> Result<Option<Vec<compare::Played>>, Error> {
+    let policies = baselines(world, config);
+    let path = directory.join("baselines.jsonl");
+    let mut log = BaselineLog::open_or_create(&path, vec![config.digest()])?;
+    let schedule = Schedule { episodes, exploit: false };
+    let played = Baselines { policies: &policies, schedule, seed: config.run.seed };
+    let played = played.play(world, Some(&mut log), stop)?;
+    log.sync()?;
+    Ok(played)
+}
+
+/// How far a search was played.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Played {
+    ToTheEnd,
+    /// It was stopped between two episodes.
+    UpToAnEpisode,
+    /// It was stopped within an episode: the agent is not as it was after the last recorded one.
+    InPart,
 }
 
 struct Search<'a> {
@@ -169,10 +216,10 @@ impl<'a> Search<'a> {
     ) -> Result<Self, Error> {
         let env = world.env();
         if !log.records().is_empty() {
-            eprintln!("resuming after episode {played}, {} recorded", log.records().len());
+            note(format!("resuming after episode {played}, {} recorded", log.records().len()));
         }
         let mut board = TensorBoard::create_from(directory.path(), played);
-        describe(&mut board, config, &env.spec().settings)?;
+        events::describe(&mut board, config, &env.spec().settings)?;
         let best = best::best(&*env, &log.records()[..played]);
         let progress = Progress::new(&config.agent, config.episodes(), played as u64);
         Ok(Self {
@@ -192,16 +239,19 @@ impl<'a> Search<'a> {
         })
     }
 
-    /// Plays to the end; false where it was stopped before.
-    fn play(&mut self, stop: &AtomicBool) -> Result<bool, Error> {
+    /// Plays to the end, or until it is stopped.
+    fn play(&mut self, stop: &AtomicBool) -> Result<Played, Error> {
         let replayed = self.log.records().len();
         while let Some((mode, count)) = self.schedule.next(&*self.agent, self.played as u64) {
             // Recorded episodes are played again in any case: that costs little.
             if self.played >= self.log.records().len() && stop.load(Ordering::SeqCst) {
-                return Ok(false);
+                return Ok(Played::UpToAnEpisode);
             }
             let before = self.played;
-            self.batch(mode, count)?;
+            match self.batch(mode, count) {
+                Err(Error::Agent(error)) if Error::is_stop(&error) => return Ok(Played::InPart),
+                done => done?,
+            }
             // Once when all recorded episodes are replayed, so that a run that is stopped often
             // still makes progress; from then on after every so many episodes.
             let periods = |episodes: usize| episodes as u64 / self.config.run.checkpoint_every;
@@ -218,7 +268,7 @@ impl<'a> Search<'a> {
                 self.played
             )));
         }
-        Ok(true)
+        Ok(Played::ToTheEnd)
     }
 
     /// Plays as many episodes as the agent decides before it learns from them.
@@ -227,16 +277,20 @@ impl<'a> Search<'a> {
         let (env, agent) = (&mut *self.env, &mut *self.agent);
         let seeds: Vec<u64> =
             (first..first + count).map(|index| seeds::derive(seed, "episode", index)).collect();
-        let started = Instant::now();
+        let (started, evaluated) = (Instant::now(), world.evaluations());
         let records = self
             .profile
             .episodes(&|| world.times(), |observer| Ok(rollout(env, agent, &seeds, mode, observer)?))?;
         let ended = Instant::now();
-        let steps: usize = records.iter().map(|record| record.actions.len()).sum();
-        let speed = steps as f64 / ended.duration_since(started).as_secs_f64().max(1e-9);
         for record in records {
             self.record(record)?;
-            self.tell(self.played - 1, speed);
+            self.tell(self.played - 1);
+        }
+        // Steps of evaluated candidates: an answer from memory takes no time.
+        let steps = (world.evaluations() - evaluated) as f64 * self.env.spec().steps() as f64;
+        if steps > 0.0 {
+            let speed = steps / ended.duration_since(started).as_secs_f64().max(1e-9);
+            self.board.scalar("charts/SPS", speed, self.played.saturating_sub(1));
         }
         for (tag, values) in self.agent.distributions() {
             self.board.histogram(&tag, &values, self.played.saturating_sub(1));
@@ -251,10 +305,7 @@ impl<'a> Search<'a> {
         let index = self.played;
         if index < self.log.records().len() {
             if !self.log.is(index, &record)? {
-                return Err(Error::Check(format!(
-                    "episode {index}: played again it is unlike its record; was the run directory changed, or is \
-                     this another version or processor? `cgym validate` lists the differences"
-                )));
+                return Err(self.log.unlike(index));
             }
         } else {
             self.log.append(record)?;
@@ -269,27 +320,12 @@ impl<'a> Search<'a> {
     }
 
     /// Shows an episode in the progress line and TensorBoard.
-    fn tell(&mut self, index: usize, steps_per_second: f64) {
-        let records = self.log.records();
-        let remark = match self.best.and_then(|best| Some((best, records[best].outcome.as_ref()?))) {
-            Some((best, outcome)) => format!(
-                "best {:.2} % at {:.1} % of the {} (episode {best})",
-                100.0 * outcome.top1,
-                100.0 * outcome.preserve_ratio,
-                report::unit_title(&self.env.spec().unit)
-            ),
-            None => "no admissible candidate yet".to_owned(),
-        };
-        self.progress.set(self.played as u64, &remark);
-        let record = &records[index];
-        self.board.scalar("charts/episodic_return", record.episodic_return, index);
-        self.board.scalar("charts/SPS", steps_per_second, index);
-        if let Some(best) = self.best {
-            self.board.scalar("charts/best_return", records[best].episodic_return, index);
-        }
-        for (tag, value) in figures(record, self.env.spec()) {
-            self.board.scalar(&tag, value, index);
-        }
+    fn tell(&mut self, index: usize) {
+        let (records, spec) = (self.log.records(), self.env.spec());
+        let best = self.best.map(|best| (best, &records[best]));
+        self.progress.set(self.played as u64, &remark(best, spec));
+        let best = best.map(|(_, record)| record);
+        events::episode(&mut self.board, &records[index], best, spec, index);
         for (tag, value) in self.agent.diagnostics() {
             self.board.scalar(&tag, value, index);
         }
@@ -297,7 +333,7 @@ impl<'a> Search<'a> {
 
     fn save(&mut self) -> Result<(), Error> {
         let started = Instant::now();
-        checkpoint::save(&self.directory.join("checkpoints"), &*self.agent, &self.log)?;
+        checkpoint::save(self.directory.path(), &*self.agent, &self.log, self.log.stage_ends())?;
         if let Some(index) = self.best.filter(|_| self.best != self.saved_best) {
             best::save(self.directory, self.world, index, &self.log.records()[index])?;
             self.saved_best = Some(index);
@@ -308,77 +344,43 @@ impl<'a> Search<'a> {
     }
 
     /// Plays the baselines of a search that is done, and writes its summary.
-    fn conclude(self, done: bool, run: &Run, stop: &AtomicBool, started: Instant) -> Result<Summary, Error> {
+    fn conclude(
+        mut self,
+        done: bool,
+        run: &Run,
+        stop: &AtomicBool,
+        started: Instant,
+    ) -> Result<Summary, Error> {
         let (world, config) = (self.world, self.config);
-        let mut summary = Summary::new(world, &config.run);
-        summary.agent = Some(config.agent.clone());
-        summary.played = self.log.records().len() as u64;
-        summary.best_episode = self.best.map(|best| best as u64);
+        let mut summary = Summary::of_search(world, config, self.log.records());
         summary.run = Some(self.directory.path().to_owned());
         summary.profile = run.profile.then_some(self.profile);
         let mut policies = Vec::new();
         if done {
-            let others = if run.baselines { baselines(world, config) } else { Vec::new() };
-            let file = self.directory.join("baselines.jsonl");
-            let schedule = Schedule { episodes: summary.played, exploit: false };
-            let played = compare::baselines(world, &others, schedule, config.run.seed, Some(&file), stop)?;
+            let played = match config.run.baselines {
+                true => play_baselines(world, config, summary.played, self.directory, stop)?,
+                false => Some(Vec::new()),
+            };
             summary.finished = played.is_some();
             policies = played.unwrap_or_default();
         }
         policies.push((config.agent.clone(), self.log.records().to_vec()));
         compare::compare(world, &mut summary, &policies)?;
+        policies.pop();
         summary.evaluated = world.evaluations();
         summary.seconds = started.elapsed().as_secs_f64();
         if summary.finished {
+            let last = self.played.saturating_sub(1);
+            let test_top1 = summary.rows.last().and_then(|row| row.test_top1);
+            if let Some(top1) = test_top1 {
+                self.board.scalar(events::TEST_TOP1, top1, last);
+            }
+            events::baselines(self.directory, &*self.env, &policies, &summary.rows, last);
             files::write_json(&self.directory.join("summary.json"), &summary)?;
+            self.log.sync()?;
+            self.directory.finish()?;
             self.board.finish(Outcome::Success);
         }
         Ok(summary)
     }
-}
-
-/// What TensorBoard shows of an episode beside its return.
-fn figures(record: &EpisodeRecord, spec: &EnvSpec) -> Vec<(String, f64)> {
-    let mut figures = Vec::new();
-    if let Some(outcome) = &record.outcome {
-        figures.extend([
-            ("info/accuracy".to_owned(), outcome.top1),
-            ("info/macs".to_owned(), outcome.macs as f64),
-            ("info/parameters".to_owned(), outcome.parameters as f64),
-            ("info/bytes".to_owned(), outcome.bytes as f64),
-            ("info/preserve_ratio".to_owned(), outcome.preserve_ratio),
-            ("info/compression".to_owned(), 1.0 - outcome.preserve_ratio),
-        ]);
-        figures.extend(outcome.loss.map(|loss| ("losses/distillation".to_owned(), loss)));
-    }
-    // Candidates that are built from decisions can fail to be networks.
-    if record.outcome.as_ref().is_none_or(|outcome| outcome.architecture.is_some()) {
-        figures.push(("info/degenerate".to_owned(), f64::from(u8::from(record.outcome.is_none()))));
-    }
-    for (decision, action) in spec.decisions.iter().zip(&record.executed) {
-        match action {
-            Action::Continuous(values) if values.len() == 1 => {
-                figures.push((format!("preserve_ratio/{decision}"), f64::from(values[0])));
-            }
-            Action::Discrete(index) => figures.push((format!("action/{decision}"), *index as f64)),
-            Action::Continuous(_) => (),
-        }
-    }
-    figures
-}
-
-/// Configuration and hyper-parameters, for TensorBoard.
-fn describe(board: &mut TensorBoard, config: &Config, hash: &str) -> Result<(), Error> {
-    board.text("config", &format!("```toml\n{}```\n", config.to_toml()?));
-    let mut hparams: BTreeMap<String, HParam> = BTreeMap::new();
-    for (key, value) in &config.agent_settings {
-        hparams.insert(key.clone(), value.into());
-    }
-    hparams.insert("agent".to_owned(), HParam::Text(config.agent.clone()));
-    hparams.insert("env".to_owned(), HParam::Text(config.env.id()));
-    hparams.insert("settings".to_owned(), HParam::Text(hash.to_owned()));
-    hparams.insert("seed".to_owned(), HParam::Number(config.run.seed as f64));
-    hparams.insert("episodes".to_owned(), HParam::Number(config.episodes() as f64));
-    board.hparams(&hparams, &["charts/best_return", "charts/episodic_return"]);
-    Ok(())
 }

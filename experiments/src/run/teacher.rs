@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::Error;
 
 /// `teacher.json`.
-#[derive(Serialize, Deserialize)]
+#[derive(PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct TeacherFile {
     model: String,
     dataset: String,
@@ -38,11 +39,14 @@ pub fn remember_teacher(world: &World, run: &Path) -> Result<(), Error> {
         return Ok(files::write_json(&path, &now)?);
     }
     let then: TeacherFile = files::read_json(&path)?;
-    if then.sha256 != now.sha256 {
-        return Err(Error::file(
-            &path,
-            "is of another teacher or other images than are there now; put those back",
-        ));
-    }
-    Ok(())
+    let reason = match then {
+        _ if then == now => return Ok(()),
+        _ if then.sha256 != now.sha256 => {
+            "is of another teacher or other images than are there now; put those back"
+        }
+        _ => {
+            "has other figures than this teacher: it is damaged, or was written on another kind of processor"
+        }
+    };
+    Err(Error::file(&path, reason))
 }

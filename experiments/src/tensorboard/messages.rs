@@ -1,7 +1,5 @@
 //! The messages of an event file, built from plain values.
 
-use std::collections::BTreeMap;
-
 use protobuf::{Message, RepeatedField, SingularPtrField, well_known_types::Value};
 use tensorboard_proto::{
     api::{DataType as HParamType, Experiment, HParamInfo, MetricInfo, Status},
@@ -98,8 +96,8 @@ pub(super) fn text(tag: &str, text: &str) -> Summary_Value {
     plugin_value(tag, "text", Vec::new(), tensor)
 }
 
-/// The columns of the table of runs.
-pub(super) fn experiment(hparams: &BTreeMap<String, HParam>, metrics: &[&str]) -> (Tag, HParamsPluginData) {
+/// The columns of the table of runs, in their order.
+pub(super) fn experiment(hparams: &[(String, HParam)], metrics: &[&str]) -> (Tag, HParamsPluginData) {
     let mut experiment = Experiment::new();
     experiment.hparam_infos = RepeatedField::from_iter(hparams.iter().map(|(name, value)| {
         let mut info = HParamInfo::new();
@@ -122,7 +120,7 @@ pub(super) fn experiment(hparams: &BTreeMap<String, HParam>, metrics: &[&str]) -
 }
 
 /// The values of this run in the columns; `started` is in seconds since 1970.
-pub(super) fn session_info(hparams: &BTreeMap<String, HParam>, started: f64) -> (Tag, HParamsPluginData) {
+pub(super) fn session_info(hparams: &[(String, HParam)], started: f64) -> (Tag, HParamsPluginData) {
     let mut info = SessionStartInfo::new();
     info.set_start_time_secs(started);
     for (name, value) in hparams {

@@ -43,7 +43,7 @@ fn log_of_everything(log: &mut TensorBoard) {
     }
     log.histogram("ratios", &[0.1, 0.2], 0);
     log.text("configuration", "seed = 1");
-    log.hparams(&BTreeMap::from([("seed".to_owned(), HParam::Number(1.0))]), &["charts/best_return"]);
+    log.hparams(&[("seed".to_owned(), HParam::Number(1.0))], &["charts/best_return"]);
     log.flush();
 }
 
@@ -121,11 +121,11 @@ fn a_text_names_its_plugin_and_keeps_every_letter() {
 fn hyper_parameters_come_with_a_start_and_an_end() {
     let directory = folder();
     let mut log = TensorBoard::create(directory.path());
-    let hparams = BTreeMap::from([
+    let hparams = [
+        ("sigma".to_owned(), HParam::Number(0.5)),
         ("agent".to_owned(), HParam::Text("ddpg".to_owned())),
         ("bounded".to_owned(), HParam::Flag(true)),
-        ("sigma".to_owned(), HParam::Number(0.5)),
-    ]);
+    ];
     log.hparams(&hparams, &["charts/best_return"]);
     log.finish(Outcome::Success);
 
@@ -142,6 +142,18 @@ fn hyper_parameters_come_with_a_start_and_an_end() {
     assert_eq!(logged[0].0, "_hparams_/experiment");
     assert_eq!(logged[1].0, "_hparams_/session_start_info");
     assert_eq!(logged[2].0, "_hparams_/session_end_info");
+
+    // Columns keep their order.
+    let Field::Bytes(experiment) = field(&logged[0].1, 2) else { panic!("columns") };
+    let columns: Vec<Field> = fields(&experiment)
+        .into_iter()
+        .filter_map(|(number, column)| match column {
+            Field::Bytes(column) if number == 4 => Some(field(&column, 1)),
+            _ => None,
+        })
+        .collect();
+    let names = [b"sigma".to_vec(), b"agent".to_vec(), b"bounded".to_vec()];
+    assert_eq!(columns, names.map(Field::Bytes));
 
     let Field::Bytes(start) = field(&logged[1].1, 3) else { panic!("a start") };
     let mut hparams = Vec::new();

@@ -55,6 +55,17 @@ fn numbers_that_mean_nothing_are_refused() {
         (&["search", "--set", "agent.sigma"], "TABLE.KEY=VALUE"),
         (&["search", "--set", "agent.hidden=[0, 4]"], "hidden"),
         (&["teacher", "describe", "--input", "3x224"], "CxHxW"),
+        (&["teacher", "describe", "--input", "3x1000000x1000000"], "1000000 is not 1 to 4096"),
+        (&["teacher", "describe", "--input", "0x8x8"], "0 is not 1 to 4096"),
+        (&["teacher", "describe", "--classes", "1000000000000"], "1 to 65535"),
+        (&["search", "--dataset", "folder", "--set", "data.image_size=1000000x1000000"], "4096x4096"),
+        (&["teacher", "evaluate", "--set", "data.image_size=4097x1"], "4096x4096"),
+        (
+            &["teacher", "evaluate", "--calibration-images", "9000000000000000000"],
+            "the most that fits is 1077",
+        ),
+        (&["teacher", "evaluate", "--reward-images", "9000000000000000000"], "the most that fits is 1436"),
+        (&["search", "--set", "score.calibration_images=9000000000000000000"], "the most that fits is 1077"),
         (&["teacher", "describe", "--set", "network.width=inf", "--model", "mobilenet-v1"], "width"),
     ];
     for (arguments, words) in cases {
@@ -113,7 +124,7 @@ fn files_that_cannot_be_used_are_named() {
         (&["search", "--config", "none.toml"], "none.toml"),
         (&["teacher", "train", "--out", "net", "--device", "cuda"], "--features cuda"),
         (&["search", "--device", "flex"], "--device"),
-        (&["teacher", "train", "--out", "."], "holds other files and no training to go on with"),
+        (&["teacher", "train", "--out", "."], "holds no work of this command"),
         (&["search", "--out", "notes.txt"], "already exists"),
         (
             &[

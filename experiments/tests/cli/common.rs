@@ -176,6 +176,13 @@ impl RunResult {
     }
 }
 
+/// Flips one bit of the byte at `place` of a file.
+pub fn flip(file: &Path, place: usize) {
+    let mut bytes = fs::read(file).expect("a file");
+    bytes[place] ^= 1;
+    fs::write(file, bytes).expect("written");
+}
+
 fn copy_folder(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("a folder");
     for entry in fs::read_dir(from).expect("a folder") {

@@ -81,7 +81,7 @@ fn mistakes_in_a_file_are_shown_with_their_line() {
     );
     refused("\n\n[budget]\nshare = 2\n", "line 4", "not a share");
     refused("[reward]\nname = \"er\"\n", "line 2", "did you mean `err`?");
-    refused("[run]\nseed = 1\nepisodes = \"many\"\n", "line 3", "invalid type");
+    refused("[run]\nseed = 1\nepisodes = \"many\"\n", "line 3", "\"many\" is not a whole number");
     refused(
         "[data]\n\"rewrd-images\" = 4\n",
         "line 2",

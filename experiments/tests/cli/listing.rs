@@ -1,6 +1,6 @@
 //! What can be looked up: agents, environments, settings.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::common::Place;
 
@@ -15,13 +15,76 @@ fn agents_are_listed_with_what_they_do() {
         assert!(names.contains(&name), "{name} in {names:?}");
     }
     let text = place.run(&["agents"]).ok().stdout;
-    assert_eq!(text.lines().count(), agents.len());
+    assert_eq!(text.lines().count(), agents.len() + 3);
+    assert!(text.ends_with("`cgym agents NAME` shows paper and hyper-parameters\n"), "{text}");
     for agent in agents {
         let (name, description) = (&agent["name"], agent["description"].as_str().expect("a description"));
         let words =
             |line: &str| name == line.split_whitespace().next().unwrap_or("") && line.ends_with(description);
         assert!(!description.is_empty() && text.lines().any(words), "{agent} in {text}");
     }
+}
+
+#[test]
+fn an_agent_is_described_with_its_paper_and_its_hyper_parameters() {
+    let place = Place::new();
+    let told = place.run(&["agents", "ddpg", "--json"]).ok().json();
+    assert_eq!((&told["plays"][0], &told["plays"][1]), (&"layer-wise".into(), &Value::Null));
+    assert_eq!(place.run(&["agents", "cem", "--json"]).ok().json()["plays"][1], "N2N");
+    let text = place.run(&["agents", "ddpg"]).ok().stdout;
+    assert!(text.contains("ECCV 2018"), "{text}");
+    let settings = told["settings"].as_array().expect("settings");
+    assert!(settings.len() > 10);
+    for setting in settings {
+        let (key, help) = (setting["key"].as_str().expect("a key"), setting["help"].as_str().expect("help"));
+        let told = |line: &str| line.starts_with(&format!("{key} = ")) && line.ends_with(help);
+        assert!(text.lines().any(told), "{setting} in {text}");
+    }
+    assert!(text.contains("tau = 0.01") && text.contains("replay = none"), "{text}");
+    assert!(place.run(&["agents", "uniform"]).ok().stdout.ends_with("no hyper-parameters\n"));
+    let unknown = place.run(&["agents", "dpg"]);
+    assert!(unknown.code == Some(2) && unknown.stderr.contains("did you mean `ddpg`?"), "{}", unknown.stderr);
+}
+
+#[test]
+fn what_an_environment_needs_is_listed() {
+    let place = Place::new();
+    let told = place.run(&["envs", "--json"]).ok().json();
+    let envs = told["envs"].as_array().expect("environments");
+    let needs = |id: &str| &envs.iter().find(|env| env["id"] == id).expect("listed")["needs"];
+    assert_eq!(needs("AMC-ResNet20-Digits-MACs30-v0"), &json!([]));
+    assert_eq!(needs("AMC-ResNet8-Digits-MACs50-v0"), &json!(["weights"]));
+    assert_eq!(needs("AMC-ResNet56-CIFAR10-MACs50-v0"), &json!(["download", "weights"]));
+    assert_eq!(needs("AMC-MobileNetV1-Folder-MACs50-v0"), &json!(["images", "weights"]));
+    let text = place.run(&["envs"]).ok().stdout;
+    let line = text.lines().find(|line| line.starts_with("AMC-ResNet20-Digits-MACs30-v0")).expect("a line");
+    assert_eq!(line.split_whitespace().nth(1), Some("nothing"));
+    assert_eq!(
+        text.lines().next().map(|head| head.split_whitespace().collect()),
+        Some(vec!["id", "needs", "description"])
+    );
+}
+
+#[test]
+fn decisions_are_described_with_the_cost_of_their_layers() {
+    let place = Place::new();
+    for id in [
+        "AMC-ResNet20-Digits-MACs30-v0",
+        "N2N-Removal-ResNet20-Digits-v0",
+        "N2N-Shrinkage-ResNet20-Digits-v0",
+    ] {
+        let told = place.run(&["describe", id, "--json"]).ok().json();
+        let text = place.run(&["describe", id]).ok().stdout;
+        let head = text.lines().position(|line| line.starts_with("decision ")).expect("a head");
+        let decisions = told["decisions"].as_array().expect("decisions");
+        assert_eq!(text.lines().count(), head + 1 + decisions.len(), "{text}");
+        assert!(decisions.iter().any(|decision| decision["macs"].as_u64() > Some(0)), "{told}");
+    }
+    // A 3x3 convolution of 16 to 16 channels on 8x8 pixels.
+    let text = place.run(&["describe"]).ok().stdout;
+    let line = text.lines().find(|line| line.starts_with("layer1.0.conv2 ")).expect("a line");
+    assert!(line.contains(" 147 456 ") && line.contains(" 2 304 "), "{line}");
+    assert!(line.ends_with("  4 to 16 channels in steps of 1"), "{line}");
 }
 
 #[test]

@@ -29,6 +29,9 @@ fn a_network_loses_layers_then_shrinks_and_is_trained_to_the_end() {
     let rows = removed["rows"].as_array().expect("rows");
     let names: Vec<&str> = rows.iter().filter_map(|row| row["policy"].as_str()).collect();
     assert_eq!(names, ["teacher", "random", "reinforce"]);
+    assert!(rows[0]["best_return"].is_null() && rows[2]["best_return"].is_f64(), "{removed}");
+    let table = place.run(&["resume", "removal"]).ok().stdout;
+    assert!(table.contains("policy     reward  top-1, reward split  top-1, test split"), "{table}");
     place.run(&["validate", "removal"]).ok();
 
     let chained = [
@@ -202,5 +205,5 @@ fn a_transfer_ends_with_a_table_and_curves_and_goes_on_where_it_was() {
     other[episodes + 1] = "15";
     let refused = place.run(&other);
     assert_eq!(refused.code, Some(2));
-    assert!(refused.stderr.contains("holds a transfer with other settings"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("holds work with other settings (settings)"), "{}", refused.stderr);
 }

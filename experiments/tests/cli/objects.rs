@@ -9,7 +9,7 @@ fn a_search_gives_one_row_a_policy_and_a_network_that_can_be_exported() {
     let place = Place::new();
     let summary = place.search(&["--json"]).ok().json();
     let run = summary["run"].as_str().expect("a run").to_owned();
-    assert_eq!(run, "runs/AMC-ResNet20-Digits-MACs30-v0-ddpg-seed7-1");
+    assert_eq!(run, "runs/AMC-ResNet20-Digits-MACs30-v0-ddpg-14episodes-seed7-1");
     let rows = summary["rows"].as_array().expect("rows");
     let policies: Vec<&str> = rows.iter().filter_map(|row| row["policy"].as_str()).collect();
     assert_eq!(policies, ["teacher", "uniform", "shallow", "deep", "random", "ddpg"]);
@@ -28,7 +28,7 @@ fn a_search_gives_one_row_a_policy_and_a_network_that_can_be_exported() {
         .run(&["search", "--json", "--agent", "uniform", "--seed", "7", "--set", "data.reward_images=40"])
         .ok()
         .json();
-    assert_eq!(second["run"], "runs/AMC-ResNet20-Digits-MACs30-v0-uniform-seed7-1");
+    assert_eq!(second["run"], "runs/AMC-ResNet20-Digits-MACs30-v0-uniform-400episodes-seed7-1");
 
     place.write("small.tmp", "mine");
     let exported = place.run(&["export", &run, "--out", "small", "--json"]).ok().json();
@@ -82,7 +82,7 @@ fn baselines_are_a_table_without_a_run() {
     assert!(!place.path("runs").exists());
     let more = ["baselines", "--agents", "random,cem", "--out", "table"];
     let table = place.run(&[&more, few.as_slice()].concat()).ok().stdout;
-    assert!(table.contains("cem") && table.contains("test top-1"), "{table}");
+    assert!(table.contains("cem") && table.contains("top-1, test split"), "{table}");
     assert!(place.path("table/baselines.jsonl").is_file() && place.path("table/summary.json").is_file());
 }
 
@@ -98,7 +98,7 @@ fn a_teacher_of_ones_own_is_trained_and_searched() {
         .map(|entry| entry.expect("an entry").file_name())
         .collect();
     names.sort();
-    assert_eq!(names, ["graph.json", "train.json", "weights.safetensors"]);
+    assert_eq!(names, ["graph.json", "manifest.json", "plan.json", "train.json", "weights.safetensors"]);
     let again = place.run(&train);
     assert_eq!(again.code, Some(2));
     assert!(again.stderr.contains("never overwritten"), "{}", again.stderr);
@@ -113,15 +113,17 @@ fn a_teacher_of_ones_own_is_trained_and_searched() {
 fn a_folder_in_use_is_not_trained_in() {
     let place = Place::new();
     let train = ["teacher", "train", "--model", "lenet5", "--epochs", "1", "--out", "mine"];
-    std::fs::create_dir_all(place.path("mine/checkpoint")).expect("a folder");
-    place.write("mine/checkpoint/notes.txt", "mine");
+    std::fs::create_dir_all(place.path("mine/checkpoints")).expect("a folder");
+    place.write("mine/checkpoints/notes.txt", "mine");
     let refused = place.run(&train);
     assert_eq!(refused.code, Some(2));
-    assert!(refused.stderr.contains("no training to go on with"), "{}", refused.stderr);
-    // A state of another training is refused too, and nothing is removed.
-    place.write("mine/checkpoint/state.json", "{}");
-    assert_eq!(place.run(&train).code, Some(2));
-    assert!(place.path("mine/checkpoint/notes.txt").is_file());
+    assert!(refused.stderr.contains("holds no work of this command"), "{}", refused.stderr);
+    // The plan of another training is refused too, and nothing is removed.
+    place.write("mine/plan.json", "{}");
+    let refused = place.run(&train);
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.stderr.contains("(command, options, task)"), "{}", refused.stderr);
+    assert!(place.path("mine/checkpoints/notes.txt").is_file());
     assert!(!place.path("mine/weights.safetensors").exists());
 }
 

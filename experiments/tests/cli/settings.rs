@@ -55,7 +55,7 @@ fn what_is_wrong_in_a_file_names_file_and_line_and_a_flag_does_not() {
         ("[gmae]\n", "line 1", "unknown key `gmae`; did you mean `game`?"),
         ("[game]\n\nlower-bound = 2\n", "line 3", "game.lower_bound: 2 is not a preserve ratio in (0, 1]"),
         ("[network]\nmodel = \"resnt20\"\n", "line 2", "did you mean `resnet20`?"),
-        ("[data]\nreward_images = -1\n", "line 2", "data.reward_images: invalid value"),
+        ("[data]\nreward_images = -1\n", "line 2", "data.reward_images: -1 is not a whole number from 0 on"),
         (
             "env = \"AMC-ResNet20-Digit-MACs50-v0\"\n",
             "line 1",

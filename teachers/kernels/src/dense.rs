@@ -5,7 +5,9 @@ use crate::call::{Epilogue, Tensors};
 use crate::geometry::{Axis, Span, parts};
 use crate::tile::{Tap, TileCall, Tiles, tiles};
 use crate::{Activation, Buffer, ConvShape, Isa};
+use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// Bytes of weights that are reused before the next are read: a part of a second-level cache of
 /// 512 KiB or more.
@@ -26,9 +28,17 @@ struct Block {
 #[derive(Debug, Clone)]
 struct Region {
     columns: Span,
-    taps: Vec<Tap>,
+    /// Regions share lists of taps; the first `count` of this one are those of the region.
+    list: Arc<[Tap]>,
+    count: usize,
     /// The first of the taps in the kernel, row by row.
     first_tap: usize,
+}
+
+impl Region {
+    fn taps(&self) -> &[Tap] {
+        &self.list[..self.count]
+    }
 }
 
 /// A row of regions.
@@ -131,8 +141,10 @@ impl Dense {
         let [taps, lines] = [down.kernel * across.kernel, down.kernel];
         let block_bytes = depth * taps * channels.len() * size_of::<f32>();
         let height = tiles.len();
-        let lines = (height - 1) * down.steps[0] + lines;
-        let column_bytes = depth * lines * across.steps[0] * self.isa.lanes() * size_of::<f32>();
+        // Steps may be longer than the input.
+        let lines = (height - 1).saturating_mul(down.steps[0]).saturating_add(lines);
+        let column = [depth, lines, across.steps[0], self.isa.lanes()];
+        let column_bytes = column.into_iter().fold(size_of::<f32>(), usize::saturating_mul);
         let width = (INPUT_BYTES / column_bytes).next_multiple_of(height).max(2 * height);
         let chunks = self.blocks.chunks((WEIGHT_BYTES / block_bytes).max(1));
         for (blocks, tensors) in chunks.flat_map(|blocks| images.iter().map(move |image| (blocks, *image))) {
@@ -200,7 +212,7 @@ impl Dense {
                 let output = first + line * line_steps[1] + part.start * pixel_steps[1];
                 // The last numbers that the tile reads and writes.
                 let last_pixel = pixel_steps.map(|step| (part.len() - 1) * step + lanes);
-                debug_assert!(region.taps.iter().all(|tap| {
+                debug_assert!(region.taps().iter().all(|tap| {
                     let end = input + tap.input + (depth - 1) * input_channel + last_pixel[0];
                     let weight = tap.weight + 1 + (depth - 1) * taps;
                     end <= self.groups * depth * input_channel
@@ -218,7 +230,7 @@ impl Dense {
                         input_step: pixel_steps[0],
                         input_channel,
                         channels: depth,
-                        taps: &region.taps,
+                        taps: region.taps(),
                         weights: self.weights.as_ptr().add(weights),
                         weight_channel: taps * block.channels.len(),
                         bias: self.epilogue.bias.as_ptr().add(channel),
@@ -245,20 +257,36 @@ pub(crate) fn flatten(shape: ConvShape) -> ConvShape {
 }
 
 /// The regions of the outputs and their taps.
+///
+/// Row by row, the taps of few rows are the first of the taps of many rows, and so are the taps of
+/// few columns where there is one row. A large kernel that overlaps the border has thousands of
+/// regions, which share one list for each number of columns.
 fn strips([down, across]: &[Axis; 2], lanes: usize) -> Vec<Strip> {
+    let most = |axis: &Axis| axis.spans.iter().map(|span| span.taps).max().unwrap_or(0);
+    let (rows, widest) = (most(down), most(across));
+    let columns_of = |columns: &Span| if rows > 1 { columns.taps } else { widest };
+    let list = |columns: usize| -> Arc<[Tap]> {
+        let taps = (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column)));
+        let taps = taps.map(|(row, column)| {
+            let (line, place) = (row * down.tap_steps[0], column * across.tap_steps[0]);
+            let (tap_row, tap_column) = (row * down.tap_steps[1], column * across.tap_steps[1]);
+            Tap {
+                input: (line * across.sizes[0] + place) * lanes,
+                weight: tap_row * across.kernel + tap_column,
+            }
+        });
+        taps.collect()
+    };
+    let mut lists: BTreeMap<usize, Arc<[Tap]>> = BTreeMap::new();
+    for columns in across.spans.iter().map(columns_of) {
+        lists.entry(columns).or_insert_with(|| list(columns));
+    }
     let strip = |rows: &Span| {
-        let regions = across.spans.iter().map(|columns| {
-            let taps = (0..rows.taps).flat_map(|row| (0..columns.taps).map(move |column| (row, column)));
-            let taps = taps.map(|(row, column)| {
-                let (line, place) = (row * down.tap_steps[0], column * across.tap_steps[0]);
-                let (tap_row, tap_column) = (row * down.tap_steps[1], column * across.tap_steps[1]);
-                Tap {
-                    input: (line * across.sizes[0] + place) * lanes,
-                    weight: tap_row * across.kernel + tap_column,
-                }
-            });
-            let first_tap = rows.tap * across.kernel + columns.tap;
-            Region { taps: taps.collect(), first_tap, columns: columns.clone() }
+        let regions = across.spans.iter().map(|columns| Region {
+            list: lists[&columns_of(columns)].clone(),
+            count: rows.taps * columns.taps,
+            first_tap: rows.tap * across.kernel + columns.tap,
+            columns: columns.clone(),
         });
         Strip { regions: regions.collect(), rows: rows.clone() }
     };

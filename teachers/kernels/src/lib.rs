@@ -41,6 +41,8 @@
 //! # }
 //! ```
 
+#![warn(clippy::undocumented_unsafe_blocks)]
+
 pub mod adam;
 mod buffer;
 mod call;

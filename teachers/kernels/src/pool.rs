@@ -70,7 +70,10 @@ impl Pool {
             if shape.padding[axis] > shape.kernel[axis] / 2 {
                 return Err(KernelError::shape("padding", "must be at most half the kernel"));
             }
-            if shape.input[axis] + 2 * shape.padding[axis] < shape.kernel[axis] {
+            let Some(padded) = shape.input[axis].checked_add(2 * shape.padding[axis]) else {
+                return Err(KernelError::shape("input", "makes more elements than can be addressed"));
+            };
+            if padded < shape.kernel[axis] {
                 return Err(KernelError::shape("kernel", "must fit in the padded input"));
             }
         }

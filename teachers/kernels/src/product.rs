@@ -110,7 +110,8 @@ impl Kernel for Product<'_> {
             Panel { right: right.add(column), right_stride: n, sum: sum.add(column), sum_stride: n, add }
         };
         let mut column = 0;
-        // SAFETY of the calls: all vectors of a panel end at column n or before it.
+        // SAFETY: the caller has the instruction set; all vectors of a panel end at column n or before
+        // it.
         unsafe {
             // Few rows leave registers for more columns.
             while self.left.rows <= 2 && column + 8 * V::LANES <= n {

@@ -174,7 +174,7 @@ impl ConvShape {
         Ok(())
     }
 
-    /// The largest tensor in bytes at 16 lanes, or nothing where an address cannot hold it.
+    /// The largest tensor or step in bytes at 16 lanes, or nothing where an address cannot hold it.
     fn elements(&self) -> Option<usize> {
         let size = |dimensions: &[usize]| {
             let bytes = dimensions.iter().try_fold(64usize, |size, next| size.checked_mul(*next))?;
@@ -184,6 +184,10 @@ impl ConvShape {
         let input = size(&[self.in_channels, self.input[0], self.input[1]])?;
         let output = size(&[self.out_channels, height, width])?;
         let weight = size(&[self.in_channels, self.out_channels, self.kernel[0], self.kernel[1]])?;
-        Some(input.max(output).max(weight))
+        // From one output row or tap to the next.
+        let step = size(&[self.stride[0], self.input[1]])?.max(size(&[self.stride[1]])?);
+        let reach = size(&[self.dilation[0], self.kernel[0], self.input[1]])?;
+        let reach = reach.max(size(&[self.dilation[1], self.kernel[1]])?);
+        Some(input.max(output).max(weight).max(step).max(reach))
     }
 }

@@ -123,13 +123,14 @@ pub(crate) mod x86 {
     #[derive(Clone, Copy)]
     pub(crate) struct Avx512(__m512);
 
-    // SAFETY of all: the caller has the instruction set.
     #[inline(always)]
     unsafe fn where_positive8(value: __m256, mask: __m256) -> __m256 {
+        // SAFETY: the caller has AVX; the instructions work on registers alone.
         unsafe { _mm256_and_ps(value, _mm256_cmp_ps::<_CMP_NLE_UQ>(mask, _mm256_setzero_ps())) }
     }
     #[inline(always)]
     unsafe fn where_positive16(value: __m512, mask: __m512) -> __m512 {
+        // SAFETY: the caller has AVX-512 Foundation; the instructions work on registers alone.
         unsafe {
             let mask = _mm512_cmp_ps_mask::<_CMP_NLE_UQ>(mask, _mm512_setzero_ps());
             _mm512_maskz_mov_ps(mask, value)
@@ -139,6 +140,7 @@ pub(crate) mod x86 {
     // would keep sums out of the others all along.
     #[inline(always)]
     unsafe fn sums8([a, b, c, d]: [__m256; 4]) -> [f32; 4] {
+        // SAFETY: the caller has AVX; the one store fills `sums`, which has room for four numbers.
         unsafe {
             let left = _mm256_add_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
             let right = _mm256_add_ps(_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d));
@@ -153,6 +155,8 @@ pub(crate) mod x86 {
     }
     #[inline(always)]
     unsafe fn sums16([a, b, c, d]: [__m512; 4]) -> [f32; 4] {
+        // SAFETY: the caller has AVX-512 Foundation; the one store fills `sums`, which has room for
+        // four numbers.
         unsafe {
             let left = _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
             let right = _mm512_add_ps(_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
@@ -170,53 +174,64 @@ pub(crate) mod x86 {
     macro_rules! vector {
         ($name:ident, $lanes:literal, $load:ident, $store:ident, $splat:ident, $mul_add:ident,
          $add:ident, $sub:ident, $mul:ident, $max:ident, $min:ident, $where_positive:ident, $sums:ident) => {
-            // SAFETY of every block: the caller has the instruction set, and gives `LANES`
-            // readable or writable numbers to `load` and `store`, which ask for no alignment.
             impl Vector for $name {
                 const LANES: usize = $lanes;
 
                 #[inline(always)]
                 unsafe fn load(from: *const f32) -> Self {
+                    // SAFETY: the caller has the instruction set and gives `LANES` readable numbers of
+                    // any alignment.
                     Self(unsafe { $load(from) })
                 }
                 #[inline(always)]
                 unsafe fn store(self, to: *mut f32) {
+                    // SAFETY: the caller has the instruction set and gives room for `LANES` numbers of
+                    // any alignment.
                     unsafe { $store(to, self.0) }
                 }
                 #[inline(always)]
                 unsafe fn splat(value: f32) -> Self {
+                    // SAFETY: the caller has the instruction set; registers alone are used.
                     Self(unsafe { $splat(value) })
                 }
                 #[inline(always)]
                 unsafe fn mul_add(self, factor: Self, addend: Self) -> Self {
+                    // SAFETY: the caller has the instruction set; registers alone are used.
                     Self(unsafe { $mul_add(self.0, factor.0, addend.0) })
                 }
                 #[inline(always)]
                 unsafe fn add(self, other: Self) -> Self {
+                    // SAFETY: the caller has the instruction set; registers alone are used.
                     Self(unsafe { $add(self.0, other.0) })
                 }
                 #[inline(always)]
                 unsafe fn sub(self, other: Self) -> Self {
+                    // SAFETY: the caller has the instruction set; registers alone are used.
                     Self(unsafe { $sub(self.0, other.0) })
                 }
                 #[inline(always)]
                 unsafe fn mul(self, other: Self) -> Self {
+                    // SAFETY: the caller has the instruction set; registers alone are used.
                     Self(unsafe { $mul(self.0, other.0) })
                 }
                 #[inline(always)]
                 unsafe fn max(self, other: Self) -> Self {
+                    // SAFETY: the caller has the instruction set; registers alone are used.
                     Self(unsafe { $max(self.0, other.0) })
                 }
                 #[inline(always)]
                 unsafe fn min(self, other: Self) -> Self {
+                    // SAFETY: the caller has the instruction set; registers alone are used.
                     Self(unsafe { $min(self.0, other.0) })
                 }
                 #[inline(always)]
                 unsafe fn where_positive(self, mask: Self) -> Self {
+                    // SAFETY: the caller has the instruction set; registers alone are used.
                     Self(unsafe { $where_positive(self.0, mask.0) })
                 }
                 #[inline(always)]
                 unsafe fn sums(vectors: [Self; 4]) -> [f32; 4] {
+                    // SAFETY: as the function itself asks: the caller has the instruction set.
                     unsafe { $sums(vectors.map(|vector| vector.0)) }
                 }
             }

@@ -150,6 +150,22 @@ fn square_kernels_of_one_to_seven_agree_with_the_reference() {
 }
 
 #[test]
+fn large_kernels_over_the_border_and_steps_beyond_the_input_agree_with_the_reference() {
+    let mut random = Random(11);
+    let good = ConvShape::square(2, 3, 1, 1, 0, [9, 7]);
+    let shapes = [
+        ConvShape { kernel: [9, 8], padding: [5, 4], ..good },
+        ConvShape { kernel: [1, 16], padding: [0, 8], ..good },
+        ConvShape { kernel: [12, 1], padding: [6, 0], ..good },
+        ConvShape { kernel: [5, 6], padding: [4, 9], stride: [2, 3], dilation: [2, 2], ..good },
+        ConvShape { stride: [1 << 40, 1 << 40], ..good },
+    ];
+    for shape in shapes {
+        Case::new(&mut random, shape).check(&mut random);
+    }
+}
+
+#[test]
 fn depth_wise_convolutions_agree_with_the_reference() {
     let mut random = Random(3);
     for multiplier in 1..=3 {

@@ -18,6 +18,10 @@ fn a_shape_that_cannot_be_names_its_field() {
         ("kernel", ConvShape { kernel: [8, 3], ..good }),
         ("kernel", ConvShape { dilation: [1, 4], ..good }),
         ("input", ConvShape { input: [usize::MAX / 4, 5], ..good }),
+        ("input", ConvShape { stride: [1 << 63, 1], ..good }),
+        ("input", ConvShape { stride: [1, usize::MAX], ..good }),
+        ("input", ConvShape { kernel: [1, 3], dilation: [1 << 62, 1], ..good }),
+        ("kernel", ConvShape { padding: [usize::MAX, 1], ..good }),
     ];
     for (expected, shape) in cases {
         match shape.validate() {

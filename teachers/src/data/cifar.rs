@@ -4,10 +4,13 @@
 //! red, green, blue, each row by row. A file is records without a header, any number of them. See
 //! <https://www.cs.toronto.edu/~kriz/cifar.html>.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::facts::{DatasetFacts, Download, Members, RemoteFile, Source, SplitDefaults, TrainingDefaults};
 use super::files::locate;
+use super::limits::MOST_IMAGES_IN_FILE;
 use super::{DataError, DataSource, Dataset, DatasetName};
 
 const PIXELS: usize = 3 * 32 * 32;
@@ -32,6 +35,8 @@ pub(super) const CIFAR10: DatasetFacts = DatasetFacts {
     name: "cifar10",
     id_word: "CIFAR10",
     known_shape: Some(([3, 32, 32], 10)),
+    classes: CIFAR10_CLASSES,
+    scale: 255.0,
     // ImageNet's figures: the published CIFAR ResNet checkpoints were trained with them.
     normalization: (&[0.485, 0.456, 0.406], &[0.229, 0.224, 0.225]),
     training: TrainingDefaults { epochs: 160, batch: 128, shift: 4, mirror: true },
@@ -53,6 +58,7 @@ pub(super) const CIFAR100: DatasetFacts = DatasetFacts {
     name: "cifar100",
     id_word: "CIFAR100",
     known_shape: Some(([3, 32, 32], 100)),
+    classes: CIFAR100_CLASSES,
     normalization: (&[0.5071, 0.4865, 0.4409], &[0.2673, 0.2564, 0.2762]),
     layout: "unpack cifar-100-binary.tar.gz so that train.bin and test.bin lie in DIR or \
              DIR/cifar-100-binary and give --data DIR",
@@ -66,6 +72,24 @@ pub(super) const CIFAR100: DatasetFacts = DatasetFacts {
     },
     ..CIFAR10
 };
+
+const CIFAR10_CLASSES: &[&str] =
+    &["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
+#[rustfmt::skip]
+const CIFAR100_CLASSES: &[&str] = &[
+    "apple", "aquarium_fish", "baby", "bear", "beaver", "bed", "bee", "beetle", "bicycle",
+    "bottle", "bowl", "boy", "bridge", "bus", "butterfly", "camel", "can", "castle", "caterpillar",
+    "cattle", "chair", "chimpanzee", "clock", "cloud", "cockroach", "couch", "crab", "crocodile",
+    "cup", "dinosaur", "dolphin", "elephant", "flatfish", "forest", "fox", "girl", "hamster",
+    "house", "kangaroo", "keyboard", "lamp", "lawn_mower", "leopard", "lion", "lizard", "lobster",
+    "man", "maple_tree", "motorcycle", "mountain", "mouse", "mushroom", "oak_tree", "orange",
+    "orchid", "otter", "palm_tree", "pear", "pickup_truck", "pine_tree", "plain", "plate", "poppy",
+    "porcupine", "possum", "rabbit", "raccoon", "ray", "road", "rocket", "rose", "sea", "seal",
+    "shark", "shrew", "skunk", "skyscraper", "snail", "snake", "spider", "squirrel", "streetcar",
+    "sunflower", "sweet_pepper", "table", "tank", "telephone", "television", "tiger", "tractor",
+    "train", "trout", "tulip", "turtle", "wardrobe", "whale", "willow_tree", "wolf", "woman",
+    "worm",
+];
 
 /// The published address, the last one, now redirects to the first.
 const SERVERS: &[&str] = &["https://cave.cs.toronto.edu/kriz/", "https://www.cs.toronto.edu/~kriz/"];
@@ -81,7 +105,7 @@ const CIFAR100_ARCHIVE: &[RemoteFile<'_>] = &[RemoteFile {
 }];
 
 /// How the records of one of the two datasets are laid out.
-struct Layout {
+pub(super) struct Layout {
     name: DatasetName,
     /// The number of classes that each label byte of a record names one of; the last one counts.
     label_bytes: &'static [u8],
@@ -89,12 +113,12 @@ struct Layout {
 
 fn load_cifar10(name: DatasetName, root: &Path) -> Result<DataSource, DataError> {
     let files = locate(name, root, &[CIFAR10_FOLDER], CIFAR10_FILES, plain)?;
-    Layout { name, label_bytes: &[10] }.read(&files)
+    Layout::of(name).parts(&files)
 }
 
 fn load_cifar100(name: DatasetName, root: &Path) -> Result<DataSource, DataError> {
     let files = locate(name, root, &[CIFAR100_FOLDER], CIFAR100_FILES, plain)?;
-    Layout { name, label_bytes: &[20, 100] }.read(&files)
+    Layout::of(name).parts(&files)
 }
 
 fn plain(directory: &Path, file: &str) -> Option<PathBuf> {
@@ -102,8 +126,14 @@ fn plain(directory: &Path, file: &str) -> Option<PathBuf> {
 }
 
 impl Layout {
+    /// The records of `name`.
+    pub(super) fn of(name: DatasetName) -> Self {
+        let label_bytes: &[u8] = if name == DatasetName::Cifar100 { &[20, 100] } else { &[10] };
+        Self { name, label_bytes }
+    }
+
     /// All files but the last are the train part.
-    fn read<const N: usize>(&self, files: &[PathBuf; N]) -> Result<DataSource, DataError> {
+    fn parts<const N: usize>(&self, files: &[PathBuf; N]) -> Result<DataSource, DataError> {
         let (train, test) = files.split_at(N - 1);
         Ok(DataSource { train: self.part(train, "train")?, test: self.part(test, "test")? })
     }
@@ -111,31 +141,64 @@ impl Layout {
     fn part(&self, files: &[PathBuf], part: &str) -> Result<Dataset, DataError> {
         let (mut pixels, mut labels) = (Vec::new(), Vec::new());
         for path in files {
-            self.append(path, &mut pixels, &mut labels)?;
+            self.append(&self.read(path)?, path, &mut pixels, &mut labels)?;
         }
-        Dataset::new(
-            format!("{}/{part}", self.name),
-            self.label_bytes.last().copied().map_or(0, usize::from),
-            [3, 32, 32],
-            pixels,
-            labels,
-            255.0,
-            self.name.facts().normalization(),
-        )
+        self.dataset(part, pixels, labels)
     }
 
-    fn append(&self, path: &Path, pixels: &mut Vec<u8>, labels: &mut Vec<u16>) -> Result<(), DataError> {
-        let bytes = std::fs::read(path).map_err(DataError::io(path))?;
-        let size = self.label_bytes.len() + PIXELS;
-        if bytes.is_empty() || bytes.len() % size != 0 {
+    fn dataset(&self, part: &str, pixels: Vec<u8>, labels: Vec<u16>) -> Result<Dataset, DataError> {
+        let classes = self.label_bytes.last().copied().map_or(0, usize::from);
+        Dataset::of(self.name, part, classes, [3, 32, 32], pixels, labels)
+    }
+
+    /// A dataset from the contents of one file.
+    pub(super) fn parse(&self, bytes: &[u8], path: &Path) -> Result<Dataset, DataError> {
+        let (mut pixels, mut labels) = (Vec::new(), Vec::new());
+        self.append(bytes, path, &mut pixels, &mut labels)?;
+        self.dataset("train", pixels, labels)
+    }
+
+    /// The contents of a file, whose length is checked before it is read.
+    fn read(&self, path: &Path) -> Result<Vec<u8>, DataError> {
+        let file = File::open(path).map_err(DataError::io(path))?;
+        let length = file.metadata().map_err(DataError::io(path))?.len();
+        self.check_length(length, path)?;
+        let mut bytes = Vec::new();
+        // A file that grows meanwhile is still read to this length only.
+        file.take(length).read_to_end(&mut bytes).map_err(DataError::io(path))?;
+        Ok(bytes)
+    }
+
+    fn record_length(&self) -> usize {
+        self.label_bytes.len() + PIXELS
+    }
+
+    fn check_length(&self, length: u64, path: &Path) -> Result<(), DataError> {
+        let record = self.record_length() as u64;
+        if length == 0 || !length.is_multiple_of(record) {
             return Err(DataError::malformed(
                 path,
-                format!(
-                    "holds {} bytes, not a whole number of {size}-byte records; fetch it again",
-                    bytes.len()
-                ),
+                format!("holds {length} bytes, not a whole number of {record}-byte records; fetch it again"),
             ));
         }
+        if length / record > MOST_IMAGES_IN_FILE as u64 {
+            return Err(DataError::malformed(
+                path,
+                format!("holds {} images, over the limit of {MOST_IMAGES_IN_FILE}", length / record),
+            ));
+        }
+        Ok(())
+    }
+
+    fn append(
+        &self,
+        bytes: &[u8],
+        path: &Path,
+        pixels: &mut Vec<u8>,
+        labels: &mut Vec<u16>,
+    ) -> Result<(), DataError> {
+        self.check_length(bytes.len() as u64, path)?;
+        let size = self.record_length();
         pixels.reserve_exact(bytes.len() / size * PIXELS);
         for (record, bytes) in bytes.chunks_exact(size).enumerate() {
             let (label, image) = bytes.split_at(self.label_bytes.len());

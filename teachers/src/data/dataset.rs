@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::DataError;
+use super::{DataError, DatasetName, Preprocessing};
 
 /// Per-channel mean and deviation of pixels scaled to the range 0 to 1.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,6 +31,7 @@ pub struct Dataset {
     labels: Vec<u16>,
     scale: f32,
     normalization: Normalization,
+    class_names: Vec<String>,
     /// The normalised value of each raw value, 256 per channel.
     table: Vec<f32>,
 }
@@ -82,29 +83,66 @@ impl Dataset {
         if let Some(i) = labels.iter().position(|&l| usize::from(l) >= classes) {
             return fail(format!("image {i} has class {} of {classes} classes", labels[i]));
         }
-        if !(scale.is_finite() && scale > 0.0) {
-            return fail(format!("the scale {scale} is not above 0"));
-        }
         let table = match table(shape[0], scale, &normalization) {
             Ok(table) => table,
             Err(problem) => return fail(problem),
         };
-        Ok(Self { name, classes, shape, pixels, labels, scale, normalization, table })
+        let class_names = Vec::new();
+        Ok(Self { name, classes, shape, pixels, labels, scale, normalization, class_names, table })
     }
 
-    /// The same images with another normalisation.
+    /// A part of a dataset of the table, with its own preprocessing.
+    pub(super) fn of(
+        name: DatasetName,
+        part: &str,
+        classes: usize,
+        shape: [usize; 3],
+        pixels: Vec<u8>,
+        labels: Vec<u16>,
+    ) -> Result<Self, DataError> {
+        let facts = name.facts();
+        let (part, normalization) = (format!("{name}/{part}"), facts.normalization());
+        Self::new(part, classes, shape, pixels, labels, facts.scale, normalization)?
+            .with_class_names(facts.class_names())
+    }
+
+    /// The same images with names for the classes, in the order of the labels.
+    ///
+    /// # Errors
+    /// Another number of names than classes; no names at all are accepted.
+    pub fn with_class_names(mut self, names: Vec<String>) -> Result<Self, DataError> {
+        if !names.is_empty() && names.len() != self.classes {
+            let problem = format!("{} names are given for {} classes", names.len(), self.classes);
+            return Err(DataError::Dataset { name: self.name, problem });
+        }
+        self.class_names = names;
+        Ok(self)
+    }
+
+    /// Another raw value that means 1.0.
+    ///
+    /// # Errors
+    /// A scale that is not a number above 0.
+    pub(super) fn set_scale(&mut self, scale: f32) -> Result<(), DataError> {
+        let normalization = self.normalization.clone();
+        self.table = self.new_table(scale, &normalization)?;
+        self.scale = scale;
+        Ok(())
+    }
+
+    /// Another normalisation.
     ///
     /// # Errors
     /// A normalisation without one finite mean and one deviation above 0 for each channel.
-    pub fn with_normalization(mut self, normalization: Normalization) -> Result<Self, DataError> {
-        match table(self.shape[0], self.scale, &normalization) {
-            Ok(table) => self.table = table,
-            Err(problem) => {
-                return Err(DataError::Dataset { name: self.name, problem });
-            }
-        }
+    pub(super) fn set_normalization(&mut self, normalization: Normalization) -> Result<(), DataError> {
+        self.table = self.new_table(self.scale, &normalization)?;
         self.normalization = normalization;
-        Ok(self)
+        Ok(())
+    }
+
+    fn new_table(&self, scale: f32, normalization: &Normalization) -> Result<Vec<f32>, DataError> {
+        table(self.shape[0], scale, normalization)
+            .map_err(|problem| DataError::Dataset { name: self.name.clone(), problem })
     }
 
     /// The name that messages use.
@@ -145,6 +183,16 @@ impl Dataset {
     /// The normalisation of the images.
     pub fn normalization(&self) -> &Normalization {
         &self.normalization
+    }
+
+    /// The names of the classes in the order of the labels; empty where none are known.
+    pub fn class_names(&self) -> &[String] {
+        &self.class_names
+    }
+
+    /// How the images' bytes become numbers, and the names of their classes.
+    pub fn preprocessing(&self) -> Preprocessing {
+        Preprocessing::new(self.scale, &self.normalization, self.class_names.clone())
     }
 
     /// The class of each image, below [`classes`](Self::classes).
@@ -215,6 +263,9 @@ impl Dataset {
 
 /// The normalised value of every raw value of every channel, or why the normalisation is refused.
 fn table(channels: usize, scale: f32, normalization: &Normalization) -> Result<Vec<f32>, String> {
+    if !(scale.is_finite() && scale > 0.0) {
+        return Err(format!("the scale {scale} is not above 0"));
+    }
     let Normalization { mean, deviation } = normalization;
     if mean.len() != channels || deviation.len() != channels {
         return Err(format!(

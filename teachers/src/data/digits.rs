@@ -5,12 +5,14 @@
 
 use std::path::Path;
 
-use super::facts::{DatasetFacts, Source, SplitDefaults, TrainingDefaults};
-use super::files::gunzip;
-use super::{DataError, DataSource, Dataset};
+use super::facts::{DIGIT_NAMES, DatasetFacts, Source, SplitDefaults, TrainingDefaults};
+use super::files::Source as Contents;
+use super::{DataError, DataSource, Dataset, DatasetName};
 
 const FILE: &str = "digits.csv.gz";
 const BYTES: &[u8] = include_bytes!("../../assets/digits.csv.gz");
+/// More bytes than the unpacked file has.
+const UNPACKED: usize = 1 << 20;
 const PIXELS: usize = 64;
 const CLASSES: usize = 10;
 /// The count of set bits in a 4 x 4 block of the scanned bitmap, and so the largest pixel.
@@ -22,6 +24,8 @@ pub(super) const DIGITS: DatasetFacts = DatasetFacts {
     name: "digits",
     id_word: "Digits",
     known_shape: Some(([1, 8, 8], CLASSES)),
+    classes: DIGIT_NAMES,
+    scale: SCALE as f32,
     // Over the 1437 images of the train part, scaled to the range 0 to 1.
     normalization: (&[0.305_386_12], &[0.375_507_1]),
     // The settings of the shipped teacher.
@@ -34,7 +38,7 @@ pub(super) const DIGITS: DatasetFacts = DatasetFacts {
 /// Unpacks the embedded images: 1437 to train with, 360 to test with.
 fn load() -> Result<DataSource, DataError> {
     let path = Path::new(FILE);
-    parse(&gunzip(BYTES, path)?, path, TEST_IMAGES)
+    parse(&Contents::new(BYTES, path)?.take(UNPACKED)?, path, TEST_IMAGES)
 }
 
 /// Reads lines of 64 pixels and a class; the last `test` lines become the test part.
@@ -74,7 +78,5 @@ pub(super) fn parse(csv: &[u8], path: &Path, test: usize) -> Result<DataSource, 
 }
 
 fn part(pixels: Vec<u8>, labels: Vec<u16>, part: &str) -> Result<Dataset, DataError> {
-    let name = format!("{}/{part}", DIGITS.name);
-    let scale = f32::from(SCALE);
-    Dataset::new(name, CLASSES, [1, 8, 8], pixels, labels, scale, DIGITS.normalization())
+    Dataset::of(DatasetName::Digits, part, CLASSES, [1, 8, 8], pixels, labels)
 }

@@ -13,7 +13,11 @@ use flate2::read::GzDecoder;
 use sha2::{Digest, Sha256};
 
 use super::DataError;
+use super::limits::MOST_IMAGES_IN_FILE;
 use super::recipes::{Members, Recipe, RemoteFile};
+
+/// Bytes of an unpacked file: as many CIFAR-100 records as a file may have.
+const LARGEST_MEMBER: u64 = MOST_IMAGES_IN_FILE as u64 * 3074;
 
 /// Opens addresses for reading.
 pub(super) trait Transfer {
@@ -177,8 +181,14 @@ fn unpack(archive: &Path, members: &Members<'_>, target: &Path) -> Result<(), Da
             continue;
         };
         let name = missing.swap_remove(at);
+        if entry.size() > LARGEST_MEMBER {
+            let problem =
+                format!("says that {name} has {} bytes, over the limit of {LARGEST_MEMBER}", entry.size());
+            return Err(DataError::malformed(archive, problem));
+        }
         let out = folder.join(name);
         let mut file = File::create(&out).map_err(DataError::io(&out))?;
+        // No more is read than the entry's header says.
         std::io::copy(&mut entry, &mut file).map_err(DataError::io(&out))?;
     }
     if missing.is_empty() {

@@ -14,6 +14,10 @@ pub(super) struct DatasetFacts {
     pub(super) id_word: &'static str,
     /// Image shape and number of classes; `None` where only the files say.
     pub(super) known_shape: Option<([usize; 3], usize)>,
+    /// Names of the classes in the order of their labels; none where only the files say.
+    pub(super) classes: &'static [&'static str],
+    /// The raw value that means 1.0.
+    pub(super) scale: f32,
     /// Mean and deviation of each channel, of pixels scaled to the range 0 to 1.
     pub(super) normalization: (&'static [f32], &'static [f32]),
     /// The default settings of a training.
@@ -26,10 +30,18 @@ pub(super) struct DatasetFacts {
     pub(super) source: Source,
 }
 
+/// The classes of handwritten digits.
+pub(super) const DIGIT_NAMES: &[&str] = &["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
+
 impl DatasetFacts {
     /// The normalisation as an owned value.
     pub(super) fn normalization(&self) -> Normalization {
         Normalization::new(self.normalization.0, self.normalization.1)
+    }
+
+    /// Names of the classes as owned values.
+    pub(super) fn class_names(&self) -> Vec<String> {
+        self.classes.iter().map(|&name| name.to_owned()).collect()
     }
 }
 

@@ -1,9 +1,10 @@
 //! Finding and reading files.
 
-use std::io::Read;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use flate2::read::GzDecoder;
+use flate2::bufread::GzDecoder;
 
 use super::{DataError, DatasetName};
 
@@ -38,17 +39,45 @@ pub(super) fn locate<const N: usize>(
     })
 }
 
-/// Reads a whole file and unpacks it if it is gzipped.
-pub(super) fn read(path: &Path) -> Result<Vec<u8>, DataError> {
-    let bytes = std::fs::read(path).map_err(DataError::io(path))?;
-    if bytes.starts_with(&[0x1f, 0x8b]) { gunzip(&bytes, path) } else { Ok(bytes) }
+/// A file that is read in pieces and unpacked on the way if it is gzipped, so that no more of it is
+/// in memory than was asked for.
+pub(super) struct Source<'a> {
+    path: &'a Path,
+    gzipped: bool,
+    read: Box<dyn Read + 'a>,
 }
 
-/// Unpacks gzipped bytes; `path` is the file that an error names.
-pub(super) fn gunzip(bytes: &[u8], path: &Path) -> Result<Vec<u8>, DataError> {
-    let mut unpacked = Vec::new();
-    GzDecoder::new(bytes).read_to_end(&mut unpacked).map_err(|error| {
-        DataError::malformed(path, format!("the gzip data is truncated or damaged ({error}); fetch it again"))
-    })?;
-    Ok(unpacked)
+impl<'a> Source<'a> {
+    /// The file at `path`.
+    pub(super) fn open(path: &'a Path) -> Result<Self, DataError> {
+        let file = File::open(path).map_err(DataError::io(path))?;
+        Self::new(BufReader::new(file), path)
+    }
+
+    /// The contents of a file; `path` is the one that errors name.
+    pub(super) fn new(mut contents: impl BufRead + 'a, path: &'a Path) -> Result<Self, DataError> {
+        let start = contents.fill_buf().map_err(DataError::io(path))?;
+        let gzipped = start.starts_with(&[0x1f, 0x8b]);
+        let read: Box<dyn Read> =
+            if gzipped { Box::new(GzDecoder::new(contents)) } else { Box::new(contents) };
+        Ok(Self { path, gzipped, read })
+    }
+
+    /// The path that errors name.
+    pub(super) fn path(&self) -> &'a Path {
+        self.path
+    }
+
+    /// The next bytes: `most` of them, or all that are left.
+    pub(super) fn take(&mut self, most: usize) -> Result<Vec<u8>, DataError> {
+        let mut bytes = Vec::new();
+        match self.read.by_ref().take(most as u64).read_to_end(&mut bytes) {
+            Ok(_) => Ok(bytes),
+            Err(error) if self.gzipped => Err(DataError::malformed(
+                self.path,
+                format!("the gzip data is truncated or damaged ({error}); fetch it again"),
+            )),
+            Err(error) => Err(DataError::io(self.path)(error)),
+        }
+    }
 }

@@ -3,15 +3,18 @@
 //! `DIR/train/<class>/` and `DIR/test/<class>/` (or `val`) are used as the two parts. From
 //! `DIR/<class>/` alone, a fixed fifth of each class is split off as the test part.
 //! Classes and files are in the order of their names. Names that begin with a dot, and files that
-//! are neither PNG nor JPEG, are ignored. Images are converted to RGB and resized bilinearly.
+//! are neither PNG nor JPEG, are ignored. Images are converted to RGB and resized bilinearly; what
+//! their EXIF data says about rotation is ignored.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use image::imageops::FilterType;
-use image::io::Reader;
 use rayon::prelude::*;
 
 use super::facts::{DatasetFacts, Source, SplitDefaults, TrainingDefaults};
+use super::image_file;
+use super::limits::{LARGEST_FILE, LARGEST_IMAGE, LARGEST_PART, MOST_CLASSES};
 use super::splits::by_class;
 use super::{DataError, DataSource, Dataset, DatasetName};
 
@@ -20,6 +23,8 @@ pub(super) const IMAGE_FOLDER: DatasetFacts = DatasetFacts {
     name: "folder",
     id_word: "Folder",
     known_shape: None,
+    classes: &[],
+    scale: 255.0,
     // ImageNet's figures, as is usual for photographs.
     normalization: (&[0.485, 0.456, 0.406], &[0.229, 0.224, 0.225]),
     training: TrainingDefaults { epochs: 160, batch: 128, shift: 4, mirror: true },
@@ -31,9 +36,6 @@ pub(super) const IMAGE_FOLDER: DatasetFacts = DatasetFacts {
 
 /// The split is the same for every run, whatever the run's seed.
 const SPLIT_SEED: u64 = 0;
-/// Images with larger sides are refused before memory is allocated for them.
-const LARGEST_SIDE: u32 = 16_384;
-const LARGEST_TARGET: usize = 4096;
 
 /// Image files with their classes.
 struct Listing {
@@ -43,11 +45,11 @@ struct Listing {
 
 /// Reads both parts, each image resized to `size` (height, width).
 fn load(root: &Path, size: [usize; 2]) -> Result<DataSource, DataError> {
-    if size.iter().any(|side| !(1..=LARGEST_TARGET).contains(side)) {
+    if size.iter().any(|side| !(1..=LARGEST_IMAGE).contains(side)) {
         return Err(DataError::Option {
             dataset: DatasetName::ImageFolder,
             problem: format!(
-                "an image size of {}x{} is not between 1x1 and {LARGEST_TARGET}x{LARGEST_TARGET}",
+                "an image size of {}x{} is not between 1x1 and {LARGEST_IMAGE}x{LARGEST_IMAGE}",
                 size[0], size[1]
             ),
         });
@@ -88,8 +90,8 @@ fn load(root: &Path, size: [usize; 2]) -> Result<DataSource, DataError> {
         }
     }
     Ok(DataSource {
-        train: decode(&train, classes.len(), size, "folder/train")?,
-        test: decode(&test, classes.len(), size, "folder/test")?,
+        train: decode(&train, &classes, size, "train")?,
+        test: decode(&test, &classes, size, "test")?,
     })
 }
 
@@ -114,14 +116,19 @@ fn base_name(path: &Path) -> String {
 
 /// The names of the folders in `folder`, in order: the classes.
 fn class_folders(folder: &Path) -> Result<Vec<String>, DataError> {
-    let classes: Vec<String> = entries(folder, Path::is_dir)?.iter().map(|path| base_name(path)).collect();
-    if classes.len() < 2 || classes.len() > usize::from(u16::MAX) {
+    let folders = entries(folder, Path::is_dir)?;
+    if let Some(path) =
+        folders.iter().find(|path| path.file_name().is_some_and(|name| name.to_str().is_none()))
+    {
+        return Err(DataError::malformed(path, "is a class whose name is not UTF-8: rename the folder"));
+    }
+    let classes: Vec<String> = folders.iter().map(|path| base_name(path)).collect();
+    if !(2..=MOST_CLASSES).contains(&classes.len()) {
         return Err(DataError::malformed(
             folder,
             format!(
-                "has {} class folders, not 2 to {}; {}",
+                "has {} class folders, not 2 to {MOST_CLASSES}; {}",
                 classes.len(),
-                u16::MAX,
                 DatasetName::ImageFolder.layout()
             ),
         ));
@@ -183,46 +190,53 @@ fn split(all: Listing, classes: usize) -> (Listing, Listing) {
     (pick(false), pick(true))
 }
 
-fn decode(listing: &Listing, classes: usize, size: [usize; 2], name: &str) -> Result<Dataset, DataError> {
-    let image_len = 3 * size[0] * size[1];
-    let mut pixels = vec![0_u8; listing.files.len() * image_len];
+/// Reads the images of a part, each resized before the next one of its thread is read.
+fn decode(
+    listing: &Listing,
+    classes: &[String],
+    [height, width]: [usize; 2],
+    part: &str,
+) -> Result<Dataset, DataError> {
+    let image_len = 3 * height * width;
+    let count = listing.files.len();
+    let refuse = |reason: String| DataError::Option {
+        dataset: DatasetName::ImageFolder,
+        problem: format!("the {part} part has {count} images of 3x{height}x{width} bytes, {reason}"),
+    };
+    let bytes = count.checked_mul(image_len).filter(|bytes| *bytes <= LARGEST_PART).ok_or_else(|| {
+        refuse(format!("over the limit of {LARGEST_PART} bytes: give fewer, or a smaller data.image_size"))
+    })?;
+    let mut pixels = Vec::new();
+    pixels.try_reserve_exact(bytes).map_err(|_| {
+        refuse("more than there is memory for: give fewer, or a smaller data.image_size".to_owned())
+    })?;
+    pixels.resize(bytes, 0_u8);
     // Collected in order, so that the error names the same file at any number of threads.
     let results: Vec<Result<(), DataError>> = pixels
         .par_chunks_exact_mut(image_len)
         .zip(&listing.files)
         .map(|(target, path)| {
-            decode_one(path, size, target)
+            let file = read(path)?;
+            image_file::decode(&file, [height, width], target)
                 .map_err(|problem| DataError::malformed(path, format!("{problem}: fix or remove the file")))
         })
         .collect();
     results.into_iter().collect::<Result<(), _>>()?;
     let labels = listing.labels.clone();
-    let shape = [3, size[0], size[1]];
-    Dataset::new(name, classes, shape, pixels, labels, 255.0, IMAGE_FOLDER.normalization())
+    let shape = [3, height, width];
+    Dataset::of(DatasetName::ImageFolder, part, classes.len(), shape, pixels, labels)?
+        .with_class_names(classes.to_vec())
 }
 
-/// Decodes one file into `target`, channel first. The format is detected from the content, not from
-/// the name.
-fn decode_one(path: &Path, size: [usize; 2], target: &mut [u8]) -> Result<(), String> {
-    let open = || {
-        let reader = Reader::open(path).and_then(Reader::with_guessed_format);
-        reader.map_err(|error| error.to_string())
-    };
-    let (width, height) = open()?.into_dimensions().map_err(|error| error.to_string())?;
-    if [width, height].iter().any(|side| !(1..=LARGEST_SIDE).contains(side)) {
-        return Err(format!("is {width}x{height}, not between 1x1 and {LARGEST_SIDE}x{LARGEST_SIDE}"));
+/// The contents of an image file, whose length is checked before it is read.
+fn read(path: &Path) -> Result<Vec<u8>, DataError> {
+    let file = File::open(path).map_err(DataError::io(path))?;
+    let length = file.metadata().map_err(DataError::io(path))?.len();
+    if length > LARGEST_FILE {
+        let problem = format!("has {length} bytes, over the limit of {LARGEST_FILE}: fix or remove the file");
+        return Err(DataError::malformed(path, problem));
     }
-    let decoded = open()?.decode().map_err(|error| error.to_string())?;
-    let mut rgb = decoded.to_rgb8();
-    let [rows, columns] = size.map(|side| side as u32);
-    if rgb.dimensions() != (columns, rows) {
-        rgb = image::imageops::resize(&rgb, columns, rows, FilterType::Triangle);
-    }
-    let plane = size[0] * size[1];
-    for (i, pixel) in rgb.pixels().enumerate() {
-        for (channel, &value) in pixel.0.iter().enumerate() {
-            target[channel * plane + i] = value;
-        }
-    }
-    Ok(())
+    let mut bytes = Vec::new();
+    file.take(length).read_to_end(&mut bytes).map_err(DataError::io(path))?;
+    Ok(bytes)
 }

@@ -1,6 +1,8 @@
 //! MNIST and Fashion-MNIST: the same four files by name and layout.
 
-use super::facts::{DatasetFacts, Download, RemoteFile, Source, SplitDefaults, TrainingDefaults};
+use super::facts::{
+    DIGIT_NAMES, DatasetFacts, Download, RemoteFile, Source, SplitDefaults, TrainingDefaults,
+};
 use super::idx;
 
 /// MNIST's entry in the table of datasets.
@@ -8,6 +10,8 @@ pub(super) const MNIST: DatasetFacts = DatasetFacts {
     name: "mnist",
     id_word: "MNIST",
     known_shape: Some(([1, 28, 28], 10)),
+    classes: DIGIT_NAMES,
+    scale: 255.0,
     // The figures that users of the dataset publish, to four digits.
     normalization: (&[0.1307], &[0.3081]),
     training: TrainingDefaults { epochs: 10, batch: 128, shift: 2, mirror: false },
@@ -25,6 +29,18 @@ pub(super) const MNIST: DatasetFacts = DatasetFacts {
 pub(super) const FASHION_MNIST: DatasetFacts = DatasetFacts {
     name: "fashion-mnist",
     id_word: "FashionMNIST",
+    classes: &[
+        "T-shirt/top",
+        "Trouser",
+        "Pullover",
+        "Dress",
+        "Coat",
+        "Sandal",
+        "Shirt",
+        "Sneaker",
+        "Bag",
+        "Ankle boot",
+    ],
     normalization: (&[0.2860], &[0.3530]),
     layout: "put train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and \
              t10k-labels-idx1-ubyte (each plain or with .gz) into DIR, DIR/raw or \

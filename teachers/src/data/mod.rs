@@ -17,6 +17,10 @@
 //! The digits are "Optical Recognition of Handwritten Digits" by E. Alpaydin and C. Kaynak (1998),
 //! UCI Machine Learning Repository, <https://doi.org/10.24432/C50P49>, under CC BY 4.0.
 //!
+//! Headers are read before memory is allocated, and sizes over a documented limit are refused:
+//! [`MOST_IMAGES_IN_FILE`], [`LARGEST_SIDE`], [`MOST_PIXELS`], [`LARGEST_FILE`], [`LARGEST_IMAGE`],
+//! [`LARGEST_PART`], [`MOST_CLASSES`].
+//!
 //! Architecture Invariant: malformed files end in a [`DataError`] that names the file, never in a
 //! panic, and every random generator here is seeded by the caller.
 
@@ -30,11 +34,17 @@ mod error;
 mod facts;
 mod files;
 mod folder;
+#[doc(hidden)]
+pub mod fuzz;
 mod idx;
+mod image_file;
+mod limits;
 mod mnist;
 mod name;
+mod preprocessing;
 #[cfg(feature = "download")]
 mod recipes;
+mod resize;
 mod splits;
 #[cfg(test)]
 mod tests;
@@ -46,6 +56,10 @@ use facts::Source;
 pub use dataset::{DataSource, Dataset, Normalization};
 pub use error::DataError;
 pub(crate) use facts::TrainingDefaults;
+pub use limits::{
+    LARGEST_FILE, LARGEST_IMAGE, LARGEST_PART, LARGEST_SIDE, MOST_CLASSES, MOST_IMAGES_IN_FILE, MOST_PIXELS,
+};
+pub use preprocessing::{Classes, Preprocessing};
 pub use splits::{SplitSizes, Splits};
 
 // The table of datasets. A new one is a row here and a module that declares its facts.
@@ -75,6 +89,8 @@ pub struct LoadOptions {
     pub image_size: Option<[usize; 2]>,
     /// Replaces the dataset's own per-channel mean and deviation.
     pub normalization: Option<Normalization>,
+    /// Replaces the raw value that means 1.0.
+    pub scale: Option<f32>,
 }
 
 /// Reads the official train/test split of a dataset.
@@ -112,9 +128,13 @@ pub fn load(
             });
         }
     };
-    if let Some(normalization) = &options.normalization {
-        source.train = source.train.with_normalization(normalization.clone())?;
-        source.test = source.test.with_normalization(normalization.clone())?;
+    for part in [&mut source.train, &mut source.test] {
+        if let Some(scale) = options.scale {
+            part.set_scale(scale)?;
+        }
+        if let Some(normalization) = &options.normalization {
+            part.set_normalization(normalization.clone())?;
+        }
     }
     Ok(source)
 }

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::facts::TrainingDefaults;
-use super::{DataError, DatasetName};
+use super::facts::{Source, TrainingDefaults};
+use super::{DataError, DatasetName, Preprocessing};
 use crate::names::edit_distance;
 
 /// Declares [`DatasetName`] from one row per dataset: a variant and the constant in the dataset's own
@@ -49,6 +49,23 @@ impl DatasetName {
     /// is read; `None` for image folders.
     pub fn known_shape(self) -> Option<([usize; 3], usize)> {
         self.facts().known_shape
+    }
+
+    /// How the dataset's own bytes become numbers, and its classes; without names for image folders,
+    /// whose classes are in the files.
+    pub fn preprocessing(self) -> Preprocessing {
+        let facts = self.facts();
+        Preprocessing::new(facts.scale, &facts.normalization(), facts.class_names())
+    }
+
+    /// Whether the images are inside the library.
+    pub fn is_embedded(self) -> bool {
+        matches!(self.facts().source, Source::Embedded(_))
+    }
+
+    /// Whether the files are downloaded where no folder with them is given.
+    pub fn is_downloaded(self) -> bool {
+        matches!(self.facts().source, Source::Files { download: Some(_), .. })
     }
 
     /// The default training settings of the dataset called `name`, else those of any other dataset.

@@ -10,6 +10,9 @@ use super::{
 };
 use crate::{Error, graph::Graph, weights::Weights};
 
+/// Values of the buffers that one thread needs, all lanes included: 4 GiB.
+const MOST_BUFFERED: usize = 1 << 30;
+
 /// Compiles a graph.
 pub fn compile(graph: &Graph, weights: &Weights, options: EngineOptions) -> Result<Engine, Error> {
     let EngineOptions { isa, convolution } = options;
@@ -37,6 +40,16 @@ pub fn compile(graph: &Graph, weights: &Weights, options: EngineOptions) -> Resu
     // overwrites its value.
     let last = value[graph.output()].unwrap_or_default();
     let slots = assign_slots(steps, last);
+    let buffered = slots.lengths.iter().fold(0usize, |sum, &length| sum.saturating_add(length));
+    if buffered > MOST_BUFFERED {
+        let most = MOST_BUFFERED * size_of::<f32>();
+        let reason = format!(
+            "needs {} bytes of memory for the {} images that a thread computes side by side; the most is {most}",
+            buffered.saturating_mul(size_of::<f32>()),
+            isa.lanes()
+        );
+        return Err(Error::Graph(reason));
+    }
     Ok(Engine {
         options,
         segments: segments(&slots.steps),

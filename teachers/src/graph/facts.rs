@@ -208,6 +208,11 @@ impl TensorFacts {
         self.axes.iter().map(|axis| axis.length()).product()
     }
 
+    /// Number of values; `None` where it does not fit into a number.
+    pub(super) fn checked_values(&self) -> Option<usize> {
+        self.axes.iter().try_fold(1usize, |product, axis| product.checked_mul(axis.length()))
+    }
+
     /// Multiply-accumulates for one image when the layer gives an output of this shape. This is the
     /// one place that defines what a layer's MACs are.
     pub fn macs(&self, output: Shape) -> u64 {

@@ -5,13 +5,16 @@
 
 mod facts;
 mod file;
+pub mod limits;
 mod op;
 mod shape;
 
 use crate::Error;
 
 pub use facts::{Axis, Class, Facts, Flow, Initial, Role, Settings, TensorFacts, Window};
+pub use file::NetworkFile;
 pub use op::{ActivationKind, Conv, Op, PoolKind};
+pub(crate) use shape::infer;
 
 /// Position of a node in [`Graph::nodes`].
 pub type NodeIndex = usize;
@@ -59,21 +62,21 @@ impl Graph {
     /// A graph from a finished list of nodes.
     ///
     /// # Errors
-    /// When a name is used twice, a node comes before one of its inputs, or shapes do not fit.
+    /// When a name is empty, too long or used twice, a node comes before one of its inputs, shapes do
+    /// not fit, or the network is larger than the [`limits`].
     pub fn from_nodes(name: impl Into<String>, nodes: Vec<Node>) -> Result<Self, Error> {
         if !matches!(nodes.first(), Some(Node { op: Op::Input { .. }, .. })) {
             return Err(Error::Graph("the first node is not an input".to_owned()));
         }
+        let graph = Self { name: name.into(), nodes };
+        check_name("the network", &graph.name)?;
         let mut names = std::collections::HashSet::new();
-        for (index, node) in nodes.iter().enumerate() {
-            if !names.insert(node.name.as_str()) {
-                return Err(Error::Graph(format!("two nodes are called `{}`", node.name)));
-            }
-            if node.inputs.iter().any(|&input| input >= index) {
-                return Err(Error::node(&node.name, "an input does not come before it"));
+        for (index, Node { name, .. }) in graph.nodes.iter().enumerate() {
+            check_name(&format!("node {index}"), name)?;
+            if !names.insert(name.as_str()) {
+                return Err(Error::Graph(format!("two nodes are called `{name}`")));
             }
         }
-        let graph = Self { name: name.into(), nodes };
         graph.shapes()?;
         Ok(graph)
     }
@@ -122,4 +125,13 @@ impl Graph {
     pub fn parameters(&self) -> Vec<Parameter> {
         self.nodes.iter().flat_map(Node::parameters).collect()
     }
+}
+
+/// Refuses a name that a line of a table or of a log cannot hold.
+fn check_name(of: &str, name: &str) -> Result<(), Error> {
+    let most = limits::LONGEST_NAME;
+    let fits = (1..=most).contains(&name.chars().count()) && !name.contains(char::is_control);
+    let refuse =
+        || Error::Graph(format!("the name of {of} is not 1 to {most} characters without line breaks"));
+    if fits { Ok(()) } else { Err(refuse()) }
 }

@@ -5,6 +5,7 @@
 
 use std::{
     collections::BTreeMap,
+    path::Path,
     sync::atomic::{AtomicBool, Ordering},
 };
 
@@ -15,7 +16,7 @@ use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};
 
 use super::{
-    Epoch, Interpreter, Trained,
+    Epoch, Interpreter, Trained, TrainingEvent,
     augment::{Change, TrainingImages},
     cross_entropy,
     learner::{at_rest, blend, cosine, descend},
@@ -46,6 +47,9 @@ pub struct Distillation<'a> {
     pub validation: &'a Images,
     /// A flag that stops the training before the next step.
     pub stop: Option<&'a AtomicBool>,
+    /// A text that identifies what is trained, and the folder of the checkpoints written after each
+    /// epoch; a training of the same found there is resumed.
+    pub checkpoints: Option<(&'a str, &'a Path)>,
 }
 
 /// A teacher's logits of the images `indices`, `[indices][classes]`, computed once for all students.
@@ -79,14 +83,14 @@ pub fn fresh_weights(graph: &Graph, seed: u64) -> Weights {
 /// threads, whatever else is trained at the same time.
 ///
 /// # Errors
-/// Settings outside their range, logits that do not fit, a loss that is not finite.
+/// Settings outside their range, logits that do not fit; [`Error::NotFinite`] when the training diverges.
 pub fn distill(
     graph: &Graph,
     initial: Weights,
     distillation: &Distillation<'_>,
     options: &DistillOptions,
     device: &Device,
-    report: &mut dyn FnMut(&Epoch),
+    observer: &mut dyn FnMut(TrainingEvent<'_>),
 ) -> Result<Trained, Error> {
     options.check()?;
     initial.check(graph)?;
@@ -103,24 +107,55 @@ pub fn distill(
         adam: BTreeMap::new(),
         velocity: at_rest(graph),
     };
-    let mut epochs: Vec<Epoch> = Vec::new();
-    let mut best: Option<(f64, Weights)> = None;
+    let mut progress = Progress::default();
+    let checkpoints = distillation.checkpoints.map(|(task, folder)| (task, super::checkpoints(folder)));
+    if let Some((task, checkpoints)) = &checkpoints {
+        let warn = &mut |warning| observer(TrainingEvent::Warning(warning));
+        progress = student.restore(checkpoints, task, warn)?;
+    }
     let engine = EngineOptions { convolution: options.convolution, ..EngineOptions::default() };
-    for epoch in 0..options.epochs {
+    for epoch in progress.epochs.len()..options.epochs {
         let Some(loss) = student.epoch(epoch)? else {
-            let weights = best.map_or(student.weights, |(_, weights)| weights);
-            return Ok(Trained { weights, epochs, finished: false });
+            return Ok(progress.into_trained(student.weights, false));
         };
+        // A step whose loss is finite can still end in infinite weights.
+        student.weights.check(graph).map_err(diverged)?;
         let top1 = Engine::with_options(graph, &student.weights, engine)?.top1(distillation.validation)?;
-        if options.best_epoch && best.as_ref().is_none_or(|(least, _)| top1 > *least) {
-            best = Some((top1, student.weights.clone()));
+        if options.best_epoch && progress.best.as_ref().is_none_or(|(least, _)| top1 > *least) {
+            progress.best = Some((top1, student.weights.clone()));
         }
         let done = Epoch { epoch: epoch + 1, loss, top1 };
-        report(&done);
-        epochs.push(done);
+        progress.epochs.push(done);
+        if let Some((task, checkpoints)) = &checkpoints {
+            student.save(checkpoints, task, &progress)?;
+        }
+        observer(TrainingEvent::Epoch(&done));
     }
-    let weights = best.map_or(student.weights, |(_, weights)| weights);
-    Ok(Trained { weights, epochs, finished: true })
+    Ok(progress.into_trained(student.weights, true))
+}
+
+/// How far a training came.
+#[derive(Default)]
+struct Progress {
+    epochs: Vec<Epoch>,
+    /// The best epoch's accuracy and weights, where they are kept.
+    best: Option<(f64, Weights)>,
+}
+
+impl Progress {
+    fn into_trained(self, last: Weights, finished: bool) -> Trained {
+        let weights = self.best.map_or(last, |(_, weights)| weights);
+        Trained { weights, epochs: self.epochs, finished }
+    }
+}
+
+/// `error` of the student's weights. They fit the graph at the start, so that a later refusal of a tensor
+/// is about values that are not finite.
+fn diverged(error: Error) -> Error {
+    match error {
+        Error::Tensor { tensor, .. } => Error::NotFinite(format!("the student's `{tensor}`")),
+        other => other,
+    }
 }
 
 /// The indices of the zeros among the weights of convolutions and linear layers.
@@ -205,13 +240,14 @@ impl Student<'_> {
         let dataset = self.distillation.dataset;
         let indices: Vec<usize> = batch.iter().map(|&place| self.distillation.indices[place]).collect();
         let images = TrainingImages::new(dataset, &indices, &vec![Change::default(); indices.len()])?;
-        let network = Interpreter::new(self.graph, &self.weights, &self.device)?
+        let network = Interpreter::new(self.graph, &self.weights, &self.device)
+            .map_err(diverged)?
             .with_convolution(self.options.convolution);
         let (logits, statistics) = network.train_on(images, rng)?;
         let loss = self.loss(logits, batch, &dataset.labels_of(&indices));
         let value = loss.clone().into_data().iter::<f32>().next().unwrap_or(f32::NAN);
         if !value.is_finite() {
-            return Err(Error::NotFinite("the student's loss (a lower learning rate may help)".to_owned()));
+            return Err(Error::NotFinite("the student's loss".to_owned()));
         }
         let decay = self.options.weight_decay as f32;
         for (name, gradient) in network.gradients(&loss) {
@@ -294,5 +330,6 @@ impl Student<'_> {
     }
 }
 
+mod saving;
 #[cfg(test)]
 mod tests;

@@ -16,13 +16,18 @@ use super::{
 };
 use crate::{
     Error,
+    checkpoints::Checkpoints,
     graph::Graph,
-    weights::{self, Weights, write_atomically},
+    weights::{self, Weights},
 };
+
+const WEIGHTS: &str = "weights.safetensors";
+const MOMENTUM: &str = "momentum.safetensors";
 
 /// Number of weights that one thread updates at a time.
 const RUN: usize = 1 << 14;
 
+/// What a checkpoint is of.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct State {
@@ -165,40 +170,41 @@ impl<'a> Learner<'a> {
         Ok(f64::from(value))
     }
 
-    pub(super) fn save(&self, directory: &Path, task: &str, epochs: &[Epoch]) -> Result<(), Error> {
-        std::fs::create_dir_all(directory).map_err(|error| Error::file(directory, error))?;
+    /// Writes the checkpoint after the last of `epochs`.
+    pub(super) fn save(&self, checkpoints: &Checkpoints, task: &str, epochs: &[Epoch]) -> Result<(), Error> {
         let state = State { task: task.to_owned(), options: self.options.clone(), epochs: epochs.to_vec() };
-        let text = serde_json::to_string_pretty(&state).map_err(|error| Error::file(directory, error))?;
-        // The state is written last and names the epoch that its tensors belong to.
-        let last = epochs.len();
-        self.weights.save(&directory.join(format!("weights-{last}.safetensors")))?;
-        self.momentum.save(&directory.join(format!("momentum-{last}.safetensors")))?;
-        write_atomically(&directory.join("state.json"), text.as_bytes())?;
-        for kind in ["weights", "momentum"] {
-            std::fs::remove_file(directory.join(format!("{kind}-{}.safetensors", last - 1))).ok();
-        }
-        Ok(())
+        checkpoints.save(epochs.len(), state, &[], |folder| {
+            self.weights.save(&folder.join(WEIGHTS))?;
+            self.momentum.save(&folder.join(MOMENTUM))
+        })
     }
 
-    pub(super) fn restore(&mut self, directory: &Path, task: &str) -> Result<Vec<Epoch>, Error> {
-        let path = directory.join("state.json");
-        let Ok(text) = std::fs::read_to_string(&path) else { return Ok(Vec::new()) };
-        let state: State = serde_json::from_str(&text).map_err(|error| Error::file(&path, error))?;
-        if state.task != task {
-            let reason = format!("belongs to another training: {}; choose another folder", state.task);
-            return Err(Error::file(&path, reason));
-        }
-        if state.options != *self.options {
-            return Err(Error::file(
-                &path,
-                "belongs to a training with other settings; choose another folder",
-            ));
-        }
-        let last = state.epochs.len();
-        self.weights = Weights::load(&directory.join(format!("weights-{last}.safetensors")), self.graph)?;
-        let momentum = directory.join(format!("momentum-{last}.safetensors"));
-        self.momentum = Weights::load_like(&momentum, &self.momentum)?;
-        Ok(state.epochs)
+    /// Restores the newest intact checkpoint and gives its epochs; none where there is no checkpoint.
+    pub(super) fn restore(
+        &mut self,
+        checkpoints: &Checkpoints,
+        task: &str,
+        warn: &mut dyn FnMut(String),
+    ) -> Result<Vec<Epoch>, Error> {
+        let load = |number: usize, folder: &Path, state: State| {
+            let State { task: theirs, options, epochs } = state;
+            if theirs != task {
+                let reason = format!("belongs to another training: {theirs}; choose another folder");
+                return Err(Error::file(folder, reason));
+            }
+            if options != *self.options || epochs.len() != number {
+                let reason = "belongs to a training with other settings; choose another folder";
+                return Err(Error::file(folder, reason));
+            }
+            let weights = Weights::load(&folder.join(WEIGHTS), self.graph)?;
+            let momentum = Weights::load_like(&folder.join(MOMENTUM), &self.momentum)?;
+            Ok((weights, momentum, epochs))
+        };
+        let Some((weights, momentum, epochs)) = checkpoints.restore(warn, load)? else {
+            return Ok(Vec::new());
+        };
+        (self.weights, self.momentum) = (weights, momentum);
+        Ok(epochs)
     }
 }
 

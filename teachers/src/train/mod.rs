@@ -20,11 +20,14 @@ pub use augment::Augmentation;
 pub use distill::{Distillation, distill, fresh_weights, teacher_logits};
 pub use interpreter::Interpreter;
 pub use learner::{Learner, cross_entropy};
-pub use options::{DistillLoss, DistillOptions, Optimiser};
+pub use options::{DistillLoss, DistillOptions, MOST_BATCH, Optimiser};
 pub use parameter::BatchStatistics;
+
+use options::MOST_EPOCHS;
 
 use crate::{
     Error,
+    checkpoints::Checkpoints,
     data::{Dataset, DatasetName, TrainingDefaults},
     engine::{Convolution, Engine, EngineOptions, Images},
     graph::Graph,
@@ -80,13 +83,22 @@ impl TrainOptions {
         Self { epochs, batch, augmentation, ..Self::default() }
     }
 
-    fn check(&self, images: usize) -> Result<(), Error> {
+    /// Checks the settings for a training on so many images.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] naming the first setting outside its range.
+    pub fn check(&self, images: usize) -> Result<(), Error> {
         let refuse =
             |key: &str, reason: &str| Err(Error::Setting { key: key.to_owned(), reason: reason.to_owned() });
         match self {
             _ if images < 2 => refuse("images", "at least 2 training images are needed"),
             Self { batch: 0 | 1, .. } => refuse("batch", "batch-norm needs at least 2 images"),
-            Self { epochs: 0, .. } => refuse("epochs", "at least 1"),
+            Self { batch, .. } if *batch > MOST_BATCH => {
+                refuse("batch", &format!("{batch} images are too many for a step, give at most {MOST_BATCH}"))
+            }
+            Self { epochs, .. } if !(1..=MOST_EPOCHS).contains(epochs) => {
+                refuse("epochs", "from 1 to a million")
+            }
             _ if !(self.learning_rate.is_finite() && self.learning_rate > 0.0) => {
                 refuse("learning_rate", "must be a positive number")
             }
@@ -137,6 +149,20 @@ pub struct Training<'a> {
     pub stop: &'a AtomicBool,
 }
 
+/// What happens during a training.
+#[derive(Debug)]
+pub enum TrainingEvent<'a> {
+    /// An epoch is over.
+    Epoch(&'a Epoch),
+    /// Something the user should know, such as a damaged checkpoint.
+    Warning(String),
+}
+
+/// The checkpoints of a training in `folder`, for example to remove them after its end.
+pub fn checkpoints(folder: impl Into<PathBuf>) -> Checkpoints {
+    Checkpoints::new(folder, "epoch", "cgym-training-1")
+}
+
 /// Trains `graph` from `initial` weights. The same seed gives the same bytes, whether or not the
 /// training was interrupted and resumed.
 ///
@@ -148,13 +174,15 @@ pub fn train(
     training: &Training<'_>,
     options: &TrainOptions,
     device: &Device,
-    report: &mut dyn FnMut(&Epoch),
+    observer: &mut dyn FnMut(TrainingEvent<'_>),
 ) -> Result<Trained, Error> {
     options.check(training.indices.len())?;
     let mut learner = Learner::new(graph, initial, options, device)?;
     let mut epochs = Vec::new();
-    if let Some(directory) = &training.checkpoints {
-        epochs = learner.restore(directory, training.task)?;
+    let checkpoints = training.checkpoints.as_ref().map(checkpoints);
+    if let Some(checkpoints) = &checkpoints {
+        let warn = &mut |warning| observer(TrainingEvent::Warning(warning));
+        epochs = learner.restore(checkpoints, training.task, warn)?;
     }
     let engine = EngineOptions { convolution: options.convolution, ..EngineOptions::default() };
     for epoch in epochs.len()..options.epochs {
@@ -163,10 +191,10 @@ pub fn train(
         };
         let top1 = Engine::with_options(graph, learner.weights(), engine)?.top1(training.validation)?;
         epochs.push(Epoch { epoch: epoch + 1, loss, top1 });
-        if let Some(directory) = &training.checkpoints {
-            learner.save(directory, training.task, &epochs)?;
+        if let Some(checkpoints) = &checkpoints {
+            learner.save(checkpoints, training.task, &epochs)?;
         }
-        report(&epochs[epoch]);
+        observer(TrainingEvent::Epoch(&epochs[epoch]));
     }
     Ok(Trained { weights: learner.into_weights(), epochs, finished: true })
 }

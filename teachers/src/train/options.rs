@@ -5,7 +5,10 @@ use serde::{Deserialize, Serialize};
 use crate::{Error, engine::Convolution, named};
 
 /// The largest number of epochs that is accepted.
-const MOST_EPOCHS: usize = 1_000_000;
+pub(super) const MOST_EPOCHS: usize = 1_000_000;
+
+/// The most images per step that are accepted: a step keeps the activations of all of them.
+pub const MOST_BATCH: usize = 4096;
 
 /// The loss that a student minimises.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -113,6 +116,9 @@ impl DistillOptions {
         let positive = |value: f64| value.is_finite() && value > 0.0;
         match self {
             Self { batch: 0 | 1, .. } => refuse("batch", "batch-norm needs at least 2 images"),
+            Self { batch, .. } if *batch > MOST_BATCH => {
+                refuse("batch", &format!("{batch} images are too many for a step, give at most {MOST_BATCH}"))
+            }
             Self { epochs, .. } if !(1..=MOST_EPOCHS).contains(epochs) => {
                 refuse("epochs", "from 1 to a million")
             }

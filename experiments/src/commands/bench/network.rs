@@ -14,7 +14,7 @@ use cgym_teachers::{
     engine::{Engine, Images},
     graph::Graph,
     pruner::Pruner,
-    train::{Interpreter, Learner, TrainOptions},
+    train::{Interpreter, Learner, MOST_BATCH, TrainOptions},
     weights::Weights,
 };
 use clap::ValueEnum;
@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 use super::{in_megabytes, median, parse_seconds, peak_memory, repeat};
 use crate::{
     Error,
-    commands::teacher::{network_table, parse_shape},
+    commands::teacher::{network_table, parse_classes, parse_shape},
     device::{self, Device},
     flags::parse_setting,
     report,
@@ -41,11 +41,11 @@ pub struct NetworkArgs {
     /// A setting of the model, like network.width=0.5; may be given many times
     #[arg(long = "set", value_name = "TABLE.KEY=VALUE", value_parser = parse_setting)]
     sets: Vec<(String, Value)>,
-    /// Channels, height and width of an image
+    /// Channels, height and width of an image, each at most 4096
     #[arg(long, value_name = "CxHxW", default_value = "3x32x32", value_parser = parse_shape)]
     input: [usize; 3],
-    /// Classes
-    #[arg(long, value_name = "N", default_value_t = 10)]
+    /// Classes, at most 65535
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = parse_classes)]
     classes: usize,
     /// Images per repeat
     #[arg(long, value_name = "N", default_value_t = 64)]
@@ -84,8 +84,8 @@ enum BenchEngine {
     Burn,
 }
 
-/// Values of a batch at most: 4 GiB.
-const MOST_VALUES: usize = 1 << 30;
+/// Values of a batch at most: 1 GiB.
+const MOST_VALUES: usize = 1 << 28;
 
 /// What a batch took, repeat by repeat, and the instruction set that the engine was compiled for.
 struct Measured {
@@ -108,6 +108,11 @@ pub(super) fn bench(args: &NetworkArgs, json: bool) -> Result<(), Error> {
             input[0], input[1], input[2]
         ))
     })?;
+    if (args.training || engine == BenchEngine::Burn) && batch > MOST_BATCH {
+        return Err(Error::Input(format!(
+            "batch: {batch} images are too many for a step, give at most {MOST_BATCH}"
+        )));
+    }
     let whole = build(&network, input, classes)?;
     crate::commands::use_threads(args.threads)?;
     let weights = Weights::initialise(&whole, seed);

@@ -50,6 +50,7 @@ fn measure(args: &StudentArgs, json: bool) -> Result<(), Error> {
         teacher_logits: &logits,
         validation: &validation,
         stop: None,
+        checkpoints: None,
     };
     let mut top1 = None;
     let times = repeat(args.seconds, || {

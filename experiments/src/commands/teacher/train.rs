@@ -1,19 +1,15 @@
 //! `teacher train`.
 
-use std::{
-    fs,
-    io::ErrorKind,
-    path::{Path, PathBuf},
-    time::Instant,
-};
+use std::{path::PathBuf, time::Instant};
 
+use cgym_env::settings::Data;
 use cgym_teachers::{
     data::Splits,
     engine::{Engine, Images},
     train::{TrainOptions, Training, train as fit},
     weights::Weights,
 };
-use cgym_worlds::{files, network};
+use cgym_worlds::{files, network, preprocessing};
 use serde_json::json;
 
 use super::{NetworkArgs, load_data, split_sizes};
@@ -21,9 +17,10 @@ use crate::{
     Error,
     commands::use_threads,
     device::{self, Device},
-    interrupt,
+    interrupt, loading,
     progress::Progress,
     report,
+    run::work::{self, WorkFolder},
 };
 
 /// Arguments of `teacher train`; what is absent is the dataset's own.
@@ -38,7 +35,7 @@ pub struct TrainArgs {
     /// Passes over the training images [default: the dataset's own]
     #[arg(long, value_name = "N")]
     pub(in crate::commands) epochs: Option<usize>,
-    /// Images per step
+    /// Images per step, 2 to 4096
     #[arg(long, value_name = "N")]
     pub(in crate::commands) batch: Option<usize>,
     /// Learning rate at the start
@@ -64,8 +61,8 @@ pub struct TrainArgs {
     pub(in crate::commands) device: Device,
 }
 
-/// Folder of a training that is not finished; its files are those of [`cgym_teachers::train`].
-const CHECKPOINT: &str = "checkpoint";
+/// Folder of a training that is not finished.
+const CHECKPOINTS: &str = "checkpoints";
 
 /// The result of a training.
 pub(in crate::commands) struct Report {
@@ -92,23 +89,25 @@ pub(super) fn train(args: &TrainArgs, json: bool) -> Result<(), Error> {
         None => {
             format!("stopped after {} of {} epochs; the same command goes on", trained.epochs, trained.of)
         }
-    })
+    })?;
+    if trained.test_top1.is_some() { Ok(()) } else { Err(Error::Stopped) }
 }
 
 /// Trains a network, or goes on with its training, until it is done or interrupted.
 pub(in crate::commands) fn train_network(request: &TrainArgs) -> Result<Report, Error> {
     let started = Instant::now();
     let out = &request.out;
-    let (network, data) = request.network.tables(&["weights", "from"])?;
+    let (network, mut data) = request.network.tables(&["weights", "allow_extra_tensors", "from"])?;
+    preprocessing::settle(&mut data, None, &mut loading::observer())?;
     let device = device::resolve(request.device)?;
-    refuse_used(out)?;
+    work::refuse_finished(out)?;
     if let Some(images) = data.dataset.known_shape() {
         network::build(&network, images)?;
     }
     let source = load_data(&data)?;
     let (shape, classes) = (source.train.shape(), source.train.classes());
     let graph = network::build(&network, (shape, classes))?;
-    let sizes = split_sizes(&data, &source, None, request.reward_images);
+    let sizes = split_sizes(&data, &source, None, request.reward_images)?;
     let splits = Splits::new(&source, &sizes)?;
     let defaults = TrainOptions::for_dataset(data.dataset.as_str());
     let options = TrainOptions {
@@ -120,12 +119,11 @@ pub(in crate::commands) fn train_network(request: &TrainArgs) -> Result<Report, 
         stock_kernels: request.stock_kernels,
         ..defaults
     };
-    fs::create_dir_all(out).map_err(|error| Error::file(out, format!("cannot be made: {error}")))?;
     let validation = Images::new(&source.train, &splits.reward)?;
     let [channels, height, width] = shape;
     let task = format!(
         "{}{} on {}, {classes} classes of {channels}x{height}x{width}, {} of {} images, {} held out, \
-         split seed {}",
+         split seed {}{}",
         network.model,
         network.flags(),
         data.dataset,
@@ -133,27 +131,30 @@ pub(in crate::commands) fn train_network(request: &TrainArgs) -> Result<Report, 
         source.train.len(),
         splits.reward.len(),
         sizes.seed,
+        own_preprocessing(&data),
     );
+    options.check(splits.training.len())?;
+    let plan = json!({ "command": "teacher train", "task": task, "options": options });
+    let work = WorkFolder::open(out, &plan.as_object().cloned().unwrap_or_default())?;
+    let checkpoints = work.join(CHECKPOINTS);
     let training = Training {
         task: &task,
         dataset: &source.train,
         indices: &splits.training,
         validation: &validation,
-        checkpoints: Some(out.join(CHECKPOINT)),
-        stop: interrupt::flag(),
+        checkpoints: Some(checkpoints.clone()),
+        stop: interrupt::flag("this batch"),
     };
     let mut progress = Progress::new("epoch", options.epochs as u64, 0);
     let initial = Weights::initialise(&graph, options.seed);
-    let trained = fit(&graph, initial, &training, &options, &device, &mut |epoch| {
-        let remark = format!("loss {:.4}, {:.2} % of the held-out images", epoch.loss, 100.0 * epoch.top1);
-        progress.set(epoch.epoch as u64, &remark);
-    })?;
+    let trained = fit(&graph, initial, &training, &options, &device, &mut |event| progress.training(&event))?;
     drop(progress);
     let engine = Engine::new(&graph, &trained.weights)?;
     let (mut test_top1, cost) = (None, graph.cost()?);
     if trained.finished {
         test_top1 = Some(engine.top1(&Images::new(&source.test, &splits.test)?)?);
     }
+    let preprocessing = source.train.preprocessing();
     let value = json!({
         "model": network.model,
         "dataset": data.dataset,
@@ -161,6 +162,9 @@ pub(in crate::commands) fn train_network(request: &TrainArgs) -> Result<Report, 
         "width": network.width,
         "stem": network.stem,
         "shortcut": network.shortcut,
+        "scale": preprocessing.scale,
+        "mean": preprocessing.mean,
+        "std": preprocessing.std,
         "split_seed": sizes.seed,
         "training_images": splits.training.len(),
         "reward_images": splits.reward.len(),
@@ -173,44 +177,24 @@ pub(in crate::commands) fn train_network(request: &TrainArgs) -> Result<Report, 
         "seconds": started.elapsed().as_secs_f64(),
         "out": out,
     });
-    // A training that was stopped leaves its checkpoint only, or an empty folder.
     if trained.finished {
-        files::write_json(&out.join("train.json"), &value)?;
-        // The weights come last: a folder that has them is whole.
-        network::save(out, &graph, &trained.weights, None)?;
-        remove_checkpoint(&out.join(CHECKPOINT));
+        cgym_teachers::train::checkpoints(&checkpoints).remove();
+        work.finish(network::FORMAT, value.clone(), |folder| {
+            network::save(folder, &graph, &trained.weights, Some(&preprocessing), None)?;
+            Ok(files::write_json(&folder.join("train.json"), &value)?)
+        })?;
     }
     Ok(Report { value, test_top1, epochs: trained.epochs.len(), of: options.epochs })
 }
 
-/// Refuses a folder that holds anything but a training to go on with.
-fn refuse_used(out: &Path) -> Result<(), Error> {
-    let refuse = |reason| Err(Error::file(out, reason));
-    let mut entries = match fs::read_dir(out) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(Error::file(out, error)),
-    };
-    if out.join("weights.safetensors").symlink_metadata().is_ok() {
-        return refuse("is already trained and never overwritten; give another --out");
-    }
-    if entries.next().is_some() && !out.join(CHECKPOINT).join("state.json").is_file() {
-        return refuse("holds other files and no training to go on with; give another --out");
-    }
-    Ok(())
-}
-
-/// Removes the files that a training writes into its checkpoint, and the folder where none is left.
-fn remove_checkpoint(folder: &Path) {
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        let tensors = |name: &str| {
-            let number = name.strip_prefix("weights-").or_else(|| name.strip_prefix("momentum-"));
-            number.and_then(|rest| rest.strip_suffix(".safetensors")?.parse::<usize>().ok()).is_some()
-        };
-        if name.to_str().is_some_and(|name| name == "state.json" || tensors(name)) {
-            fs::remove_file(entry.path()).ok();
+/// What a task says about preprocessing that is not the dataset's own.
+fn own_preprocessing(data: &Data) -> String {
+    let mut text = String::new();
+    for (key, values) in [("mean", &data.mean), ("std", &data.std), ("scale", &data.scale.map(|it| vec![it]))]
+    {
+        if let Some(values) = values {
+            text += &format!(", {key} {values:?}");
         }
     }
-    fs::remove_dir(folder).ok();
+    text
 }

@@ -1,14 +1,11 @@
 //! Which runs a transfer is made of.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use cgym_env::settings::Layer;
-use cgym_worlds::{SettingsFile, files, network};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use cgym_teachers::manifest::MANIFEST;
+use cgym_worlds::{SettingsFile, network};
+use serde_json::{Value, json};
 
 use super::TransferArgs;
 use crate::{
@@ -17,9 +14,9 @@ use crate::{
     config::{Config, tables},
     device::Device,
     loading,
+    run::work::WorkFolder,
 };
 
-const PLAN: &str = "plan.json";
 const WEIGHTS: &str = "weights.safetensors";
 /// The game by default.
 const GAME: &str = "n2n-removal";
@@ -56,15 +53,6 @@ pub(super) struct Plan {
     settings: Layer,
 }
 
-/// What the folder remembers, to refuse another transfer.
-#[derive(PartialEq, Serialize, Deserialize)]
-struct Claim {
-    pairs: Vec<(String, String)>,
-    settings: Layer,
-    teachers: Vec<(String, PathBuf)>,
-    teacher_epochs: Option<usize>,
-}
-
 impl Plan {
     /// The plan of a command line.
     ///
@@ -84,6 +72,12 @@ impl Plan {
                 "{name}: every run of a transfer has its own; networks are named by --from, --to or --networks, \
                  their weights by --teacher MODEL=FILE"
             )));
+        }
+        if settings.get("agent", "frozen") == Some(&Value::Bool(true)) {
+            return Err(Error::Input(
+                "agent.frozen: policies from scratch would never learn, so that none could be transferred; leave it out"
+                    .to_owned(),
+            ));
         }
         if settings.get("game", "name").is_none() {
             settings.set("game", "name", GAME);
@@ -159,34 +153,19 @@ impl Plan {
     ///
     /// # Errors
     /// A folder that holds anything else.
-    pub(super) fn claim(&self, out: &Path) -> Result<(), Error> {
+    pub(super) fn claim(&self, out: &Path) -> Result<WorkFolder, Error> {
         // The number of threads changes no result.
         let mut settings = self.settings.clone();
         settings.tables.get_mut("run").map(|run| run.remove("threads"));
         settings.tables.retain(|_, values| !values.is_empty());
-        let mine = Claim {
-            pairs: self.pairs.clone(),
-            settings,
-            teachers: self.teachers.clone(),
-            teacher_epochs: self.teacher_epochs,
-        };
-        let path = out.join(PLAN);
-        if path.is_file() {
-            let theirs: Claim = files::read_json(&path)?;
-            return match theirs == mine {
-                true => Ok(()),
-                false => Err(Error::file(out, "holds a transfer with other settings; give another --out")),
-            };
-        }
-        if fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_some()) {
-            return Err(Error::file(
-                out,
-                "holds other files and no transfer to continue; give another --out",
-            ));
-        }
-        fs::create_dir_all(out.join("runs"))
-            .map_err(|error| Error::file(out, format!("cannot be made: {error}")))?;
-        Ok(files::write_json(&path, &mine)?)
+        let mine = json!({
+            "command": "transfer",
+            "pairs": self.pairs,
+            "settings": settings,
+            "teachers": self.teachers,
+            "teacher_epochs": self.teacher_epochs,
+        });
+        WorkFolder::open(out, &mine.as_object().cloned().unwrap_or_default())
     }
 
     pub(super) fn threads(&self) -> Option<usize> {
@@ -232,9 +211,12 @@ impl Plan {
         let (network, data) = (&config.env.network, &config.env.data);
         let out = trained(out, model);
         let ready = self.weights(model).is_some()
-            || out.join(WEIGHTS).is_file()
+            || out.join(MANIFEST).is_file()
             || network::is_shipped(network, data);
-        let sets = [("network", &["width", "stem", "shortcut"][..]), ("data", &["image_size"][..])];
+        let sets = [
+            ("network", &["width", "stem", "shortcut"][..]),
+            ("data", &["image_size", "mean", "std", "scale"][..]),
+        ];
         let sets = sets.iter().flat_map(|(table, keys)| keys.iter().map(move |key| (*table, *key)));
         let set = |(table, key): (&str, &str)| {
             Some((format!("{table}.{key}"), self.settings.get(table, key)?.clone()))
@@ -244,6 +226,8 @@ impl Plan {
                 model: model.to_owned(),
                 dataset: data.dataset.to_string(),
                 data: data.path.clone(),
+                mean: None,
+                std: None,
                 sets: sets.filter_map(set).collect(),
             },
             out,

@@ -100,14 +100,15 @@ unsafe fn deinterleave_all<S: Square>(lanes: *const f32, len: usize, count: usiz
 /// Number by number.
 struct Plain;
 
-// SAFETY of both: the caller's promise.
 impl Square for Plain {
     const LANES: usize = 8;
 
     #[inline(always)]
     unsafe fn interleave(images: *const f32, len: usize, count: usize, lanes: *mut f32) {
         for (position, lane) in (0..8).flat_map(|position| (0..8).map(move |lane| (position, lane))) {
+            // SAFETY: the caller's `count` images have eight readable numbers each.
             let value = if lane < count { unsafe { *images.add(lane * len + position) } } else { 0.0 };
+            // SAFETY: the caller gives room for eight numbers of eight lanes.
             unsafe { *lanes.add(position * 8 + lane) = value }
         }
     }
@@ -115,6 +116,8 @@ impl Square for Plain {
     #[inline(always)]
     unsafe fn deinterleave(lanes: *const f32, len: usize, count: usize, images: *mut f32) {
         for (lane, position) in (0..count).flat_map(|lane| (0..8).map(move |position| (lane, position))) {
+            // SAFETY: the caller gives eight numbers of eight lanes, and room for eight numbers in each
+            // of `count` images.
             unsafe { *images.add(lane * len + position) = *lanes.add(position * 8 + lane) }
         }
     }
@@ -154,13 +157,13 @@ mod x86 {
     /// Eight by eight.
     struct Narrow;
 
-    // SAFETY of every block: the caller has the instruction set and gives readable and writable
-    // memory; loads and stores ask for no alignment.
     impl Square for Wide {
         const LANES: usize = 16;
 
         #[inline(always)]
         unsafe fn interleave(images: *const f32, len: usize, count: usize, lanes: *mut f32) {
+            // SAFETY: the caller has the instruction set; its `count` images have sixteen readable numbers
+            // each, and `lanes` has room for sixteen times as many. No alignment is asked for.
             unsafe {
                 let mut rows = [_mm512_setzero_ps(); 16];
                 for (lane, row) in rows.iter_mut().enumerate() {
@@ -176,6 +179,8 @@ mod x86 {
 
         #[inline(always)]
         unsafe fn deinterleave(lanes: *const f32, len: usize, count: usize, images: *mut f32) {
+            // SAFETY: the caller has the instruction set; `lanes` has sixteen numbers of sixteen lanes, and
+            // the `count` images have room for sixteen numbers each. No alignment is asked for.
             unsafe {
                 let mut rows = [_mm512_setzero_ps(); 16];
                 for (position, row) in rows.iter_mut().enumerate() {
@@ -195,6 +200,8 @@ mod x86 {
 
         #[inline(always)]
         unsafe fn interleave(images: *const f32, len: usize, count: usize, lanes: *mut f32) {
+            // SAFETY: the caller has the instruction set; its `count` images have eight readable numbers
+            // each, and `lanes` has room for eight times as many. No alignment is asked for.
             unsafe {
                 let mut rows = [_mm256_setzero_ps(); 8];
                 for (lane, row) in rows.iter_mut().enumerate() {
@@ -210,6 +217,8 @@ mod x86 {
 
         #[inline(always)]
         unsafe fn deinterleave(lanes: *const f32, len: usize, count: usize, images: *mut f32) {
+            // SAFETY: the caller has the instruction set; `lanes` has eight numbers of eight lanes, and
+            // the `count` images have room for eight numbers each. No alignment is asked for.
             unsafe {
                 let mut rows = [_mm256_setzero_ps(); 8];
                 for (position, row) in rows.iter_mut().enumerate() {
@@ -227,6 +236,7 @@ mod x86 {
     /// First within quarters of 4 x 4, then the quarters.
     #[inline(always)]
     unsafe fn transpose16(rows: [__m512; 16]) -> [__m512; 16] {
+        // SAFETY: the caller has the instruction set; registers alone are used.
         unsafe {
             let mut quads = rows;
             for index in (0..16).step_by(4) {
@@ -255,6 +265,7 @@ mod x86 {
 
     #[inline(always)]
     unsafe fn transpose8(rows: [__m256; 8]) -> [__m256; 8] {
+        // SAFETY: the caller has the instruction set; registers alone are used.
         unsafe {
             let mut quads = rows;
             for index in [0, 4] {

@@ -110,3 +110,22 @@ fn rejects_a_coarse_or_fine_label_out_of_range() {
         assert_rejected(result, &["train.bin", "record 0", class]);
     }
 }
+
+/// The file has no contents on the disk, so that reading it would be slow and large.
+#[test]
+fn rejects_more_images_than_the_dataset_has_before_reading_them() {
+    let folder = tempfile::tempdir().unwrap();
+    write_small_cifar10(folder.path());
+    let file = std::fs::File::create(folder.path().join("data_batch_4.bin")).unwrap();
+    file.set_len(3073 * 100_000_000).unwrap();
+    let result = load_from(DatasetName::Cifar10, folder.path());
+    assert_rejected(result, &["data_batch_4.bin", "100000000 images", "60000"]);
+}
+
+#[test]
+fn classes_have_their_published_names() {
+    let names = |name: DatasetName| name.preprocessing().classes;
+    assert_eq!(names(DatasetName::Cifar10)[6], "frog");
+    let hundred = names(DatasetName::Cifar100);
+    assert_eq!((hundred.len(), hundred.is_sorted(), &*hundred[99]), (100, true, "worm"));
+}

@@ -30,18 +30,40 @@ fn a_batch_holds_its_images_in_the_order_asked_for() {
 
 #[test]
 fn another_normalization_takes_the_place_of_the_first() {
-    let two = two_images().with_normalization(Normalization::new(&[0.0, 0.0], &[1.0, 1.0])).unwrap();
+    let mut two = two_images();
+    two.set_normalization(Normalization::new(&[0.0, 0.0], &[1.0, 1.0])).unwrap();
     assert_eq!(two.normalized(&[0]), [0.0, 0.2, 0.4, 1.0]);
+    two.set_scale(51.0).unwrap();
+    assert_eq!(two.normalized(&[0]), [0.0, 1.0, 2.0, 5.0]);
+    assert_eq!(two.preprocessing().scale, 51.0);
 }
 
 #[test]
 fn rejects_a_normalization_that_does_not_fit_the_channels() {
     let one_channel = Normalization::new(&[0.5], &[0.5]);
-    let error = two_images().with_normalization(one_channel).unwrap_err();
+    let error = two_images().set_normalization(one_channel).unwrap_err();
     assert!(error.to_string().contains("2 channels"), "{error}");
     let zero = Normalization::new(&[0.5, 0.5], &[0.5, 0.0]);
-    let error = two_images().with_normalization(zero).unwrap_err();
+    let error = two_images().set_normalization(zero).unwrap_err();
     assert!(error.to_string().contains("above 0"), "{error}");
+}
+
+#[test]
+fn rejects_a_scale_that_is_not_above_0() {
+    for scale in [0.0, -1.0, f32::NAN, f32::INFINITY] {
+        let error = two_images().set_scale(scale).unwrap_err();
+        assert!(error.to_string().contains("scale"), "{error}");
+    }
+}
+
+#[test]
+fn names_are_given_to_all_classes_or_to_none() {
+    let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+    let two = two_images().with_class_names(names(&["a", "b", "c"])).unwrap();
+    assert_eq!(two.preprocessing().classes, ["a", "b", "c"]);
+    assert!(two_images().with_class_names(Vec::new()).unwrap().class_names().is_empty());
+    let error = two_images().with_class_names(names(&["a", "b"])).unwrap_err();
+    assert!(error.to_string().contains("2 names are given for 3 classes"), "{error}");
 }
 
 #[test]

@@ -147,6 +147,20 @@ fn rejects_an_archive_without_the_files() {
     assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 0);
 }
 
+/// An entry that says it is large is refused before it is unpacked.
+#[test]
+fn rejects_an_archive_with_a_file_over_the_limit() {
+    let root = tempfile::tempdir().unwrap();
+    let mut header = tar::Header::new_gnu();
+    header.set_path("inside/train.bin").unwrap();
+    header.set_size(60_000 * 3074 + 1);
+    header.set_mode(0o644);
+    header.set_cksum();
+    let error = fetch_archive(root.path(), &gzip(header.as_bytes())).unwrap_err().to_string();
+    assert!(error.contains("train.bin has 184440001 bytes, over the limit of 184440000"), "{error}");
+    assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 0);
+}
+
 /// Answers one request on a port of this machine and returns the address.
 fn serve_once(answer: Vec<u8>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

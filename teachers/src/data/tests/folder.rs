@@ -1,13 +1,13 @@
 //! Folders of images.
 
-use image::{ImageFormat, Rgb, RgbImage};
-
 use super::*;
 
+/// A white JPEG file of 9x5 pixels.
+const WHITE: &[u8] = include_bytes!("files/white-9x5.jpg");
+
+/// A PNG file of one colour.
 fn save(path: &Path, width: u32, height: u32, colour: [u8; 3]) {
-    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-    let format = ImageFormat::from_path(path).unwrap();
-    RgbImage::from_pixel(width, height, Rgb(colour)).save_with_format(path, format).unwrap();
+    write(path, &png_file(width, height, &colour.repeat((width * height) as usize)));
 }
 
 /// Two classes, `cat` and `dog`, with `each` images; the red of an image is its number.
@@ -30,13 +30,14 @@ fn a_train_and_a_test_folder_are_taken_as_they_are() {
     for test_name in ["test", "val"] {
         let folder = tempfile::tempdir().unwrap();
         write_classes(&folder.path().join("train"), 3);
-        save(&folder.path().join(test_name).join("dog/a.JPEG"), 9, 5, [255, 255, 255]);
+        write(&folder.path().join(test_name).join("dog/a.JPEG"), WHITE);
         write(&folder.path().join("train/dog/Thumbs.db"), b"not an image");
         write(&folder.path().join("train/.hidden/x"), b"");
         let DataSource { train, test } = load_from(DatasetName::ImageFolder, folder.path()).unwrap();
         assert_eq!(train.labels(), [0, 0, 0, 1, 1, 1]);
         assert_eq!((test.labels(), test.classes()), (&[1][..], 2));
         assert_eq!(train.shape(), [3, 32, 32]);
+        assert_eq!(train.class_names(), ["cat", "dog"]);
         let red: Vec<u8> = (0..6).map(|i| train.image(i)[0]).collect();
         assert_eq!(red, [0, 1, 2, 0, 1, 2]);
         assert_eq!(train.image(0)[1024], 100);
@@ -66,9 +67,7 @@ fn images_are_resized_bilinearly_to_height_and_width() {
     let folder = tempfile::tempdir().unwrap();
     write_classes(folder.path(), 3);
     let path = folder.path().join("cat/00.png");
-    let mut image = RgbImage::from_pixel(2, 1, Rgb([0, 0, 0]));
-    image.put_pixel(1, 0, Rgb([100, 100, 100]));
-    image.save(&path).unwrap();
+    write(&path, &png_file(2, 1, &[0, 0, 0, 100, 100, 100]));
     let DataSource { train, test } = sized(folder.path(), [2, 4]).unwrap();
     assert_eq!(train.shape(), [3, 2, 4]);
     let ramp = [0, 25, 75, 100, 0, 25, 75, 100];
@@ -142,8 +141,50 @@ fn rejects_too_few_images_to_split() {
 }
 
 #[test]
-fn rejects_an_image_size_of_zero() {
+fn rejects_an_image_size_of_zero_or_over_the_limit() {
     let folder = tempfile::tempdir().unwrap();
     write_classes(folder.path(), 3);
     assert_rejected(sized(folder.path(), [0, 8]), &["0x8"]);
+    assert_rejected(sized(folder.path(), [4097, 8]), &["4097x8", "4096x4096"]);
+    assert_rejected(sized(folder.path(), [usize::MAX, usize::MAX]), &["4096x4096"]);
+}
+
+#[test]
+fn rejects_more_images_of_a_size_than_a_part_may_take() {
+    let folder = tempfile::tempdir().unwrap();
+    for class in ["train/cat", "train/dog", "test/dog"] {
+        write(&folder.path().join(class).join("0.png"), b"");
+    }
+    for i in 0..800 {
+        write(&folder.path().join(format!("train/cat/{i}.png")), b"");
+    }
+    let result = sized(folder.path(), [4096, 4096]);
+    assert_rejected(
+        result,
+        &["train part", "801 images of 3x4096x4096", "over the limit of 34359738368 bytes"],
+    );
+}
+
+#[test]
+fn a_file_that_cannot_be_an_image_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    write_classes(folder.path(), 3);
+    let path = folder.path().join("dog/02.png");
+    write(&path, &png_header(2_147_483_647, 1));
+    let result = load_from(DatasetName::ImageFolder, folder.path());
+    assert_rejected(result, &["02.png", "2147483647x1", "16384x16384", "fix or remove"]);
+    std::fs::File::create(&path).unwrap().set_len((1 << 28) + 1).unwrap();
+    let result = load_from(DatasetName::ImageFolder, folder.path());
+    assert_rejected(result, &["02.png", "268435457 bytes, over the limit of 268435456"]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn rejects_a_class_folder_whose_name_is_not_text() {
+    use std::os::unix::ffi::OsStrExt;
+    let folder = tempfile::tempdir().unwrap();
+    write_classes(folder.path(), 3);
+    let odd = folder.path().join(std::ffi::OsStr::from_bytes(b"b\xffd"));
+    save(&odd.join("0.png"), 4, 4, [0; 3]);
+    assert_rejected(load_from(DatasetName::ImageFolder, folder.path()), &["not UTF-8", "rename"]);
 }

@@ -3,6 +3,7 @@
 use tempfile::TempDir;
 
 use super::*;
+use crate::data::files::Source;
 
 const TRAIN_IMAGES: &str = "train-images-idx3-ubyte";
 const TRAIN_LABELS: &str = "train-labels-idx1-ubyte";
@@ -101,7 +102,7 @@ fn rejects_a_wrong_magic_number() {
 #[test]
 fn rejects_a_truncated_file() {
     let bytes = idx(&[3, 28, 28], &[0; 3 * 784 - 1]);
-    rejected(TRAIN_IMAGES, &bytes, &["2351 bytes", "[3, 28, 28]"]);
+    rejected(TRAIN_IMAGES, &bytes, &["only 2351 bytes", "[3, 28, 28]"]);
     rejected(TRAIN_IMAGES, &bytes[..15], &["inside its header"]);
     rejected(TRAIN_IMAGES, b"", &["after 0 bytes"]);
 }
@@ -109,7 +110,7 @@ fn rejects_a_truncated_file() {
 #[test]
 fn rejects_bytes_after_the_last_image() {
     let bytes = idx(&[3, 28, 28], &[0; 3 * 784 + 1]);
-    rejected(TRAIN_IMAGES, &bytes, &["2353 bytes"]);
+    rejected(TRAIN_IMAGES, &bytes, &["holds more bytes", "2352 bytes"]);
 }
 
 #[test]
@@ -154,4 +155,22 @@ fn rejects_gzip_data_with_a_flipped_bit() {
     let checksum = packed.len() - 8;
     packed[checksum] ^= 1;
     rejected(TRAIN_LABELS, &packed, &["gzip", "damaged"]);
+}
+
+#[test]
+fn rejects_more_images_than_the_dataset_has() {
+    rejected(TRAIN_IMAGES, &idx(&[60_001, 28, 28], &[0; 8]), &["60001 records", "60000"]);
+    rejected(TRAIN_LABELS, &idx(&[60_001], &[0; 8]), &["60001 records", "60000"]);
+}
+
+/// A file that would unpack to much more than its header announces is read to one byte beyond it.
+#[test]
+fn gzip_data_is_unpacked_as_far_as_the_header_says() {
+    let mut large = idx(&[3, 28, 28], &[0; 3 * 784]);
+    large.resize(64 << 20, 0);
+    let packed = gzip(&large);
+    let mut file = Source::new(&packed[..], Path::new("bomb")).unwrap();
+    let bytes = file.take(1000).unwrap();
+    assert_eq!((bytes.len(), bytes.capacity() < 1 << 16), (1000, true));
+    rejected(TRAIN_IMAGES, &packed, &["holds more bytes", "2352 bytes"]);
 }

@@ -8,6 +8,7 @@ mod digits;
 mod download;
 mod folder;
 mod idx;
+mod image_file;
 mod splits;
 mod table;
 
@@ -52,6 +53,36 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
+}
+
+/// A PNG file of 8-bit RGB pixels.
+fn png_file(width: u32, height: u32, pixels: &[u8]) -> Vec<u8> {
+    png_file_of(width, height, png::ColorType::Rgb, png::BitDepth::Eight, pixels)
+}
+
+/// A PNG file of any kind, without a palette.
+fn png_file_of(width: u32, height: u32, colour: png::ColorType, depth: png::BitDepth, raw: &[u8]) -> Vec<u8> {
+    let mut file = Vec::new();
+    let mut encoder = png::Encoder::new(&mut file, width, height);
+    encoder.set_color(colour);
+    encoder.set_depth(depth);
+    encoder.set_compression(png::Compression::High);
+    encoder.write_header().unwrap().write_image_data(raw).unwrap();
+    file
+}
+
+/// The first chunk of a PNG file that says it has RGB pixels of this size.
+fn png_header(width: u32, height: u32) -> Vec<u8> {
+    let mut chunk = b"IHDR".to_vec();
+    chunk.extend(width.to_be_bytes());
+    chunk.extend(height.to_be_bytes());
+    chunk.extend([8, 2, 0, 0, 0]);
+    let mut checksum = flate2::Crc::new();
+    checksum.update(&chunk);
+    let mut file = b"\x89PNG\r\n\x1a\n\0\0\0\x0d".to_vec();
+    file.extend(chunk);
+    file.extend(checksum.sum().to_be_bytes());
+    file
 }
 
 #[test]

@@ -37,6 +37,18 @@ fn a_normalization_has_one_figure_per_channel() {
 }
 
 #[test]
+fn preprocessing_fits_the_shape_and_the_classes() {
+    for name in DatasetName::ALL {
+        let (channels, classes) = name.known_shape().map_or((3, 2), |(shape, classes)| (shape[0], classes));
+        assert_eq!(name.preprocessing().check(channels, classes), Ok(()), "{name}");
+        assert_eq!(name.preprocessing().classes.is_empty(), name.known_shape().is_none(), "{name}");
+    }
+    let loaded = load(DatasetName::Digits, &LoadOptions::default(), &mut |_, _| {}).unwrap();
+    assert_eq!(loaded.train.preprocessing(), DatasetName::Digits.preprocessing());
+    assert_eq!(loaded.test.preprocessing().scale, 16.0);
+}
+
+#[test]
 fn training_defaults_are_those_of_the_dataset() {
     use crate::train::{Augmentation, TrainOptions};
     for (name, epochs, batch, shift, mirror) in [

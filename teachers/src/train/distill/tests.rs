@@ -17,6 +17,7 @@ fn loss_of(options: DistillOptions, student: [f32; 4], teacher: [f32; 4]) -> f32
         teacher_logits: &teacher,
         validation: &validation,
         stop: None,
+        checkpoints: None,
     };
     let student_of = Student {
         graph: &graph,
