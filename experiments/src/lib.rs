@@ -22,6 +22,7 @@ pub mod curves;
 pub mod device;
 mod error;
 pub mod flags;
+pub mod group;
 pub mod interrupt;
 pub mod loading;
 pub mod output;

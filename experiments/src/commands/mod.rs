@@ -3,6 +3,7 @@
 mod agents;
 mod baselines;
 mod bench;
+mod compare;
 mod describe;
 mod distill;
 mod envs;
@@ -10,6 +11,7 @@ mod export;
 mod numbers;
 mod report;
 mod search;
+mod sweep;
 mod teacher;
 pub(crate) mod transfer;
 mod validate;
@@ -52,6 +54,10 @@ pub enum Command {
     Finetune(Box<distill::StudentArgs>),
     /// Train policies on one network and transfer them to another, beside runs from scratch
     Transfer(Box<transfer::TransferArgs>),
+    /// Search with several agents, budgets and seeds, and compare them
+    Sweep(Box<sweep::SweepArgs>),
+    /// Compare runs that exist
+    Compare(compare::CompareArgs),
     /// Score hand-crafted policies and searches without learning
     Baselines(Box<baselines::BaselinesArgs>),
     /// Write runs as one HTML page: results, curves, what is kept per layer, settings
@@ -91,6 +97,8 @@ pub fn run(cli: Cli) -> Result<(), Error> {
         Command::Distill(args) => distill::train(&args, distill::Lessons::Teacher, json),
         Command::Finetune(args) => distill::train(&args, distill::Lessons::Labels, json),
         Command::Transfer(args) => transfer::transfer(&args, json),
+        Command::Sweep(args) => sweep::sweep(&args, json),
+        Command::Compare(args) => compare::compare(&args, json),
         Command::Baselines(args) => baselines::baselines(&args, json),
         Command::Report(args) => report::report(&args, json),
         Command::Bench(args) => bench::bench(args, json),

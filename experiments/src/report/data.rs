@@ -107,9 +107,8 @@ pub struct RunReport {
     pub config: String,
     /// The command that plays it again; absent where its agent is not built in.
     pub command: Option<String>,
-    /// The version that played it, where the run says so.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub version: Option<String>,
+    /// Version of this program that made the run.
+    pub version: String,
     /// What was played: the agent first, then the baselines.
     pub policies: Vec<Policy>,
     /// Every decision.
@@ -136,13 +135,6 @@ struct Teacher {
     macs: u64,
     parameters: u64,
     sha256: String,
-}
-
-/// The version, in whichever file of a run has one.
-#[derive(Deserialize)]
-struct Versioned {
-    #[serde(default)]
-    version: Option<String>,
 }
 
 impl RunReport {
@@ -201,7 +193,7 @@ impl RunReport {
                     quoted(&config_path.display().to_string())
                 )
             }),
-            version: version(run),
+            version: directory::version(run)?,
             summary: Summary { run: Some(run.to_owned()), ..summary },
             config: text,
             policies,
@@ -238,12 +230,6 @@ fn quoted(word: &str) -> String {
         true => word.to_owned(),
         false => format!("'{}'", word.replace('\'', "'\\''")),
     }
-}
-
-/// What `summary.json` or `teacher.json` says of the version.
-fn version(run: &Path) -> Option<String> {
-    let read = |name: &str| files::read_json::<Versioned>(&run.join(name)).ok()?.version;
-    read("summary.json").or_else(|| read("teacher.json"))
 }
 
 /// The episodes of each baseline; an incomplete last line is ignored.

@@ -253,7 +253,7 @@ fn settings(run: &RunReport) -> String {
     if summary.finished {
         facts.insert(4, ("seconds", format!("{:.1}", summary.seconds)));
     }
-    facts.extend(run.version.as_ref().map(|version| ("version", version.clone())));
+    facts.push(("version", run.version.clone()));
     let command = match &run.command {
         Some(command) => {
             format!("<p>Play it again:</p><pre class=\"command\"><code>{}</code></pre>", escape(command))

@@ -15,7 +15,7 @@
 //! | `events.out.tfevents.*` | events for TensorBoard |
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, TryLockError},
     io::ErrorKind,
     path::{Path, PathBuf},
 };
@@ -30,6 +30,7 @@ use crate::{Error, Summary, config::Config};
 /// Name of the folder with the agent that a run started from.
 pub const PRETRAINED: &str = "pretrained";
 const CONFIG: &str = "config.toml";
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 const SUMMARY: &str = "summary.json";
 /// Files of a finished run that its manifest covers; folders in it have their own.
 const RESULTS: [&str; 5] = [CONFIG, "episodes.jsonl", "teacher.json", "baselines.jsonl", SUMMARY];
@@ -41,6 +42,8 @@ const FORMAT: &str = "cgym-run-1";
 struct About {
     /// [`Config::digest`].
     run: String,
+    /// Version of this crate that made the run.
+    version: String,
     /// Whether the run has finished; the manifest then covers its results too.
     #[serde(default)]
     finished: bool,
@@ -78,7 +81,7 @@ impl RunDirectory {
         if let Some(agent) = pretrained {
             files::copy_files(agent, &staging.path().join(PRETRAINED))?;
         }
-        let about = About { run: config.digest(), finished: false, next: None };
+        let about = About { run: config.digest(), version: VERSION.to_owned(), finished: false, next: None };
         Manifest::seal(staging.path(), FORMAT, about)?;
         files::write_atomically(&staging.path().join(CONFIG), config.to_toml()?.as_bytes())?;
         files::write_atomically(&staging.path().join("episodes.jsonl"), b"")?;
@@ -128,7 +131,7 @@ impl RunDirectory {
         manifest.files.retain(|name, _| name.starts_with(PRETRAINED));
         files::write_json(&file, &manifest)?;
         files::write_atomically(&self.join(CONFIG), settings.to_toml()?.as_bytes())?;
-        manifest.about = About { run: settings.digest(), finished: false, next: None };
+        manifest.about = About { run: settings.digest(), next: None, ..manifest.about };
         Ok(files::write_json(&file, &manifest)?)
     }
 
@@ -206,6 +209,14 @@ pub fn result(path: &Path) -> Result<Option<Summary>, Error> {
     Ok(Some(Summary { run: Some(path.to_owned()), ..summary }))
 }
 
+/// The version of this crate that made a run.
+///
+/// # Errors
+/// [`Error::File`] where its manifest cannot be read.
+pub fn version(path: &Path) -> Result<String, Error> {
+    Ok(Manifest::<About>::read(path, FORMAT)?.about.version)
+}
+
 /// Checks the files that were there when the run was made.
 ///
 /// # Errors
@@ -263,4 +274,10 @@ fn exists(path: &Path) -> Error {
         Err(_) => "; give another --out",
     };
     Error::file(path, format!("already exists and is never overwritten{cure}"))
+}
+
+/// Whether another process plays in the run directory `path`.
+pub fn is_locked(path: &Path) -> bool {
+    let file = File::open(path.join(files::LOCK));
+    file.is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
 }
