@@ -238,7 +238,7 @@ fn baselines(path: &Path, config: &Config) -> Result<Vec<(String, Vec<EpisodeRec
     if !path.is_file() {
         return Ok(policies);
     }
-    for line in BaselineLog::read(path, vec![config.digest()])?.records() {
+    for line in BaselineLog::read(path, config.digests())?.records() {
         match policies.iter_mut().find(|(name, _)| *name == line.policy) {
             Some((_, records)) => records.push(line.episode.clone()),
             None => policies.push((line.policy.clone(), vec![line.episode.clone()])),
@@ -278,7 +278,8 @@ fn summary(
     // Baselines are played after the search, so an unfinished run may have some of them.
     let evaluations = records.iter().filter(|record| record.outcome.is_some()).count() as u64;
     let best = policies[0].best.and_then(|best| records[best].outcome.as_ref());
-    rows.push(Row::new(&config.agent, best, evaluations));
+    let best_return = policies[0].best_return();
+    rows.push(Row { best_return, ..Row::new(&config.agent, best, evaluations) });
     let env = &config.env;
     Ok(Summary {
         env: env.id(),

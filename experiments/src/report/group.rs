@@ -45,8 +45,22 @@ fn comparable(run: &RunReport) -> BTreeMap<String, Value> {
     let flat = tables.flat_map(|(table, values)| {
         values.iter().map(move |(key, value)| (format!("{table}.{key}"), value.clone()))
     });
-    let ignored = ["run.seed", "run.threads", "run.checkpoint_every", "data.path"];
-    flat.filter(|(path, _)| !ignored.contains(&path.as_str())).collect()
+    let ignored = ["run.seed", "run.threads", "run.checkpoint_every", "run.baselines", "data.path"];
+    let mut flat: BTreeMap<String, Value> =
+        flat.filter(|(path, _)| !ignored.contains(&path.as_str())).collect();
+    if let Some(source) = flat.get_mut("run.pretrained") {
+        *source = source.as_str().map(without_seed).into();
+    }
+    flat
+}
+
+/// The name of a run without its seed, as `cgym transfer` and `cgym search` end it: policies of several
+/// seeds come from runs of the same seeds.
+fn without_seed(path: &str) -> String {
+    let name = path.trim_end_matches('/').rsplit('/').next().unwrap_or(path);
+    let digit = |letter: char| letter.is_ascii_digit();
+    let stem = name.trim_end_matches(digit);
+    stem.strip_suffix("-seed").unwrap_or(name).to_owned()
 }
 
 /// The groups of `runs`, in the order of their first runs.
@@ -139,4 +153,16 @@ fn names(runs: &[&RunReport]) -> Vec<String> {
         format!("{plain_name}, {}", told.join(", "))
     };
     runs.iter().enumerate().map(name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_seed;
+
+    #[test]
+    fn sources_of_policies_that_differ_in_their_seed_have_one_name() {
+        assert_eq!(without_seed("/a/runs/resnet8-seed12"), "resnet8");
+        assert_eq!(without_seed("runs/source"), "source");
+        assert_eq!(without_seed("runs/source2/"), "source2");
+    }
 }

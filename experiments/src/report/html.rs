@@ -91,3 +91,9 @@ pub fn tile(name: &str, value: &str, more: &str, drawing: &str) -> String {
         escape(more)
     )
 }
+
+/// A share as a bar; what it is stands beside it.
+pub fn meter(share: f64) -> String {
+    let percent = 100.0 * if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.0 };
+    format!("<span class=\"meter\" aria-hidden=\"true\"><i style=\"width:{percent:.1}%\"></i></span>")
+}

@@ -1,5 +1,7 @@
 //! The part of a page that is about one run.
 
+use cgym_teachers::cost::Cost;
+
 use super::{
     Summary, count,
     data::RunReport,
@@ -87,22 +89,32 @@ fn tiles(run: &RunReport) -> String {
     let beside = |of: fn(&super::Row) -> Option<f64>| {
         teacher.and_then(of).map_or(String::new(), |value| format!("teacher {:.2} %", 100.0 * value))
     };
-    let mut tiles =
-        html::tile("Top-1, reward images", &share(row.reward_top1), &beside(|row| row.reward_top1), "");
-    if row.test_top1.is_some() {
-        tiles += &html::tile("Top-1, test images", &share(row.test_top1), &beside(|row| row.test_top1), "");
+    let mut tiles = String::new();
+    for (name, of) in [
+        ("Top-1, reward images", (|row| row.reward_top1) as fn(&super::Row) -> Option<f64>),
+        ("Top-1, test images", |row| row.test_top1),
+    ] {
+        if let Some(top1) = of(row) {
+            tiles += &html::tile(name, &share(Some(top1)), &beside(of), &html::meter(top1));
+        }
     }
-    let cost = |row: &super::Row| match summary.unit.as_str() {
-        "macs" => row.macs,
-        "params" => row.parameters,
-        _ => row.bytes,
+    let cost = |row: &super::Row| {
+        let unit: cgym_env::BudgetUnit = summary.unit.parse().ok()?;
+        let [macs, parameters, weight_bytes] =
+            [row.macs, row.parameters, row.bytes].map(|cost| cost.unwrap_or(0));
+        Some(unit.of(&Cost { macs, parameters, weight_bytes, activation_bytes: 0 })).filter(|&cost| cost > 0)
     };
     let of = match (cost(row), teacher.and_then(cost)) {
         (Some(cost), Some(whole)) => format!("{} of {}", count(Some(cost)), count(Some(whole))),
         _ => String::new(),
     };
     let unit = capital(unit_title(&summary.unit));
-    tiles += &html::tile(&format!("{unit} kept"), &share(row.preserve_ratio), &of, "");
+    tiles += &html::tile(
+        &format!("{unit} kept"),
+        &share(row.preserve_ratio),
+        &of,
+        &html::meter(row.preserve_ratio.unwrap_or(0.0)),
+    );
     let rise: Vec<f64> = run.agent().best_so_far().into_iter().flatten().collect();
     tiles += &html::tile(
         "Best return",
@@ -123,10 +135,7 @@ fn results(run: &RunReport) -> String {
     let cells = run.summary.cells();
     let own = run.summary.rows.iter().rposition(|row| row.policy == run.agent().name);
     let [head, rows @ ..] = cells.as_slice() else { return String::new() };
-    let table = DataTable {
-        head: head.iter().map(|cell| (*cell).to_owned()).collect(),
-        rows: rows.iter().map(|row| row.to_vec()).collect(),
-    };
+    let table = DataTable { head: head.clone(), rows: rows.to_vec() };
     html::table("Results", &table, &own.into_iter().collect::<Vec<_>>())
 }
 
@@ -206,8 +215,11 @@ fn layers(layers: &[LayerBox]) -> String {
         let changes = layer.changes.iter().map(|change| {
             let share = 100.0 * change.after as f64 / change.before.max(1) as f64;
             format!(
-                "<span class=\"meter\"><i style=\"width:{share:.0}%\"></i></span><small>{} {} → {} ({share:.0} %)</small>",
-                change.value, change.before, change.after
+                "{}<small>{} {} → {} ({share:.0} %)</small>",
+                html::meter(share / 100.0),
+                change.value,
+                change.before,
+                change.after
             )
         });
         let changes: String = changes.collect();

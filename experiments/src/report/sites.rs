@@ -8,7 +8,7 @@ use cgym_teachers::{
     remove::{removable, remove},
     shrink::{Value, configurable, shrink},
 };
-use cgym_worlds::{files, network};
+use cgym_worlds::network;
 use serde::Serialize;
 
 use crate::{Error, config::Config};
@@ -97,7 +97,7 @@ pub fn outline(config: &Config, run: &Path) -> Result<(Outline, Graph), Error> {
     let graph_in = |folder: &Path| -> Result<Graph, Error> {
         let homes = [folder.join("best").join("graph.json"), folder.join("graph.json")];
         let found = homes.iter().find(|path| path.is_file()).unwrap_or(&homes[1]);
-        Ok(files::read_json(found)?)
+        Ok(network::read_graph(found)?.graph)
     };
     let own = env.network.from.as_deref().map(graph_in).transpose()?;
     let model = match &own {
@@ -107,7 +107,7 @@ pub fn outline(config: &Config, run: &Path) -> Result<(Outline, Graph), Error> {
             let images = match env.data.dataset.known_shape() {
                 Some(images) => images,
                 None => {
-                    let best: Graph = files::read_json(&run.join("best").join("graph.json"))?;
+                    let best = network::read_graph(&run.join("best").join("graph.json"))?.graph;
                     (best.input_shape(), best.shapes()?[best.output()][0])
                 }
             };
