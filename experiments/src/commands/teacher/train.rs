@@ -17,7 +17,7 @@ use cgym_teachers::{
 use cgym_worlds::{files, network, preprocessing};
 use serde_json::json;
 
-use super::{NetworkArgs, load_data, split_sizes};
+use super::{NetworkArgs, load_data, preprocessing_value, split_sizes};
 use crate::{
     Error,
     commands::use_threads,
@@ -157,7 +157,6 @@ pub(in crate::commands) fn train_network(request: &TrainArgs) -> Result<Report, 
     if trained.finished {
         test_top1 = Some(engine.top1(&Images::new(&source.test, &splits.test)?)?);
     }
-    let preprocessing = source.train.preprocessing();
     let value = json!({
         "model": network.model,
         "dataset": data.dataset,
@@ -165,9 +164,7 @@ pub(in crate::commands) fn train_network(request: &TrainArgs) -> Result<Report, 
         "width": network.width,
         "stem": network.stem,
         "shortcut": network.shortcut,
-        "scale": preprocessing.scale,
-        "mean": preprocessing.mean,
-        "std": preprocessing.std,
+        "preprocessing": preprocessing_value(&source.train),
         "split_seed": sizes.seed,
         "training_images": splits.training.len(),
         "reward_images": splits.reward.len(),
@@ -184,7 +181,7 @@ pub(in crate::commands) fn train_network(request: &TrainArgs) -> Result<Report, 
     if trained.finished {
         files::write_json(&out.join("train.json"), &value)?;
         // The weights come last: a folder that has them is whole.
-        network::save(out, &graph, &trained.weights, Some(&preprocessing), None)?;
+        network::save(out, &graph, &trained.weights, Some(&source.train.preprocessing()), None)?;
         remove_checkpoint(&out.join(CHECKPOINT));
     }
     Ok(Report { value, test_top1, epochs: trained.epochs.len(), of: options.epochs })
