@@ -35,11 +35,11 @@ pub struct TeacherArgs {
 #[derive(Debug, Subcommand)]
 enum TeacherCommand {
     /// Accuracy of a network
-    Evaluate(EvaluateArgs),
+    Evaluate(Box<EvaluateArgs>),
     /// Nodes, MACs and parameters of a network
     Describe(DescribeArgs),
     /// Train a network
-    Train(train::TrainArgs),
+    Train(Box<train::TrainArgs>),
 }
 
 /// Which network, on which images.

@@ -1,6 +1,7 @@
 //! The seeds of the fuzz targets reach the code behind the first checks.
 
 use super::*;
+use crate::data::fuzz;
 
 fn seed(target: &str, name: &str) -> Vec<u8> {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus");
