@@ -224,7 +224,12 @@ fn preprocessing_value(dataset: &Dataset) -> Value {
 }
 
 fn evaluate(args: &EvaluateArgs, json: bool) -> Result<(), Error> {
-    let (mut network, data) = args.network.tables(&["from"])?;
+    // The files of a folder say what its network is.
+    let unread: &[&str] = match &args.folder {
+        Some(_) => &["from", "weights", "width", "stem", "shortcut"],
+        None => &["from"],
+    };
+    let (mut network, data) = args.network.tables(unread)?;
     network.weights = args.weights.clone().or(network.weights);
     super::use_threads(args.threads)?;
     let (dataset, split) = (data.dataset, args.split);
