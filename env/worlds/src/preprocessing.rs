@@ -132,8 +132,8 @@ pub fn settle(data: &mut Data, brought: Option<&Brought>, observer: Observer<'_>
     Ok(())
 }
 
-/// The number whose shortest decimal spelling is that of `value`.
-fn shortest(value: f32) -> f64 {
+/// The number whose shortest decimal spelling is that of `value`: 0.1 for 0.1 in single precision.
+pub fn shortest(value: f32) -> f64 {
     value.to_string().parse().unwrap_or(value.into())
 }
 

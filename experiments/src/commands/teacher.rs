@@ -11,7 +11,7 @@ use cgym_env::{
     settings::{Data, Layer, Network, read},
 };
 use cgym_teachers::{
-    data::{DataSource, LARGEST_IMAGE, MOST_CLASSES, Preprocessing, SplitSizes, Splits},
+    data::{DataSource, Dataset, LARGEST_IMAGE, MOST_CLASSES, Preprocessing, SplitSizes, Splits},
     engine::{Engine, Images},
 };
 use cgym_worlds::{
@@ -35,11 +35,11 @@ pub struct TeacherArgs {
 #[derive(Debug, Subcommand)]
 enum TeacherCommand {
     /// Accuracy of a network
-    Evaluate(EvaluateArgs),
+    Evaluate(Box<EvaluateArgs>),
     /// Nodes, MACs and parameters of a network
     Describe(DescribeArgs),
     /// Train a network
-    Train(train::TrainArgs),
+    Train(Box<train::TrainArgs>),
 }
 
 /// Which network, on which images.
@@ -222,8 +222,20 @@ fn split_sizes(
     })
 }
 
+/// Scale, mean and deviation of a dataset for a report, spelled as in `graph.json`.
+fn preprocessing_value(dataset: &Dataset) -> Value {
+    let Preprocessing { scale, mean, std, .. } = dataset.preprocessing();
+    let spelled = |values: Vec<f32>| values.into_iter().map(preprocessing::shortest).collect::<Vec<_>>();
+    json!({ "scale": preprocessing::shortest(scale), "mean": spelled(mean), "std": spelled(std) })
+}
+
 fn evaluate(args: &EvaluateArgs, json: bool) -> Result<(), Error> {
-    let (mut network, data) = args.network.tables(&["from"])?;
+    // The files of a folder say what its network is.
+    let unread: &[&str] = match &args.folder {
+        Some(_) => &["from", "weights", "width", "stem", "shortcut"],
+        None => &["from"],
+    };
+    let (mut network, data) = args.network.tables(unread)?;
     network.weights = args.weights.clone().or(network.weights);
     network.allow_extra_tensors |= args.allow_extra_tensors;
     super::use_threads(args.threads)?;
@@ -274,13 +286,10 @@ fn evaluate(args: &EvaluateArgs, json: bool) -> Result<(), Error> {
     let top1 = engine.top1(&images)?;
     let seconds = started.elapsed().as_secs_f64();
     let cost = graph.cost()?;
-    let Preprocessing { scale, mean, std, .. } = source.train.preprocessing();
     let value = json!({
         "model": graph.name,
         "dataset": dataset,
-        "scale": scale,
-        "mean": mean,
-        "std": std,
+        "preprocessing": preprocessing_value(&source.train),
         "split": split,
         "images": images.len(),
         "top1": top1,

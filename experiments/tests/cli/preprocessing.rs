@@ -30,10 +30,8 @@ fn trained(place: &Place) -> Value {
 fn a_network_is_evaluated_with_what_it_was_trained_with() {
     let place = Place::new();
     let report = trained(&place);
-    assert_eq!(
-        (&report["mean"], &report["std"], &report["scale"]),
-        (&json!([0.5]), &json!([0.25]), &json!(16.0))
-    );
+    let said = json!({ "scale": 16.0, "mean": [0.5], "std": [0.25] });
+    assert_eq!(report["preprocessing"], said);
     let block = json!({
         "scale": 16.0, "mean": [0.5], "std": [0.25],
         "classes": ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"],
@@ -43,7 +41,7 @@ fn a_network_is_evaluated_with_what_it_was_trained_with() {
     let evaluate = |more: &[&str]| place.run(&[&["teacher", "evaluate", "--json"], more].concat()).ok();
     let from_folder = evaluate(&["--network", "mine"]);
     assert_eq!(from_folder.json()["top1"], report["test_top1"]);
-    assert_eq!((from_folder.json()["mean"].clone(), &*from_folder.stderr), (json!([0.5]), ""));
+    assert_eq!((from_folder.json()["preprocessing"].clone(), &*from_folder.stderr), (said, ""));
     assert_eq!(from_folder.json()["model"], "lenet5");
     // The graph beside the weights says it too.
     let weights = ["--model", "lenet5", "--weights", "mine/weights.safetensors"];
@@ -51,7 +49,7 @@ fn a_network_is_evaluated_with_what_it_was_trained_with() {
 
     // A flag wins, and contradicts.
     let other = evaluate(&["--network", "mine", "--mean", "0"]);
-    assert_eq!((&other.json()["mean"], &other.json()["std"]), (&json!([0.0]), &json!([0.25])));
+    assert_eq!(other.json()["preprocessing"], json!({ "scale": 16.0, "mean": [0.0], "std": [0.25] }));
     assert!(other.stderr.contains("warning: mine was saved with mean [0.5]"), "{}", other.stderr);
     assert_ne!(other.json()["top1"], report["test_top1"]);
 
@@ -60,7 +58,7 @@ fn a_network_is_evaluated_with_what_it_was_trained_with() {
         drop(graph.as_object_mut().expect("an object").remove("preprocessing"))
     });
     let silent = evaluate(&["--network", "mine"]);
-    assert_eq!((silent.json()["mean"].clone(), &*silent.stderr), (json!([0.30538612604141235]), ""));
+    assert_eq!((silent.json()["preprocessing"]["mean"].clone(), &*silent.stderr), (json!([0.30538613]), ""));
     let given = evaluate(&[&["--network", "mine"], OTHER.as_slice()].concat());
     assert_eq!((&given.json()["top1"], &*given.stderr), (&report["test_top1"], ""));
 }
@@ -122,6 +120,53 @@ fn classes_in_another_order_are_refused_and_unknown_ones_are_told() {
     );
 }
 
+/// Images of one kind, four for each class of the train part.
+fn write_images(place: &Place) {
+    let png = include_bytes!("../../../fuzz/corpus/png_folder/rgb.png");
+    for (folder, count) in [("train/cat", 4), ("train/dog", 4), ("test/cat", 1), ("test/dog", 1)] {
+        let folder = place.path("pictures").join(folder);
+        std::fs::create_dir_all(&folder).expect("a folder");
+        for i in 0..count {
+            std::fs::write(folder.join(format!("{i}.png")), png).expect("written");
+        }
+    }
+}
+
+#[test]
+fn the_class_folders_name_the_outputs() {
+    let place = Place::new();
+    write_images(&place);
+    let data = ["--dataset", "folder", "--data", "pictures", "--set", "data.image_size=16x16"];
+    let train =
+        ["teacher", "train", "--model", "resnet8", "--epochs", "1", "--batch", "4", "--reward-images", "2"];
+    place.run(&[&train, data.as_slice(), &["--out", "mine"]].concat()).ok();
+    let block = json!({
+        "scale": 255.0, "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225], "classes": ["cat", "dog"],
+    });
+    assert_eq!(graph_file(&place.path("mine"))["preprocessing"], block);
+    let evaluate =
+        [&["teacher", "evaluate", "--network", "mine", "--reward-images", "2"], data.as_slice()].concat();
+    assert_eq!(place.run(&evaluate).ok().stderr, "");
+    for part in ["train", "test"] {
+        let part = place.path("pictures").join(part);
+        std::fs::rename(part.join("cat"), part.join("ant")).expect("renamed");
+    }
+    let told = place.run(&evaluate).ok().stderr;
+    assert!(told.contains("folder has 1 classes that mine does not name (ant)"), "{told}");
+    rewrite(&place.path("mine"), |graph| graph["preprocessing"]["classes"] = json!(["dog", "ant"]));
+    refused(&place, &evaluate, &["class 0", "`dog`", "`ant`", "another order"]);
+}
+
+#[test]
+fn a_graph_beside_weights_that_cannot_be_read_is_told() {
+    let place = Place::new();
+    trained(&place);
+    place.write("mine/graph.json", "{}");
+    let weights = ["teacher", "evaluate", "--model", "lenet5", "--weights", "mine/weights.safetensors"];
+    let told = place.run(&weights).ok().stderr;
+    assert!(told.contains("warning: the preprocessing of mine/weights.safetensors is not known"), "{told}");
+}
+
 #[test]
 fn values_that_do_not_fit_the_channels_are_refused() {
     let place = Place::new();
@@ -134,6 +179,7 @@ fn values_that_do_not_fit_the_channels_are_refused() {
         (&["search", "--set", "data.scale=-1"], "data.scale"),
         (&["search", "--mean", "a"], "--mean"),
         (&["teacher", "evaluate", "--network", "nowhere"], "holds no network"),
+        (&["teacher", "evaluate", "--network", "nowhere", "--set", "network.width=0.5"], "network.width"),
     ];
     for (arguments, words) in cases {
         refused(&place, arguments, &[words]);

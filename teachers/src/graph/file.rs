@@ -136,7 +136,7 @@ mod tests {
         let text = serde_json::to_string_pretty(&file).expect("JSON");
         assert_eq!(serde_json::from_str::<NetworkFile>(&text).expect("a network"), file);
         // Numbers are written as short as they are read back to the same bits.
-        assert!(text.contains("\"scale\": 16.0") && text.contains("0.3053861"), "{text}");
+        assert!(text.contains("\"scale\": 16.0") && text.contains("0.30538613"), "{text}");
     }
 
     #[test]

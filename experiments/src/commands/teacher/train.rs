@@ -12,7 +12,7 @@ use cgym_teachers::{
 use cgym_worlds::{files, network, preprocessing};
 use serde_json::json;
 
-use super::{NetworkArgs, load_data, split_sizes};
+use super::{NetworkArgs, load_data, preprocessing_value, split_sizes};
 use crate::{
     Error,
     commands::use_threads,
@@ -154,7 +154,6 @@ pub(in crate::commands) fn train_network(request: &TrainArgs) -> Result<Report, 
     if trained.finished {
         test_top1 = Some(engine.top1(&Images::new(&source.test, &splits.test)?)?);
     }
-    let preprocessing = source.train.preprocessing();
     let value = json!({
         "model": network.model,
         "dataset": data.dataset,
@@ -162,9 +161,7 @@ pub(in crate::commands) fn train_network(request: &TrainArgs) -> Result<Report, 
         "width": network.width,
         "stem": network.stem,
         "shortcut": network.shortcut,
-        "scale": preprocessing.scale,
-        "mean": preprocessing.mean,
-        "std": preprocessing.std,
+        "preprocessing": preprocessing_value(&source.train),
         "split_seed": sizes.seed,
         "training_images": splits.training.len(),
         "reward_images": splits.reward.len(),
@@ -180,7 +177,7 @@ pub(in crate::commands) fn train_network(request: &TrainArgs) -> Result<Report, 
     if trained.finished {
         cgym_teachers::train::checkpoints(&checkpoints).remove();
         work.finish(network::FORMAT, value.clone(), |folder| {
-            network::save(folder, &graph, &trained.weights, Some(&preprocessing), None)?;
+            network::save(folder, &graph, &trained.weights, Some(&source.train.preprocessing()), None)?;
             Ok(files::write_json(&folder.join("train.json"), &value)?)
         })?;
     }

@@ -7,6 +7,7 @@ mod digits;
 #[cfg(feature = "download")]
 mod download;
 mod folder;
+mod fuzz;
 mod idx;
 mod image_file;
 mod splits;
