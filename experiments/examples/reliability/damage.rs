@@ -16,6 +16,9 @@ use crate::Failure;
 /// Files that no command reads back.
 const NEVER_READ: [&str; 2] = ["events.out.tfevents", ".lock"];
 
+/// Whether nothing is found to be wrong with a folder.
+type Check<'a> = &'a dyn Fn(&Path) -> bool;
+
 pub fn measure(flips: usize, seed: u64) -> Result<bool, Failure> {
     let home = std::env::temp_dir().join(format!("cgym-damage-{}", std::process::id()));
     fs::create_dir_all(&home)?;
@@ -36,7 +39,7 @@ pub fn measure(flips: usize, seed: u64) -> Result<bool, Failure> {
     println!("{:<52} {:>7} {:>9} {:>9} {:>7}", "file", "damages", "detected", "harmless", "missed");
     let check_run = |folder: &Path| intact(&world, folder);
     let check_network = |folder: &Path| network::from_folder(folder, false).is_ok();
-    let places: [(&Path, &dyn Fn(&Path) -> bool); 3] =
+    let places: [(&Path, Check); 3] =
         [(&finished, &check_run), (&unfinished, &check_run), (&exported, &check_network)];
     for (folder, check) in places {
         if !check(folder) {
@@ -96,7 +99,8 @@ fn is_harmless(name: &str, bytes: &[u8], damaged: &[u8]) -> bool {
         return true;
     }
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).ok();
-    let same = |one: Option<serde_json::Value>, other: Option<serde_json::Value>| one.is_some() && one == other;
+    let same =
+        |one: Option<serde_json::Value>, other: Option<serde_json::Value>| one.is_some() && one == other;
     match file.rsplit('.').next() {
         // White space, in files that no manifest covers.
         Some("json") => same(serde_json::from_slice(bytes).ok(), serde_json::from_slice(damaged).ok()),

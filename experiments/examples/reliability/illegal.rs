@@ -31,7 +31,9 @@ fn illegal(kind: &str, space: &Space, rng: &mut ChaCha8Rng) -> Option<Action> {
             let sign = if rng.random() { 1.0 } else { -1.0 };
             Action::Continuous(vec![sign * f32::INFINITY; low.len()])
         }
-        ("below the least", Space::Box { low, .. }) => Action::Continuous(low.iter().map(|low| low - far).collect()),
+        ("below the least", Space::Box { low, .. }) => {
+            Action::Continuous(low.iter().map(|low| low - far).collect())
+        }
         ("above the greatest", Space::Box { high, .. }) => {
             Action::Continuous(high.iter().map(|high| high + far).collect())
         }
@@ -57,7 +59,11 @@ pub fn measure(actions: usize, seed: u64) -> Result<bool, Failure> {
         let (mut taken, mut refused, mut traceless) = (0, 0, 0);
         let games: Vec<&str> = IDS
             .into_iter()
-            .filter(|id| env(id).is_ok_and(|env| *kind == "after the end" || illegal(kind, env.action_space(), &mut rng).is_some()))
+            .filter(|id| {
+                env(id).is_ok_and(|env| {
+                    *kind == "after the end" || illegal(kind, env.action_space(), &mut rng).is_some()
+                })
+            })
             .collect();
         for id in &games {
             let [a, b, c] = provoke(kind, id, actions.div_ceil(games.len()), &mut rng)?;
@@ -86,11 +92,13 @@ fn provoke(kind: &str, id: &str, actions: usize, rng: &mut ChaCha8Rng) -> Result
             taken += 1;
             refused += usize::from(is_refusal(env.step(&next)));
             // The next episode is the one of a fresh environment.
-            let same = env.reset(seed, &ResetOptions::default())? == twin.reset(seed, &ResetOptions::default())?;
+            let same =
+                env.reset(seed, &ResetOptions::default())? == twin.reset(seed, &ResetOptions::default())?;
             traceless += usize::from(same);
             continue;
         }
-        let mut same = env.reset(seed, &ResetOptions::default())? == twin.reset(seed, &ResetOptions::default())?;
+        let mut same =
+            env.reset(seed, &ResetOptions::default())? == twin.reset(seed, &ResetOptions::default())?;
         let mut provoked = 0;
         loop {
             if let Some(wrong) = illegal(kind, env.action_space(), rng) {

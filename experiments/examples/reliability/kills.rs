@@ -104,8 +104,8 @@ pub fn measure(kills: usize, cgym: &Path, seed: u64) -> Result<bool, Failure> {
             let found = contents(&out)?;
             same += usize::from(found == expected);
             if found != expected {
-                let names = expected.keys().chain(found.keys());
-                let differs = names.filter(|name| expected.get(*name) != found.get(*name)).next();
+                let mut names = expected.keys().chain(found.keys());
+                let differs = names.find(|name| expected.get(*name) != found.get(*name));
                 println!("  {}: {differs:?} differs; kept in {}", kind.name, out.display());
                 return Ok(false);
             }
@@ -205,7 +205,10 @@ fn without_times(name: &str, bytes: Vec<u8>, folder: &Path) -> Vec<u8> {
     if name == "result.csv" || name == "config.toml" {
         // Times and absolute paths stand in them.
         let text = String::from_utf8_lossy(&bytes).replace(&place, "OUT");
-        let lines: Vec<String> = text.lines().map(|line| if name == "result.csv" { without_seconds(line) } else { line.to_owned() }).collect();
+        let lines: Vec<String> = text
+            .lines()
+            .map(|line| if name == "result.csv" { without_seconds(line) } else { line.to_owned() })
+            .collect();
         return lines.join("\n").into_bytes();
     }
     if !results.contains(&name) {

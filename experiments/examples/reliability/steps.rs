@@ -88,7 +88,10 @@ fn play(id: &str, steps: usize, rng: &mut ChaCha8Rng) -> Result<(usize, usize, V
             let step = env.step(&chosen)?;
             taken += 1;
             let executed = step.info().executed.clone().unwrap_or_else(|| chosen.clone());
-            check(env.action_space().contains_action(&executed) || lowered(&executed), "an executed action that is none");
+            check(
+                env.action_space().contains_action(&executed) || lowered(&executed),
+                "an executed action that is none",
+            );
             check(step.reward().is_finite(), "a reward that is no number");
             check(step.info().outcome.is_none() || step.ending().is_some(), "an outcome before the end");
             record.push(chosen, executed, &step);

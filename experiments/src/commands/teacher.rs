@@ -151,7 +151,7 @@ struct DescribeArgs {
     /// Channels, height and width of an image, each at most 4096
     #[arg(long, value_name = "CxHxW", default_value = "3x32x32", value_parser = parse_shape)]
     input: [usize; 3],
-    /// Classes, at most 65535
+    /// Classes, at most 65536
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = parse_classes)]
     classes: usize,
     /// A setting of the network, like network.width=0.5; may be given many times

@@ -57,7 +57,7 @@ fn numbers_that_mean_nothing_are_refused() {
         (&["teacher", "describe", "--input", "3x224"], "CxHxW"),
         (&["teacher", "describe", "--input", "3x1000000x1000000"], "1000000 is not 1 to 4096"),
         (&["teacher", "describe", "--input", "0x8x8"], "0 is not 1 to 4096"),
-        (&["teacher", "describe", "--classes", "1000000000000"], "1 to 65535"),
+        (&["teacher", "describe", "--classes", "1000000000000"], "must lie in 1..=65536"),
         (&["search", "--dataset", "folder", "--set", "data.image_size=1000000x1000000"], "4096x4096"),
         (&["teacher", "evaluate", "--set", "data.image_size=4097x1"], "4096x4096"),
         (

@@ -83,7 +83,7 @@ fn no_number_makes_a_setting_panic_or_allocate() {
 fn images_of_any_size_are_not_asked_for() {
     let place = crate::common::Place::new();
     let set = ["describe", "AMC-MobileNetV1-Folder-MACs50-v0", "--set", "data.image_size=100000x100000"];
-    crate::common::refused(&place, &set, &["`data.image_size`: `100000x100000` is too large"]);
+    crate::common::refused(&place, &set, &["`data.image_size`: 100000x100000 is over 4096x4096"]);
     let train = ["teacher", "train", "--out", "net", "--batch", "1000000"];
     crate::common::refused(&place, &train, &["`batch`: 1000000 images are too many"]);
     let train = ["teacher", "train", "--out", "net", "--epochs", "9223372036854775807"];

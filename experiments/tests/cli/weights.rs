@@ -85,7 +85,7 @@ fn a_folder_whose_files_do_not_fit_each_other_is_refused() {
     let (graph, weights) = save(&place, "own/weights.safetensors", "resnet8", &digits());
     let text = serde_json::to_string(&graph).expect("text");
     place.write("own/graph.json", &text);
-    let search = ["search", "--network", "own", "--episodes", "0", "--set", "data.reward_images=20"];
+    let search = ["search", "--network", "own", "--episodes", "1", "--set", "data.reward_images=20"];
     place.run(&[search.as_slice(), &["--agent", "uniform", "--out", "run"]].concat()).ok();
 
     let mut extra = weights.clone();

@@ -29,6 +29,7 @@ fn a_folder_that_exists_is_not_said_to_be_a_run() {
     let place = Place::new();
     place.search(&["--out", "run", "--no-baselines"]).ok();
     fs::create_dir(place.path("used")).expect("a folder");
+    place.write("used/notes.txt", "mine");
     let commands: [&[&str]; 4] = [
         &["export", "run", "--out", "used"],
         &["finetune", "run", "--out", "used"],
