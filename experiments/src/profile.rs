@@ -60,6 +60,25 @@ impl Observer for Phases {
 }
 
 impl Profile {
+    /// The mean of one of the episodes.
+    pub fn per_episode(self) -> Self {
+        let episodes = self.episodes.max(1);
+        let mean = |seconds: f64| seconds / episodes as f64;
+        Self {
+            episodes: self.episodes.min(1),
+            steps: self.steps / episodes,
+            agent_act: mean(self.agent_act),
+            agent_learn: mean(self.agent_learn),
+            environment: mean(self.environment),
+            prune: mean(self.prune),
+            refit: mean(self.refit),
+            train: mean(self.train),
+            compile: mean(self.compile),
+            evaluate: mean(self.evaluate),
+            records: mean(self.records),
+        }
+    }
+
     /// Plays episodes by `play`, which reports to the observer that it is given, and adds where
     /// their time went; `times` returns what scores have taken so far. Scores that several threads
     /// compute at the same time share the wall time by what each part took.

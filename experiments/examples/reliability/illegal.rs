@@ -10,12 +10,11 @@ use crate::{
 };
 
 /// The kinds of illegal actions, each by name.
-const KINDS: [&str; 9] = [
+const KINDS: [&str; 8] = [
     "NaN",
     "infinite",
     "below the least",
     "above the greatest",
-    "too short",
     "too long",
     "empty",
     "of the other kind of space",
@@ -40,7 +39,6 @@ fn illegal(kind: &str, space: &Space, rng: &mut ChaCha8Rng) -> Option<Action> {
         ("above the greatest", Space::Discrete { count }) => {
             Action::Discrete(count.saturating_add(rng.random_range(0..usize::MAX / 2)))
         }
-        ("too short", Space::Box { low, .. }) if low.len() > 1 => Action::Continuous(low[1..].to_vec()),
         ("too long", Space::Box { low, .. }) => {
             Action::Continuous(vec![low[0]; low.len() + rng.random_range(1..50)])
         }

@@ -101,6 +101,17 @@ fn the_training_of_students_is_told_apart() {
 }
 
 #[test]
+fn episodes_that_are_scored_side_by_side_are_measured_one_by_one() {
+    let place = Place::new();
+    let few = ["--set", "data.reward_images=40", "--set", "score.points=2", "--seconds", "0.01", "--json"];
+    for agent in ["random", "ddpg"] {
+        let bench = ["bench", "episode", "--env", "AMC-ResNet20-Digits-MACs30-v0", "--agent", agent];
+        let episode = place.run(&[&bench[..], &few].concat()).ok().json();
+        assert_eq!(episode["steps"], 9, "{agent}");
+    }
+}
+
+#[test]
 fn an_agent_is_measured_without_data() {
     let place = Place::new();
     let few = ["--seconds", "0.01", "--threads", "1", "--json"];

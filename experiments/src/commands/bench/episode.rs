@@ -65,7 +65,7 @@ fn measure(args: &EpisodeArgs, json: bool) -> Result<(), Error> {
     });
     report::print(json, &value, || {
         let mut text = format!(
-            "{}, {}: the median of {} episodes; {threads} threads, {}\n",
+            "{}, {}: an episode, the median of {} batches; {threads} threads, {}\n",
             world.settings().id(),
             config.agent,
             episodes.len(),
@@ -76,8 +76,8 @@ fn measure(args: &EpisodeArgs, json: bool) -> Result<(), Error> {
     })
 }
 
-/// Where the time of each episode of a search went, every candidate scored anew; a search that is
-/// over is started again.
+/// Where the time of the episodes of a search went, every candidate scored anew: the mean episode of
+/// each batch that the agent decides before it learns. A search that is over is started again.
 fn episodes(world: &World, config: &Config, seconds: f64) -> Result<Vec<Profile>, Error> {
     let mut env = world.env_with(Scoring::Always);
     let schedule = Schedule { episodes: config.episodes(), exploit: true };
@@ -91,7 +91,7 @@ fn episodes(world: &World, config: &Config, seconds: f64) -> Result<Vec<Profile>
         let records = profile.episodes(&|| world.times(), |observer| {
             Ok(schedule.play(&mut *env, &mut *agent, played, |index| index, observer)?.unwrap_or_default())
         })?;
-        profiles.push(profile);
+        profiles.push(profile.per_episode());
         played += records.len() as u64;
         Ok(())
     })?;
