@@ -30,7 +30,7 @@ pub struct SettingFlags {
     #[arg(long, help_heading = "Network", value_name = "FILE")]
     pub weights: Option<PathBuf>,
     /// Ignore tensors of the weights that the network does not have
-    #[arg(long)]
+    #[arg(long, help_heading = "Network")]
     pub allow_extra_tensors: bool,
     /// Run, or folder with graph.json and weights.safetensors, whose network is compressed
     #[arg(long, help_heading = "Network", value_name = "DIR")]
@@ -42,10 +42,10 @@ pub struct SettingFlags {
     #[arg(long, help_heading = "Data", value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// Mean of each channel subtracted from pixels in [0, 1] [default: the network's, else the dataset's]
-    #[arg(long, value_name = "M,M,M", value_delimiter = ',')]
+    #[arg(long, help_heading = "Data", value_name = "M,M,M", value_delimiter = ',')]
     pub mean: Option<Vec<f64>>,
     /// Deviation of each channel that pixels are divided by afterwards [default: like --mean]
-    #[arg(long, value_name = "S,S,S", value_delimiter = ',')]
+    #[arg(long, help_heading = "Data", value_name = "S,S,S", value_delimiter = ',')]
     pub std: Option<Vec<f64>>,
     /// Game, if no id names it: channels, weights, n2n-removal or n2n-shrinkage
     #[arg(long, help_heading = "Game", value_name = "NAME")]

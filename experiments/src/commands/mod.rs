@@ -42,7 +42,7 @@ pub struct Cli {
 pub enum Command {
     /// Search for the best network under a budget
     Search(Box<search::SearchArgs>),
-    /// Continue an interrupted search
+    /// Continue an interrupted search, or extend a finished one
     Resume(search::ResumeArgs),
     /// Play recorded episodes again and print every difference
     Validate(validate::ValidateArgs),

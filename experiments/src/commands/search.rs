@@ -174,7 +174,9 @@ fn tell(summary: &Summary, json: bool) -> Result<(), Error> {
         text += &terminal::picture(&run);
         if summary.finished {
             text += &format!("saved to {shown}, the best network in {shown}/best\n");
-            text += &format!("curves: tensorboard --logdir {shown}\n");
+            text += &format!(
+                "one page: cgym report {shown} --out report.html; curves: tensorboard --logdir {shown}\n"
+            );
         } else {
             text += &format!("continue with: cgym resume {shown}\n");
         }
