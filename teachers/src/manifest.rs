@@ -4,12 +4,14 @@
 //! {
 //!   "format": "cgym-network-1",
 //!   "about": { "episode": 12 },
-//!   "files": { "graph.json": "9f2c…", "weights.safetensors": "03ab…" }
+//!   "files": { "graph.json": "9f2c…", "weights.safetensors": "03ab…" },
+//!   "digest": "77e1…"
 //! }
 //! ```
 //!
-//! `format` says what kind of folder it is, `about` what the folder is of. The manifest is written
-//! last: a folder that has one is whole.
+//! `format` says what kind of folder it is, `about` what the folder is of, and `digest` is the SHA-256 of
+//! these three as a JSON array without white space, its keys sorted. The manifest is written last: a folder that has one is
+//! whole.
 
 use std::{
     collections::BTreeMap,
@@ -37,6 +39,8 @@ pub struct Manifest<A> {
     pub about: A,
     /// SHA-256 of every file, keyed by its path in the folder, with slashes on every system.
     pub files: BTreeMap<String, String>,
+    /// SHA-256 of the rest of the manifest.
+    digest: String,
 }
 
 impl<A: Serialize + DeserializeOwned> Manifest<A> {
@@ -59,10 +63,27 @@ impl<A: Serialize + DeserializeOwned> Manifest<A> {
             File::open(&path).and_then(|file| file.sync_all()).map_err(|error| Error::file(&path, error))?;
             hashes.insert(name_in(folder, &path), files::sha256(&bytes));
         }
-        let manifest = Self { format: format.to_owned(), about, files: hashes };
-        files::write_json(&folder.join(MANIFEST), &manifest)?;
-        files::sync_folder(folder);
+        let mut manifest = Self { format: format.to_owned(), about, files: hashes, digest: String::new() };
+        manifest.write(folder)?;
         Ok(manifest)
+    }
+
+    /// Writes the manifest into `folder` after a change.
+    ///
+    /// # Errors
+    /// [`Error::File`] when it cannot be written.
+    pub fn write(&mut self, folder: &Path) -> Result<(), Error> {
+        self.digest = self.own_digest(folder)?;
+        files::write_json(&folder.join(MANIFEST), self)?;
+        files::sync_folder(folder);
+        Ok(())
+    }
+
+    fn own_digest(&self, folder: &Path) -> Result<String, Error> {
+        // As a value, whose keys are sorted whatever type it is read as.
+        let value = serde_json::to_value((&self.format, &self.about, &self.files));
+        let value = value.map_err(|error| Error::file(&folder.join(MANIFEST), error))?;
+        Ok(files::sha256(value.to_string().as_bytes()))
     }
 
     /// Reads the manifest of a folder of the kind `format`.
@@ -80,7 +101,11 @@ impl<A: Serialize + DeserializeOwned> Manifest<A> {
             let reason = format!("is of format `{found}`, expected `{format}`: of another version or kind");
             return Err(Error::file(&path, reason));
         }
-        files::read_json(&path)
+        let manifest: Self = files::read_json(&path)?;
+        match manifest.own_digest(folder)? == manifest.digest {
+            true => Ok(manifest),
+            false => Err(Error::file(&path, "is damaged: its digest is not that of its contents")),
+        }
     }
 
     /// Reads the manifest of a folder and checks every file in it.

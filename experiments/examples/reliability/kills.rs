@@ -179,7 +179,25 @@ impl Place<'_> {
 }
 
 /// All files below a folder by their names, without times and places.
+///
+/// Of the checkpoints of a search only the last counts: one more is written after a resume.
 fn contents(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>, Failure> {
+    let mut found = all_contents(folder)?;
+    let names: Vec<String> = found.keys().cloned().collect();
+    let parts = |name: &str| {
+        let (before, after) = name.split_once("checkpoints/episode-")?;
+        Some((before.to_owned(), after.split_once('/')?.0.to_owned()))
+    };
+    let mut last: BTreeMap<String, String> = BTreeMap::new();
+    for (before, number) in names.iter().filter_map(|name| parts(name)) {
+        let greatest = last.entry(before).or_default();
+        *greatest = number.max(std::mem::take(greatest));
+    }
+    found.retain(|name, _| parts(name).is_none_or(|(before, number)| last.get(&before) == Some(&number)));
+    Ok(found)
+}
+
+fn all_contents(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>, Failure> {
     let mut found = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(inner) = folders.pop() {
@@ -232,7 +250,7 @@ fn strip(value: &mut Value) {
     match value {
         Value::Object(object) => {
             object.retain(|key, _| {
-                !["seconds", "evaluated", "run", "out", "path"].contains(&key.as_str())
+                !["seconds", "evaluated", "run", "out", "path", "digest"].contains(&key.as_str())
                     && !key.ends_with("summary.json")
                     && !key.ends_with("train.json")
             });

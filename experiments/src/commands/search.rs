@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use cgym_agents::Agent;
+use cgym_agents::{Agent, Schedule};
 use cgym_env::Env;
 use serde_json::Value;
 
@@ -117,18 +117,34 @@ pub(super) fn resume(args: &ResumeArgs, json: bool) -> Result<(), Error> {
 fn extend(path: &Path, episodes: u64) -> Result<Config, Error> {
     let (directory, mut config) = RunDirectory::open(path)?;
     let so_far = config.episodes();
+    // The same command again, after a stop.
+    if episodes == so_far {
+        return Ok(config);
+    }
     if directory::result(path)?.is_none() {
         let reason =
             format!("has not finished its {so_far} episodes; `cgym resume` it without --episodes first");
         return Err(Error::file(path, reason));
     }
-    if episodes <= so_far {
+    if episodes < so_far {
         return Err(Error::Input(format!("episodes: the run has {so_far}; give more than that")));
     }
+    // What cannot go on is refused before the run is changed.
+    let (_, log) = run::read(path)?;
+    let played = log.records().len();
     config.run.extended_from.push(so_far);
     config.run.episodes = Some(episodes);
-    // What the agent does not take is refused before the run is changed.
-    config.agent(&*loading::blueprint(&config)?.outline().env)?;
+    let blueprint = loading::blueprint(&config)?;
+    let mut agent = config.agent(&*blueprint.outline().env)?;
+    if run::checkpoint::restore(path, &mut *agent, &log, &mut |_| ())? != played {
+        let reason = "cannot be extended: the checkpoint after its last episode is missing or damaged";
+        return Err(Error::file(path, reason));
+    }
+    if (Schedule { episodes, exploit: true }).next(&*agent, played as u64).is_none() {
+        let reason =
+            format!("cannot be extended: `{}` ended by itself after {played} episodes", config.agent);
+        return Err(Error::file(path, reason));
+    }
     directory.extend(so_far, &config)?;
     Ok(config)
 }
@@ -169,20 +185,22 @@ fn tell(summary: &Summary, json: bool) -> Result<(), Error> {
         };
         note(format!("interrupted {when}; everything is saved"));
     }
-    report::print(json, summary, || {
+    let printed = report::print(json, summary, || {
         let mut text = summary.table();
         text += &terminal::picture(&run);
-        if summary.finished {
-            text += &format!("saved to {shown}, the best network in {shown}/best\n");
-            text += &format!(
-                "one page: cgym report {shown} --out report.html; curves: tensorboard --logdir {shown}\n"
-            );
-        } else {
-            text += &format!("continue with: cgym resume {shown}\n");
+        if !summary.finished {
+            return text + &format!("continue with: cgym resume {shown}\n");
         }
-        text
-    })?;
-    if summary.finished { Ok(()) } else { Err(Error::Stopped) }
+        text += &match run.join("best").is_dir() {
+            true => format!("saved to {shown}, the best network in {shown}/best\n"),
+            false => format!("saved to {shown}; no admissible candidate was found\n"),
+        };
+        text + &format!(
+            "one page: cgym report {shown} --out report.html; curves: tensorboard --logdir {shown}\n"
+        )
+    });
+    // A command that was stopped says so by its exit code, whether or not anybody reads the rest.
+    if summary.finished { printed } else { Err(Error::Stopped) }
 }
 
 /// The hyper-parameters of `config`'s agent as an object.

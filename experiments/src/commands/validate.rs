@@ -22,6 +22,9 @@ pub struct ValidateArgs {
 pub(super) fn validate(args: &ValidateArgs, json: bool) -> Result<(), Error> {
     let path = args.run.as_path();
     let config = directory::config(path)?;
+    if directory::is_locked(path) {
+        return Err(Error::file(path, "is being played; validate it when it has stopped"));
+    }
     super::use_threads(config.run.threads)?;
     let world = loading::load(loading::blueprint(&config)?)?;
     remember_teacher(&world, path)?;

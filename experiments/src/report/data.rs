@@ -187,12 +187,7 @@ impl RunReport {
         let built_in = cgym_agents::names().any(|name| name == config.agent);
         Ok(Self {
             name: name(run),
-            command: built_in.then(|| {
-                format!(
-                    "cgym search --config {} --out NEW_FOLDER",
-                    quoted(&config_path.display().to_string())
-                )
-            }),
+            command: built_in.then(|| repeat(&config, &config_path)),
             version: directory::version(run)?,
             summary: Summary { run: Some(run.to_owned()), ..summary },
             config: text,
@@ -215,6 +210,19 @@ impl RunReport {
         let name = &self.agent().name;
         self.summary.rows.iter().rev().find(|row| row.policy == *name)
     }
+}
+
+/// The commands that play a run again.
+fn repeat(config: &Config, file: &Path) -> String {
+    let file = quoted(&file.display().to_string());
+    let search = format!("cgym search --config {file}");
+    let stages = &config.run.extended_from;
+    let Some(first) = stages.first() else { return format!("{search} --out NEW_FOLDER") };
+    let mut text = format!("{search} --set run.extended_from=[] --episodes {first} --out NEW_FOLDER");
+    for episodes in stages[1..].iter().copied().chain(config.run.episodes) {
+        text += &format!(" && cgym resume NEW_FOLDER --episodes {episodes}");
+    }
+    text
 }
 
 /// The last component of a path.

@@ -21,7 +21,7 @@ pub struct Group {
     pub agent: String,
     /// Indices of its runs.
     pub runs: Vec<usize>,
-    /// Their seeds.
+    /// Seeds that the estimates are over: of finished runs where there is one, each once.
     pub seeds: Vec<u64>,
     /// Whether all of them have finished.
     pub finished: bool,
@@ -89,7 +89,15 @@ pub fn groups(runs: &[RunReport]) -> Vec<Group> {
 }
 
 fn group(runs: &[RunReport], members: Vec<usize>, name: String) -> Group {
-    let own: Vec<&RunReport> = members.iter().map(|&index| &runs[index]).collect();
+    let all_own: Vec<&RunReport> = members.iter().map(|&index| &runs[index]).collect();
+    // As in `cgym compare`: runs that have finished, one of each seed.
+    let finished = all_own.iter().any(|run| run.summary.finished);
+    let mut own: Vec<&RunReport> = Vec::new();
+    for run in all_own.iter().filter(|run| run.summary.finished || !finished) {
+        if own.iter().all(|other| other.summary.seed != run.summary.seed) {
+            own.push(run);
+        }
+    }
     let of_rows = |of: fn(&super::Row) -> Option<f64>| all(own.iter().map(|run| run.row().and_then(of)));
     let curves = |of: &dyn Fn(&RunReport) -> Vec<Option<f64>>| {
         let curves: Vec<Vec<Option<f64>>> = own.iter().map(|run| of(run)).collect();
@@ -105,7 +113,7 @@ fn group(runs: &[RunReport], members: Vec<usize>, name: String) -> Group {
         settings: own[0].summary.settings.clone(),
         agent: own[0].agent().name.clone(),
         seeds: own.iter().map(|run| run.summary.seed).collect(),
-        finished: own.iter().all(|run| run.summary.finished),
+        finished: all_own.iter().all(|run| run.summary.finished),
         reward_top1: of_rows(|row| row.reward_top1),
         test_top1: of_rows(|row| row.test_top1),
         preserve_ratio: of_rows(|row| row.preserve_ratio),

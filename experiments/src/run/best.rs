@@ -15,8 +15,8 @@ use cgym_teachers::{
 use cgym_worlds::{World, files, network};
 use serde::{Deserialize, Serialize};
 
-use super::{EpisodeLog, RunDirectory};
-use crate::Error;
+use super::{EpisodeLog, RunDirectory, directory};
+use crate::{Error, Summary};
 
 /// `best/episode.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -106,6 +106,9 @@ impl BestNetwork {
         let folder = folder(run)?;
         let manifest: Manifest<About> = Manifest::verify(&folder, network::FORMAT)?;
         manifest.require(&folder, &OWN)?;
+        if !log.runs().contains(&manifest.about.run) {
+            return Err(Error::file(&folder, "is of a run with other settings, not of this run"));
+        }
         let file = folder.join(OWN[0]);
         let episode: BestEpisode = files::read_json(&file)?;
         if log.records().get(episode.episode as usize) != Some(&episode.record) {
@@ -122,11 +125,13 @@ impl BestNetwork {
 /// The folder `best/`, or an explanation why it is not there.
 fn folder(run: &Path) -> Result<PathBuf, Error> {
     let best = run.join("best");
-    match best.is_dir() {
-        true => Ok(best),
-        false => Err(Error::file(
-            &best,
-            "is not there: no admissible candidate was saved yet; `cgym resume` the run first",
-        )),
+    if best.is_dir() {
+        return Ok(best);
     }
+    let reason = match directory::result(run)? {
+        None => "is not there: no admissible candidate was saved yet; `cgym resume` the run first",
+        Some(Summary { best_episode: None, .. }) => "is not there: the run found no admissible candidate",
+        Some(_) => "was removed: remove summary.json, and `cgym resume` makes both again",
+    };
+    Err(Error::file(&best, reason))
 }

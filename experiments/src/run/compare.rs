@@ -54,10 +54,52 @@ impl Baselines<'_> {
         mut log: Option<&mut BaselineLog>,
         stop: &AtomicBool,
     ) -> Result<Option<Vec<Played>>, Error> {
+        let mut lines = 0;
+        let played = self.each(world, stop, true, &mut |index, line| {
+            lines = index + 1;
+            log.as_mut().map_or(Ok(()), |log| write_down(log, index, line))
+        })?;
+        match (log, &played) {
+            (Some(log), Some(_)) if lines < log.records().len() => Err(log.unlike(lines)),
+            _ => Ok(played),
+        }
+    }
+
+    /// The first line of `log`, counted from 0, that is not what the policies play; lines may be missing
+    /// at the end.
+    ///
+    /// # Errors
+    /// A failed evaluation.
+    pub fn first_unlike(&self, world: &World, log: &BaselineLog) -> Result<Option<usize>, Error> {
+        let recorded = log.records().len();
+        let stop = AtomicBool::new(recorded == 0);
+        let (mut unlike, mut lines) = (None, 0);
+        self.each(world, &stop, false, &mut |index, line| {
+            lines = index + 1;
+            if index < recorded && unlike.is_none() && !log.is(index, &line)? {
+                unlike = Some(index);
+            }
+            if lines >= recorded || unlike.is_some() {
+                stop.store(true, Ordering::SeqCst);
+            }
+            Ok(())
+        })?;
+        Ok(unlike.or((lines < recorded).then_some(lines)))
+    }
+
+    /// Plays every policy, and gives each episode with its number in all to `visit`. `None` when `stop` was set
+    /// meanwhile.
+    fn each(
+        &self,
+        world: &World,
+        stop: &AtomicBool,
+        show: bool,
+        visit: &mut dyn FnMut(usize, BaselineLine) -> Result<(), Error>,
+    ) -> Result<Option<Vec<Played>>, Error> {
         let mut all = Vec::with_capacity(self.policies.len());
         let mut lines = 0;
         for (name, settings) in self.policies {
-            let mut progress = Progress::new(name, self.schedule.episodes, 0);
+            let mut progress = show.then(|| Progress::new(name, self.schedule.episodes, 0));
             let mut env = world.env();
             let own = seeds::derive(self.seed, name, 0);
             let context = AgentContext { env: &*env, episodes: self.schedule.episodes, seed: own };
@@ -82,32 +124,23 @@ impl Baselines<'_> {
                     if admitted(&*env, &record) && best.is_none_or(better) {
                         best = Some(records.len());
                     }
-                    if let Some(log) = &mut log {
-                        write_down(log, lines, name, &record)?;
-                        lines += 1;
-                    }
+                    visit(lines, BaselineLine { policy: (*name).to_owned(), episode: record.clone() })?;
+                    lines += 1;
                     records.push(record);
                     let best = best.map(|best| (best, &records[best]));
-                    progress.set(records.len() as u64, &remark(best, env.spec()));
+                    if let Some(progress) = &mut progress {
+                        progress.set(records.len() as u64, &remark(best, env.spec()));
+                    }
                 }
             }
             all.push(((*name).to_owned(), records));
         }
-        match log {
-            Some(log) if lines < log.records().len() => Err(log.unlike(lines)),
-            _ => Ok(Some(all)),
-        }
+        Ok(Some(all))
     }
 }
 
 /// Appends an episode to `log`, or compares it with what is recorded there as line `index`.
-fn write_down(
-    log: &mut BaselineLog,
-    index: usize,
-    policy: &str,
-    record: &EpisodeRecord,
-) -> Result<(), Error> {
-    let line = BaselineLine { policy: policy.to_owned(), episode: record.clone() };
+fn write_down(log: &mut BaselineLog, index: usize, line: BaselineLine) -> Result<(), Error> {
     if index >= log.records().len() {
         return log.append(line);
     }

@@ -30,10 +30,11 @@ use crate::{Error, Summary, config::Config};
 /// Name of the folder with the agent that a run started from.
 pub const PRETRAINED: &str = "pretrained";
 const CONFIG: &str = "config.toml";
+const EPISODES: &str = "episodes.jsonl";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 const SUMMARY: &str = "summary.json";
 /// Files of a finished run that its manifest covers; folders in it have their own.
-const RESULTS: [&str; 5] = [CONFIG, "episodes.jsonl", "teacher.json", "baselines.jsonl", SUMMARY];
+const RESULTS: [&str; 5] = [CONFIG, EPISODES, "teacher.json", "baselines.jsonl", SUMMARY];
 const FORMAT: &str = "cgym-run-1";
 
 /// What `manifest.json` says of a run.
@@ -126,13 +127,12 @@ impl RunDirectory {
         }
         // Stopped between two of these steps, either settings are taken.
         let mut manifest: Manifest<About> = Manifest::read(&self.path, FORMAT)?;
-        let file = self.join(MANIFEST);
         manifest.about = About { finished: false, next: Some(settings.digest()), ..manifest.about };
         manifest.files.retain(|name, _| name.starts_with(PRETRAINED));
-        files::write_json(&file, &manifest)?;
+        manifest.write(&self.path)?;
         files::write_atomically(&self.join(CONFIG), settings.to_toml()?.as_bytes())?;
         manifest.about = About { run: settings.digest(), next: None, ..manifest.about };
-        Ok(files::write_json(&file, &manifest)?)
+        Ok(manifest.write(&self.path)?)
     }
 
     /// Writes that the run has finished into the manifest, with the SHA-256 of its results.
@@ -202,7 +202,12 @@ pub fn result(path: &Path) -> Result<Option<Summary>, Error> {
         return Ok(None);
     }
     manifest.check(path).and_then(|()| manifest.require(path, &[SUMMARY])).map_err(|error| {
-        let cure = "remove it, and `cgym resume` makes the results again from intact episodes";
+        let cure = match manifest.files.get(EPISODES) == hash_of(&path.join(EPISODES)).as_ref() {
+            true => {
+                "remove it, and `cgym resume` makes the results again from the episodes, which are intact"
+            }
+            false => "the episodes themselves are damaged: take them from a copy",
+        };
         Error::file(&file, format!("cannot be trusted ({error}): {cure}"))
     })?;
     let summary: Summary = files::read_json(&file)?;
@@ -215,6 +220,10 @@ pub fn result(path: &Path) -> Result<Option<Summary>, Error> {
 /// [`Error::File`] where its manifest cannot be read.
 pub fn version(path: &Path) -> Result<String, Error> {
     Ok(Manifest::<About>::read(path, FORMAT)?.about.version)
+}
+
+fn hash_of(file: &Path) -> Option<String> {
+    fs::read(file).ok().map(|bytes| files::sha256(&bytes))
 }
 
 /// Checks the files that were there when the run was made.

@@ -58,6 +58,7 @@ pub fn search(world: &World, mut agent: Box<dyn Agent>, run: &Run) -> Result<Sum
             directory
         }
         None => {
+            refuse_extended(&config)?;
             let stem = stem(&config);
             let pretrained = config.run.pretrained.as_deref().map(newest_agent).transpose()?;
             RunDirectory::create(run.out.as_deref(), &stem, &config, pretrained.as_deref())?
@@ -93,6 +94,15 @@ pub fn search(world: &World, mut agent: Box<dyn Agent>, run: &Run) -> Result<Sum
 }
 
 /// The name of a new run directory without its number: what tells runs apart in TensorBoard.
+fn refuse_extended(config: &Config) -> Result<(), Error> {
+    let Some(first) = config.run.extended_from.first() else { return Ok(()) };
+    let reason = format!(
+        "a new run is not an extended one: give `--set run.extended_from=[] --episodes {first}`, then extend the \
+         run with `cgym resume RUN --episodes N`"
+    );
+    Err(WorldError::setting("run.extended_from", reason).into())
+}
+
 fn stem(config: &Config) -> String {
     let (env, agent, episodes) = (config.env.id(), &config.agent, config.episodes());
     format!("{env}-{agent}-{episodes}episodes-seed{}", config.run.seed)
@@ -151,7 +161,7 @@ fn refuse_other(config: &Config, saved: &Config, out: &Path) -> Result<(), Error
 }
 
 /// The baselines that play this world, except the agent itself.
-fn baselines(world: &World, config: &Config) -> Vec<(&'static str, Value)> {
+pub(super) fn baselines(world: &World, config: &Config) -> Vec<(&'static str, Value)> {
     let env = world.env();
     let context = AgentContext { env: &*env, episodes: config.episodes(), seed: 0 };
     let plays = |name: &&str| make(name, &Value::Null, &context).is_ok();

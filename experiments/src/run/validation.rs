@@ -2,12 +2,14 @@
 
 use std::{collections::BTreeMap, path::Path};
 
+use cgym_agents::Schedule;
 use cgym_env::{Env, EpisodeRecord};
 use cgym_worlds::{World, files};
 use serde_json::{Value, json};
 
 use super::{
-    BaselineLog, BestNetwork, EpisodeLog, Played, best, checkpoint, compare, directory, remember_teacher,
+    BaselineLog, Baselines, BestNetwork, EpisodeLog, Played, best, checkpoint, compare, directory,
+    remember_teacher,
 };
 use crate::{Error, Summary, config::Config, seeds};
 
@@ -49,7 +51,7 @@ pub fn validate(run: &Path, world: &World, sample: Option<usize>) -> Result<Vali
         }
     }
     check_best(run, world, &log, best).into_iter().for_each(|text| found.add("best", text));
-    let baselines = check_baselines(run, &config, sample, &mut *env, &mut found);
+    let baselines = check_baselines(run, world, (&config, log.records().len()), sample, &mut found);
     if let Err(error) = check_summary(run, world, &config, &log, baselines, &mut found) {
         found.add("summary.json", error.to_string());
     }
@@ -84,11 +86,12 @@ impl Differences {
 /// Checks `baselines.jsonl`, and gives the episodes by policy; empty where there are none.
 fn check_baselines(
     run: &Path,
-    config: &Config,
+    world: &World,
+    (config, episodes): (&Config, usize),
     sample: Option<usize>,
-    env: &mut dyn Env,
     found: &mut Differences,
 ) -> Vec<Played> {
+    let mut env = world.env();
     let path = run.join("baselines.jsonl");
     if !path.is_file() {
         return Vec::new();
@@ -107,13 +110,27 @@ fn check_baselines(
             _ => played.push((line.policy.clone(), vec![line.episode.clone()])),
         }
     }
-    for (policy, episodes) in &played {
+    let expected = super::search::baselines(world, config);
+    for (number, (policy, episodes)) in played.iter().enumerate() {
+        if expected.get(number).is_none_or(|(expected, _)| expected != policy) {
+            found.add("baselines.jsonl", format!("`{policy}` is not the policy that is played there"));
+        }
         let what = |index: usize| format!("baselines.jsonl, episode {index} of {policy}");
         for (index, record) in episodes.iter().enumerate() {
             found.seed(&what(index), record, config.run.seed, index as u64);
         }
-        for index in choose(episodes.len(), sample, best(env, episodes)) {
-            found.replay(&what(index), &episodes[index], env);
+        for index in choose(episodes.len(), sample, best(&*env, episodes)) {
+            found.replay(&what(index), &episodes[index], &mut *env);
+        }
+    }
+    // What leads to the recorded candidates by another way, too.
+    if found.0.is_empty() && sample.is_none() {
+        let schedule = Schedule { episodes: episodes as u64, exploit: false };
+        let all = Baselines { policies: &expected, schedule, seed: config.run.seed };
+        match all.first_unlike(world, &log) {
+            Ok(None) => (),
+            Ok(Some(line)) => found.add("baselines.jsonl", log.unlike(line).to_string()),
+            Err(error) => found.add("baselines.jsonl", error.to_string()),
         }
     }
     played

@@ -83,9 +83,11 @@ fn a_finished_run_is_extended_and_the_longer_one_resumes_as_well() {
         place.search(&["--out", out]).ok();
     };
     started("once");
-    let early = place.run(&["resume", "once", "--episodes", "14"]);
+    let early = place.run(&["resume", "once", "--episodes", "13"]);
     assert_eq!(early.code, Some(2));
     assert!(early.stderr.contains("episodes: the run has 14; give more than that"), "{}", early.stderr);
+    // The same number again only shows the result.
+    place.run(&["resume", "once", "--episodes", "14"]).ok();
     let short = place.result("once");
     let extended = place.run(&["resume", "once", "--episodes", "25", "--json"]).ok().json();
     assert_eq!((&extended["episodes"], &extended["played"]), (&25.into(), &26.into()));
@@ -102,12 +104,36 @@ fn a_finished_run_is_extended_and_the_longer_one_resumes_as_well() {
     place.wait_for("twice", 19, &mut child);
     child.kill().ok();
     child.wait().expect("a child");
-    place.run(&["resume", "twice"]).ok();
+    place.run(&["resume", "twice", "--episodes", "25"]).ok();
     place.result("twice").assert_is(&long);
+    // Its settings are not those of a new run.
+    let new = place.run(&["search", "--config", "twice/config.toml", "--out", "new"]);
+    assert_eq!(new.code, Some(2));
+    assert!(new.stderr.contains("--set run.extended_from=[] --episodes 14"), "{}", new.stderr);
     // And once more.
     let more = place.run(&["resume", "twice", "--episodes", "28", "--json"]).ok().json();
     assert_eq!(more["played"], 29);
     place.run(&["validate", "twice"]).ok();
+}
+
+#[test]
+fn what_cannot_go_on_is_not_extended_and_stays_as_it_is() {
+    let place = Place::new();
+    place.search(&["--out", "run", "--no-baselines"]).ok();
+    fs::remove_dir_all(place.path("run/checkpoints")).expect("removed");
+    let lost = place.run(&["resume", "run", "--episodes", "30"]);
+    assert_eq!(lost.code, Some(2));
+    assert!(lost.stderr.contains("checkpoint after its last episode is missing"), "{}", lost.stderr);
+    place.run(&["validate", "run"]).ok();
+    // Greedy ends when nothing is left to lower.
+    let few = ["--set", "data.reward_images=40", "--set", "score.points=2", "--no-baselines"];
+    place
+        .run(&[&["search", "--agent", "greedy", "--episodes", "40", "--out", "greedy"], &few[..]].concat())
+        .ok();
+    let ended = place.run(&["resume", "greedy", "--episodes", "300"]);
+    assert_eq!(ended.code, Some(2));
+    assert!(ended.stderr.contains("`greedy` ended by itself after"), "{}", ended.stderr);
+    place.run(&["validate", "greedy"]).ok();
 }
 
 #[test]
