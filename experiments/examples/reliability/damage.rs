@@ -7,6 +7,7 @@ use std::{
 
 use cgym::{
     Run,
+    config::Config,
     run::{self, BestNetwork, checkpoint, directory},
 };
 use cgym_env::settings::{EnvSettings, Layer};
@@ -119,7 +120,6 @@ fn is_harmless(name: &str, bytes: &[u8], damaged: &[u8]) -> bool {
     if is_never_read(name) {
         return true;
     }
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).ok();
     let same =
         |one: Option<serde_json::Value>, other: Option<serde_json::Value>| one.is_some() && one == other;
     match file.rsplit('.').next() {
@@ -127,13 +127,16 @@ fn is_harmless(name: &str, bytes: &[u8], damaged: &[u8]) -> bool {
         // An earlier moment of the run: what comes later is played again.
         Some("jsonl") => damaged.len() < bytes.len() && bytes.starts_with(damaged),
         Some("json") => same(serde_json::from_slice(bytes).ok(), serde_json::from_slice(damaged).ok()),
+        // Settings that are resolved to the same ones.
         Some("toml") => {
-            let strip = |bytes: &[u8]| {
-                let text = text(bytes)?;
-                let lines = text.lines().map(|line| line.split('#').next().unwrap_or("").trim());
-                Some(serde_json::json!(lines.filter(|line| !line.is_empty()).collect::<Vec<_>>()))
+            let resolved = |bytes: &[u8]| {
+                let file = std::env::temp_dir().join(format!("cgym-damage-{}.toml", std::process::id()));
+                fs::write(&file, bytes).ok()?;
+                let resolved = Config::resolve(Layer::default(), Some(&file)).ok();
+                fs::remove_file(&file).ok();
+                resolved
             };
-            same(strip(bytes), strip(damaged))
+            resolved(bytes).is_some_and(|before| resolved(damaged) == Some(before))
         }
         _ => false,
     }
