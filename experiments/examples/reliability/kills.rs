@@ -165,10 +165,11 @@ impl Place<'_> {
                 continue;
             }
             let ended = child.wait_with_output()?;
-            if ended.status.success() {
+            let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+            // Killed after its last file, a command finds its work done.
+            if ended.status.success() || said.contains("is finished and never overwritten") {
                 return Ok(kills);
             }
-            let said = String::from_utf8_lossy(&ended.stderr).into_owned();
             // The processes of a killed sweep go on until they notice; it waits for their runs.
             if !said.contains("another process") {
                 return Err(format!("{} after {kills} kills: {said}", kind.name).into());
