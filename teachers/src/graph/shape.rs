@@ -8,7 +8,7 @@ impl Graph {
     ///
     /// # Errors
     /// [`Error::Node`] for the first node that does not fit its inputs, or that is larger than the
-    /// [`limits`](super::limits); [`Error::Graph`] where the network as a whole is.
+    /// [`super::limits`]; [`Error::Graph`] where the network as a whole is.
     pub fn shapes(&self) -> Result<Vec<Shape>, Error> {
         let nodes = self.nodes();
         if nodes.len() > limits::MOST_NODES {
