@@ -253,6 +253,8 @@ fn strip(value: &mut Value) {
             object.retain(|key, _| {
                 !["seconds", "evaluated", "run", "out", "path", "digest"].contains(&key.as_str())
                     && !key.ends_with("summary.json")
+                    // It has absolute paths.
+                    && !key.ends_with("config.toml")
                     && !key.ends_with("train.json")
             });
             object.values_mut().for_each(strip);
