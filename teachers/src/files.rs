@@ -11,13 +11,16 @@ use sha2::{Digest, Sha256};
 
 use crate::Error;
 
+/// What the name of a file ends with while it is written; a killed process leaves it.
+pub const TEMPORARY: &str = ".tmp";
+
 /// Replaces the file at `path` as a whole: a temporary file beside it, synced, then renamed.
 ///
 /// # Errors
 /// [`Error::File`] when it cannot be written; the old file is then still there.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".tmp");
+    temporary.push(TEMPORARY);
     let temporary = Path::new(&temporary);
     let written = || -> std::io::Result<()> {
         let mut file = File::create(temporary)?;

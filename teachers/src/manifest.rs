@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     Error,
-    files::{self, LOCK},
+    files::{self, LOCK, TEMPORARY},
 };
 
 /// Name of the file.
@@ -145,7 +145,8 @@ impl<A: Serialize + DeserializeOwned> Manifest<A> {
     }
 }
 
-/// All files below `folder`, without a manifest and a lock in itself.
+/// All files below `folder`, without a manifest and a lock in itself, and without what a killed process
+/// left half written.
 fn files_in(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
@@ -159,6 +160,7 @@ fn files_in(folder: &Path) -> Result<Vec<PathBuf>, Error> {
         }
     }
     found.retain(|path| *path != folder.join(MANIFEST) && *path != folder.join(LOCK));
+    found.retain(|path| !path.as_os_str().to_string_lossy().ends_with(TEMPORARY));
     found.sort();
     Ok(found)
 }
@@ -216,6 +218,17 @@ mod tests {
             fs::write(&path, &bytes).expect("written");
         }
         verify(whole.path()).expect("intact again");
+    }
+
+    #[test]
+    fn half_written_files_of_a_killed_process_are_left_out() {
+        let folder = folder();
+        for name in ["manifest.json.tmp", "inner/b.bin.tmp"] {
+            fs::write(folder.path().join(name), "half").expect("written");
+        }
+        Manifest::seal(folder.path(), FORMAT, 7_u64).expect("sealed");
+        let sealed = Manifest::<u64>::verify(folder.path(), FORMAT).expect("intact");
+        assert_eq!(sealed.files.keys().collect::<Vec<_>>(), ["a.bin", "inner/b.bin"]);
     }
 
     #[test]
