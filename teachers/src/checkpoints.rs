@@ -127,6 +127,7 @@ impl Checkpoints {
         A: Serialize + DeserializeOwned,
         E: std::fmt::Display,
     {
+        self.remove_leftovers();
         let mut failed = None;
         for (number, path) in self.list().into_iter().rev() {
             let loaded = match self.verify(number, &path) {
@@ -195,7 +196,11 @@ mod tests {
         let numbers: Vec<usize> = checkpoints.list().into_iter().map(|(number, _)| number).collect();
         assert_eq!(numbers, [2, 4, 5], "the last two, and the one to keep");
         fs::write(checkpoints.list()[2].1.join("state"), [9]).expect("written");
+        // Of a process that was killed while it removed a checkpoint.
+        let leftover = folder.path().join("checkpoints/.epoch-000003.old");
+        fs::create_dir(&leftover).expect("made");
         assert_eq!(newest(&checkpoints), (Some(4), 1));
+        assert!(!leftover.exists());
         checkpoints.remove();
         assert!(!folder.path().join("checkpoints").exists());
     }

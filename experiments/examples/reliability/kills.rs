@@ -66,7 +66,7 @@ fn kinds() -> Vec<(Kind, String)> {
     ]
 }
 
-pub fn measure(kills: usize, cgym: &Path, seed: u64) -> Result<bool, Failure> {
+pub fn measure(kills: usize, only: Option<&str>, cgym: &Path, seed: u64) -> Result<bool, Failure> {
     let cgym = std::path::absolute(cgym)?;
     let home = std::env::temp_dir().join(format!("cgym-kills-{}", std::process::id()));
     fs::create_dir_all(&home)?;
@@ -81,11 +81,12 @@ pub fn measure(kills: usize, cgym: &Path, seed: u64) -> Result<bool, Failure> {
         return Err(String::from_utf8_lossy(&made.stderr).into_owned().into());
     }
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let kinds = kinds();
+    let mut kinds = kinds();
+    kinds.retain(|(kind, _)| only.is_none_or(|only| kind.name == only));
     let mut sound = true;
     println!("{:<16} {:>6} {:>8} {:>12} {:>9}", "command", "kills", "results", "same bytes", "seconds");
     for (kind, settings) in &kinds {
-        let wanted = kills.div_ceil(kinds.len());
+        let wanted = kills.div_ceil(kinds.len().max(1));
         let whole = home.join("whole");
         let place = Place { cgym: &cgym, run: &run, settings };
         let started = Instant::now();
@@ -207,7 +208,7 @@ fn all_contents(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>, Failure> {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             if path.is_dir() {
                 folders.push(path);
-            } else if name != ".lock" && !name.starts_with("events.out.tfevents") {
+            } else if name != ".lock" && !name.starts_with("events.out.tfevents") && !name.ends_with(".log") {
                 let key = path.strip_prefix(folder)?.display().to_string();
                 found.insert(key, without_times(&name, fs::read(&path)?, folder));
             }
@@ -242,9 +243,9 @@ fn without_times(name: &str, bytes: Vec<u8>, folder: &Path) -> Vec<u8> {
     }
 }
 
-/// A line of a table without its last cell, the seconds.
+/// A line of a table without its last three cells, the estimate of the seconds.
 fn without_seconds(line: &str) -> String {
-    line.rsplit_once(',').map_or(line, |(before, _)| before).to_owned()
+    line.rsplitn(4, ',').last().unwrap_or(line).to_owned()
 }
 
 fn strip(value: &mut Value) {

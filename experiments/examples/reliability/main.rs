@@ -38,6 +38,9 @@ enum Measure {
         /// How many kills
         #[arg(long, default_value_t = 200)]
         kills: usize,
+        /// Only the command of this name, such as sweep
+        #[arg(long)]
+        only: Option<String>,
         /// The binary
         #[arg(long, default_value = "target/release/cgym")]
         cgym: PathBuf,
@@ -65,7 +68,7 @@ enum Measure {
 fn main() -> ExitCode {
     let Arguments { seed, measure } = Arguments::parse();
     let measured = match measure {
-        Measure::Kills { kills, cgym } => kills::measure(kills, &cgym, seed),
+        Measure::Kills { kills, only, cgym } => kills::measure(kills, only.as_deref(), &cgym, seed),
         Measure::Damage { flips } => damage::measure(flips, seed),
         Measure::Steps { steps } => steps::measure(steps, seed),
         Measure::Illegal { actions } => illegal::measure(actions, seed),
